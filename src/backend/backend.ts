@@ -1,0 +1,36 @@
+import type { Tokenizer } from '../tokenizer/tokenizer.js'
+
+/** What a model must do for the token loop. One per process; holds the session. */
+export interface Backend {
+  /** Borrowed: never disposed here. */
+  readonly tokenizer: Tokenizer
+  /** Looked up once, when the backend is made. */
+  readonly eosTokenId: number | undefined
+  /** EOS and every end id of generation_config.json. */
+  readonly stopTokenIds: ReadonlySet<number>
+  /** Width of a row of logits; may exceed the tokenizer's. */
+  readonly vocabSize: number
+  /** Most tokens the KV cache may hold. */
+  readonly contextLength: number
+  createCache(): KvCache
+  /**
+   * Runs `ids` after what `cache` holds and appends them to it: prefill, decode and verification alike.
+   * The logits are of the last id and stay valid until the next call.
+   */
+  forward(ids: Int32Array, cache: KvCache, signal?: AbortSignal): Promise<Logits>
+  dispose(): Promise<void>
+}
+
+/** Keys and values of the tokens seen so far. */
+export interface KvCache {
+  /** Tokens held. */
+  readonly length: number
+  /** Forgets everything after the first `length` tokens. */
+  trim(length: number): void
+  dispose(): void
+}
+
+/** The scores of the next token, shape [vocabSize]: a view the sampler may overwrite. */
+export interface Logits {
+  readonly row: Float32Array
+}
