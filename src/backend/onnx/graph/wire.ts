@@ -1,0 +1,129 @@
+/**
+ * The protobuf wire format, as much as patching a graph needs: fields are walked, bytes that stay are kept as they
+ * are, and only what changes is written anew. Encoding: https://protobuf.dev/programming-guides/encoding/
+ */
+import { SpoutError } from '../../../errors.ts'
+
+export const VARINT = 0
+export const FIXED64 = 1
+export const BYTES = 2
+export const FIXED32 = 5
+
+/** One field of a message: where its value lies, and the value itself if it is a varint. */
+export interface Field {
+  readonly number: number
+  readonly wireType: number
+  /** First byte of the tag. */
+  readonly start: number
+  /** First byte of the value (after the length, for BYTES). */
+  readonly valueStart: number
+  /** One past the last byte. */
+  readonly end: number
+  readonly varint: bigint
+}
+
+/** Bytes that can be read at any offset: a buffer, or a window over a file. */
+export interface ByteSource {
+  readonly size: number
+  /** Bytes `start` to `end`; the view is valid until the next call. */
+  read(start: number, end: number): Uint8Array
+}
+
+export function bytesSource(bytes: Uint8Array): ByteSource {
+  return { size: bytes.length, read: (start, end) => bytes.subarray(start, end) }
+}
+
+/** The fields of the message that lies at `start` to `end`. @throws SpoutError `config` when it is cut short. */
+export function* fieldsOf(source: ByteSource, start = 0, end = source.size): Generator<Field> {
+  let position = start
+  while (position < end) {
+    const tag = readVarint(source, position, end)
+    const number = Number(tag.value >> 3n)
+    const wireType = Number(tag.value & 7n)
+    let valueStart = tag.end
+    let fieldEnd: number
+    let varint = 0n
+    if (wireType === VARINT) {
+      const value = readVarint(source, valueStart, end)
+      varint = value.value
+      fieldEnd = value.end
+    } else if (wireType === BYTES) {
+      const length = readVarint(source, valueStart, end)
+      valueStart = length.end
+      fieldEnd = valueStart + Number(length.value)
+    } else if (wireType === FIXED64 || wireType === FIXED32) {
+      fieldEnd = valueStart + (wireType === FIXED64 ? 8 : 4)
+    } else {
+      throw truncated()
+    }
+    if (fieldEnd > end || number === 0) throw truncated()
+    yield { number, wireType, start: position, valueStart, end: fieldEnd, varint }
+    position = fieldEnd
+  }
+}
+
+function readVarint(source: ByteSource, start: number, end: number): { value: bigint; end: number } {
+  const bytes = source.read(start, Math.min(start + 10, end))
+  let low = 0
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!
+    if (i < 4) {
+      low |= (byte & 0x7f) << (7 * i)
+      if (byte < 0x80) return { value: BigInt(low), end: start + i + 1 }
+    } else if (byte < 0x80) {
+      return { value: longVarint(bytes, i + 1), end: start + i + 1 }
+    }
+  }
+  throw truncated()
+}
+
+function longVarint(bytes: Uint8Array, length: number): bigint {
+  let value = 0n
+  for (let i = 0; i < length; i++) value |= BigInt(bytes[i]! & 0x7f) << BigInt(7 * i)
+  return value
+}
+
+function truncated(): SpoutError {
+  return new SpoutError('config', 'model graph: not a complete ONNX file', {
+    hint: 'download the model again: the file is cut short or is something else',
+  })
+}
+
+/** A varint as a signed 64-bit number, as protobuf's int64 has it. */
+export function signed(varint: bigint): number {
+  return Number(BigInt.asIntN(64, varint))
+}
+
+export function textOf(source: ByteSource, field: Field): string {
+  return Buffer.from(source.read(field.valueStart, field.end)).toString('utf8')
+}
+
+/** Bytes of one field, copied out of the source. */
+export function copyOf(source: ByteSource, field: Field): Uint8Array {
+  return source.read(field.start, field.end).slice()
+}
+
+export function varintField(number: number, value: number | bigint): Uint8Array {
+  return concat([varintBytes((BigInt(number) << 3n) | BigInt(VARINT)), varintBytes(BigInt(value))])
+}
+
+export function bytesField(number: number, value: Uint8Array | string | readonly Uint8Array[]): Uint8Array {
+  const body =
+    typeof value === 'string' ? Buffer.from(value) : value instanceof Uint8Array ? value : concat(value)
+  return concat([varintBytes((BigInt(number) << 3n) | BigInt(BYTES)), varintBytes(BigInt(body.length)), body])
+}
+
+function varintBytes(value: bigint): Uint8Array {
+  let rest = BigInt.asUintN(64, value)
+  const bytes: number[] = []
+  while (rest >= 0x80n) {
+    bytes.push(Number(rest & 0x7fn) | 0x80)
+    rest >>= 7n
+  }
+  bytes.push(Number(rest))
+  return Uint8Array.from(bytes)
+}
+
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(parts)
+}

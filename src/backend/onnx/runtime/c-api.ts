@@ -1,0 +1,186 @@
+/**
+ * ONNX Runtime's C API, called through koffi: the library that the onnxruntime-node package ships, its table of
+ * functions (`struct OrtApi` in onnxruntime_c_api.h, append-only, so an index means the same function in every
+ * version), and every `OrtStatus` turned into an error.
+ *
+ * Handles are bigint addresses. Memory given to ONNX Runtime must be off the JavaScript heap (see `stableMemory`).
+ */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import koffi from 'koffi'
+import { SpoutError } from '../../../errors.ts'
+import { stableMemory } from './stable-memory.ts'
+
+/** The version of the API table asked for: the oldest that has every function below. */
+const API_VERSION = 17
+
+type Pointer = bigint
+/** What may stand for a `void*` argument: an address, or memory used in place. */
+export type Address = Pointer | ArrayBufferView | null
+
+// biome-ignore lint/suspicious/noExplicitAny: the signatures live in the table, as text
+type NativeFunction = ((...args: any[]) => any) & { async: (...args: any[]) => void }
+
+/** Name: [index in struct OrtApi, signature]. `S` stands for `OrtStatus*`: null when all is well. */
+const TABLE = {
+  GetErrorCode: [1, 'int (void*)'],
+  GetErrorMessage: [2, 'const char* (void*)'],
+  CreateEnv: [3, 'S (int, const char*, void*)'],
+  DisableTelemetryEvents: [6, 'S (void*)'],
+  CreateSessionFromArray: [8, 'S (void*, void*, size_t, void*, void*)'],
+  CreateSessionOptions: [10, 'S (void*)'],
+  DisableMemPattern: [17, 'S (void*)'],
+  SetSessionGraphOptimizationLevel: [23, 'S (void*, int)'],
+  SetIntraOpNumThreads: [24, 'S (void*, int)'],
+  SetInterOpNumThreads: [25, 'S (void*, int)'],
+  SessionGetInputCount: [30, 'S (void*, void*)'],
+  SessionGetOutputCount: [31, 'S (void*, void*)'],
+  SessionGetInputTypeInfo: [33, 'S (void*, size_t, void*)'],
+  SessionGetOutputTypeInfo: [34, 'S (void*, size_t, void*)'],
+  SessionGetInputName: [36, 'S (void*, size_t, void*, void*)'],
+  SessionGetOutputName: [37, 'S (void*, size_t, void*, void*)'],
+  CreateRunOptions: [39, 'S (void*)'],
+  RunOptionsSetTerminate: [46, 'S (void*)'],
+  RunOptionsUnsetTerminate: [47, 'S (void*)'],
+  CreateTensorAsOrtValue: [48, 'S (void*, void*, size_t, int, void*)'],
+  CreateTensorWithDataAsOrtValue: [49, 'S (void*, void*, size_t, void*, size_t, int, void*)'],
+  GetTensorMutableData: [51, 'S (void*, void*)'],
+  CastTypeInfoToTensorInfo: [55, 'S (void*, void*)'],
+  GetTensorElementType: [60, 'S (void*, void*)'],
+  GetDimensionsCount: [61, 'S (void*, void*)'],
+  GetDimensions: [62, 'S (void*, void*, size_t)'],
+  GetSymbolicDimensions: [63, 'S (void*, void*, size_t)'],
+  GetTensorTypeAndShape: [65, 'S (void*, void*)'],
+  CreateCpuMemoryInfo: [69, 'S (int, int, void*)'],
+  AllocatorFree: [76, 'S (void*, void*)'],
+  GetAllocatorWithDefaultOptions: [78, 'S (void*)'],
+  ReleaseEnv: [92, 'void (void*)'],
+  ReleaseStatus: [93, 'void (void*)'],
+  ReleaseMemoryInfo: [94, 'void (void*)'],
+  ReleaseSession: [95, 'void (void*)'],
+  ReleaseValue: [96, 'void (void*)'],
+  ReleaseRunOptions: [97, 'void (void*)'],
+  ReleaseTypeInfo: [98, 'void (void*)'],
+  ReleaseTensorTypeAndShapeInfo: [99, 'void (void*)'],
+  ReleaseSessionOptions: [100, 'void (void*)'],
+  AddSessionConfigEntry: [130, 'S (void*, const char*, const char*)'],
+  RunWithBinding: [133, 'S (void*, void*, void*)'],
+  CreateIoBinding: [134, 'S (void*, void*)'],
+  ReleaseIoBinding: [135, 'void (void*)'],
+  BindInput: [136, 'S (void*, void*, void*)'],
+  BindOutput: [137, 'S (void*, void*, void*)'],
+  BindOutputToDevice: [138, 'S (void*, void*, void*)'],
+  GetBoundOutputValues: [140, 'S (void*, void*, void*, void*)'],
+} as const satisfies Record<string, readonly [number, string]>
+
+export type FunctionName = keyof typeof TABLE
+
+/** The opened library: its functions, and the process-wide handles every session needs. */
+export interface OrtLibrary {
+  readonly version: string
+  readonly env: Pointer
+  readonly allocator: Pointer
+  readonly cpuMemory: Pointer
+  /** Calls a function; a status that is not null becomes a SpoutError. */
+  call(name: FunctionName, ...args: unknown[]): void
+  /** Calls a function whose last argument receives a handle, and returns the handle. */
+  make(name: FunctionName, ...args: unknown[]): Pointer
+  /** As `call`, on a thread of the pool. */
+  callAsync(name: FunctionName, ...args: unknown[]): Promise<void>
+  /** The bare function, for the token loop: returns the status for `check`. */
+  fn(name: FunctionName): NativeFunction
+  /** @throws SpoutError `failed` with the library's message; releases the status. */
+  check(status: Pointer | null): void
+}
+
+let opened: OrtLibrary | undefined
+
+/**
+ * Opens the library once per process; later calls return the same.
+ * @throws Error when the library or koffi's own binary cannot be loaded on this platform.
+ */
+export function openOrt(libraryPath: string = findLibrary()): OrtLibrary {
+  opened ??= open(libraryPath)
+  return opened
+}
+
+/** The libonnxruntime inside the onnxruntime-node package, by platform. */
+export function findLibrary(): string {
+  const root = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
+  const folder = join(root, 'bin', 'napi-v6', process.platform, process.arch)
+  const names: Record<string, string> = { win32: 'onnxruntime.dll', darwin: 'libonnxruntime.1.dylib' }
+  const path = join(folder, names[process.platform] ?? 'libonnxruntime.so.1')
+  if (!existsSync(path))
+    throw new Error(`onnxruntime-node has no library for ${process.platform}/${process.arch}`)
+  return path
+}
+
+/** A NUL-terminated name that a native call reads in place. */
+export function cString(text: string): Uint8Array {
+  const bytes = Buffer.from(`${text}\0`)
+  const memory = new Uint8Array(stableMemory(bytes.length))
+  memory.set(bytes)
+  return memory
+}
+
+function open(path: string): OrtLibrary {
+  // The default stack of an asynchronous call, 128 kB, is too small for the graph optimizers.
+  koffi.config({ async_stack_size: 8 << 20 })
+  // Read by the library when it is loaded: no telemetry thread, no log file in the temporary folder.
+  process.env.ORT_DISABLE_TELEMETRY = '1'
+  const base = koffi.load(path).func('void* OrtGetApiBase()')()
+  const getApi = koffi.decode(koffi.decode(base, 0, 'void*'), koffi.proto('void* (uint32_t)'))
+  const getVersion = koffi.decode(koffi.decode(base, pointerSize, 'void*'), koffi.proto('const char* ()'))
+  const table = getApi(API_VERSION)
+  if (table === null) throw new Error(`ONNX Runtime ${getVersion()} has no C API of version ${API_VERSION}`)
+
+  const functions = new Map<FunctionName, NativeFunction>()
+  const fn = (name: FunctionName): NativeFunction => {
+    let found = functions.get(name)
+    if (found === undefined) {
+      const [index, signature] = TABLE[name]
+      const prototype = koffi.proto(signature.replace(/^S/, 'void*'))
+      found = koffi.decode(koffi.decode(table, index * pointerSize, 'void*'), prototype) as NativeFunction
+      functions.set(name, found)
+    }
+    return found
+  }
+  const check = (status: Pointer | null): void => {
+    if (status === null || status === 0n) return
+    const message = String(fn('GetErrorMessage')(status))
+    fn('ReleaseStatus')(status)
+    throw new SpoutError('failed', `onnxruntime: ${oneLine(message)}`)
+  }
+  const call = (name: FunctionName, ...args: unknown[]): void => check(fn(name)(...args))
+  const make = (name: FunctionName, ...args: unknown[]): Pointer => {
+    const out = new BigUint64Array(stableMemory(8))
+    call(name, ...args, out)
+    return out[0]!
+  }
+  const callAsync = (name: FunctionName, ...args: unknown[]): Promise<void> =>
+    new Promise((resolve, reject) => {
+      fn(name).async(...args, (error: Error | null, status: Pointer | null) => {
+        try {
+          if (error !== null) throw error
+          check(status)
+          resolve()
+        } catch (cause) {
+          reject(cause)
+        }
+      })
+    })
+
+  // Severity 4: fatal only. An error comes back as a status; a log line beside it would land on stderr.
+  const env = make('CreateEnv', 4, 'spout')
+  call('DisableTelemetryEvents', env)
+  const allocator = make('GetAllocatorWithDefaultOptions')
+  const cpuMemory = make('CreateCpuMemoryInfo', 0, 0)
+  return { version: getVersion(), env, allocator, cpuMemory, call, make, callAsync, fn, check }
+}
+
+const pointerSize = koffi.sizeof('void*')
+
+function oneLine(message: string): string {
+  return message.replace(/\s+/g, ' ').trim()
+}

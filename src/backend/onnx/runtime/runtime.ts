@@ -1,0 +1,91 @@
+/**
+ * What the backend needs of a binding to ONNX Runtime: sessions, tensors, and names bound to tensors before a run.
+ * Two implementations: `c-api.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
+ */
+
+export type ElementType =
+  | 'float32'
+  | 'float16'
+  | 'int64'
+  | 'int32'
+  | 'int8'
+  | 'uint8'
+  | 'bool'
+  | 'float64'
+  | 'int16'
+  | 'uint16'
+  | 'uint32'
+  | 'uint64'
+  | 'bfloat16'
+  | 'other'
+
+export type TensorData =
+  | Float32Array
+  | Uint16Array
+  | BigInt64Array
+  | Int32Array
+  | Int8Array
+  | Uint8Array
+  | Float64Array
+
+/** An input or output as the graph declares it. A dimension is a size, or the name of a free one ('' if unnamed). */
+export interface TensorInfo {
+  readonly name: string
+  readonly type: ElementType
+  readonly dims: readonly (number | string)[]
+}
+
+/** A value ONNX Runtime can read and write. Whoever got it disposes it. */
+export interface Tensor {
+  readonly type: ElementType
+  readonly dims: readonly number[]
+  /** The memory itself, not a copy; valid until `dispose`. */
+  readonly data: TensorData
+  dispose(): void
+}
+
+export interface SessionOptions {
+  /** Intra-op threads; 0 lets ONNX Runtime take one per physical core. */
+  readonly threads: number
+  /** False: worker threads sleep between operators instead of spinning. */
+  readonly spinning: boolean
+}
+
+/** A graph in memory; its weights stay in files under `weightsFolder`, mapped by the runtime. */
+export interface GraphSource {
+  readonly bytes: Uint8Array
+  readonly weightsFolder: string
+}
+
+export interface Runtime {
+  readonly name: 'c-api' | 'node'
+  createSession(graph: GraphSource, options: SessionOptions): Promise<Session>
+}
+
+/** One loaded graph with one set of bound tensors. Not for concurrent runs. */
+export interface Session {
+  readonly inputs: readonly TensorInfo[]
+  readonly outputs: readonly TensorInfo[]
+  /** True when an output tensor given to `bindOutput` is written in place, also when it is an input as well. */
+  readonly writesInPlace: boolean
+  /** Memory of the runtime, contents undefined. */
+  allocate(type: ElementType, dims: readonly number[]): Tensor
+  /** A tensor over memory of ours, which must stay referenced while the tensor is bound. */
+  wrap(type: ElementType, dims: readonly number[], data: TensorData): Tensor
+  bindInput(name: string, tensor: Tensor): void
+  /**
+   * Binds the first elements of `data`, as many as `dims` says, without making a tensor of it. Nothing but the
+   * shape is copied; the session keeps `data` referenced until another binding replaces it.
+   */
+  bindData(name: string, type: ElementType, data: TensorData, dims: readonly number[]): void
+  /** Without a tensor the runtime allocates the output at each run; `takeOutput` fetches it. */
+  bindOutput(name: string, tensor?: Tensor): void
+  /**
+   * Runs on a thread of the pool.
+   * @throws the signal's reason when it is aborted, before or during the run; SpoutError `failed` otherwise.
+   */
+  run(signal?: AbortSignal): Promise<void>
+  /** The tensor that the last run made for an output bound without one. The caller owns it. */
+  takeOutput(name: string): Tensor
+  dispose(): Promise<void>
+}
