@@ -1,0 +1,74 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { SpoutError } from '../errors.ts'
+import { listFiles } from './list-files.ts'
+import { isCommit, isRepo, isRevision, isSafeFileName, show } from './model-id.ts'
+
+// The hub cache's standard layout, and the one place where names become paths in it:
+//   models--org--name/refs/<revision>              the commit, in text
+//   models--org--name/snapshots/<commit>/<file>    a relative symlink to
+//   models--org--name/blobs/<etag>                 the bytes: sha256, or git's sha1 of small files
+//   models--org--name/.no_exist/<commit>/<file>    an empty file: the hub has no such file
+
+/** The paths of one repository in the cache. */
+export interface RepoCache {
+  readonly repo: string
+  readonly folder: string
+  ref(revision: string): string
+  snapshot(commit: string): string
+  file(commit: string, name: string): string
+  blob(etag: string): string
+  noExist(commit: string, name: string): string
+  lock(etag: string): string
+}
+
+/** Paths of `repo` below the cache `root`. Every method throws rather than build a path out of an unchecked name. */
+export function repoCache(root: string, repo: string): RepoCache {
+  const name = `models--${checked(isRepo, repo, 'repository').split('/').join('--')}`
+  const folder = join(root, name)
+  const commitOf = (commit: string) => checked(isCommit, commit, 'commit')
+  const fileOf = (file: string) => checked(isSafeFileName, file, 'file name in the repository')
+  const etagOf = (etag: string) => checked(isEtag, etag, 'ETag')
+  return {
+    repo,
+    folder,
+    ref: (revision) => join(folder, 'refs', checked(isRevision, revision, 'revision')),
+    snapshot: (commit) => join(folder, 'snapshots', commitOf(commit)),
+    file: (commit, file) => join(folder, 'snapshots', commitOf(commit), fileOf(file)),
+    blob: (etag) => join(folder, 'blobs', etagOf(etag)),
+    noExist: (commit, file) => join(folder, '.no_exist', commitOf(commit), fileOf(file)),
+    lock: (etag) => join(root, '.locks', name, `${etagOf(etag)}.spout.lock`),
+  }
+}
+
+/** A blob's name: a sha256, or a sha1 as git computes it. */
+export function isEtag(text: string): boolean {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
+}
+
+/** The commit of `revision` as far as the cache knows: a commit is itself; a damaged ref counts as absent. */
+export function cachedCommit(cache: RepoCache, revision: string): string | undefined {
+  if (isCommit(revision)) return revision
+  try {
+    const commit = readFileSync(cache.ref(revision), 'utf8').trim()
+    return isCommit(commit) ? commit : undefined
+  } catch (error) {
+    if (error instanceof SpoutError) throw error
+    return undefined
+  }
+}
+
+/** The files of a snapshot that can be opened, with forward slashes; empty where there is no snapshot. */
+export function snapshotFiles(cache: RepoCache, commit: string): string[] {
+  return listFiles(cache.snapshot(commit))
+}
+
+/** Whether the hub is known to have no such file at `commit`. */
+export function isKnownAbsent(cache: RepoCache, commit: string, name: string): boolean {
+  return statSync(cache.noExist(commit, name), { throwIfNoEntry: false }) !== undefined
+}
+
+function checked(is: (text: string) => boolean, text: string, what: string): string {
+  if (is(text)) return text
+  throw new SpoutError('config', `unsafe ${what}: ${show(text)}`)
+}

@@ -1,0 +1,77 @@
+import { SpoutError } from '../errors.ts'
+
+// Names from the command line and from a hub's answers become paths and URLs. Nothing else may build either from
+// a name, so that what is refused here is refused everywhere.
+
+/** A repository on the hub at some revision. */
+export interface HubId {
+  /** `name` or `org/name`. */
+  readonly repo: string
+  /** A branch, tag, pull request (`refs/pr/1`) or commit. */
+  readonly revision: string
+}
+
+/** What a revision is when none is named. */
+export const DEFAULT_REVISION = 'main'
+
+const NAME = /^\w(?:[\w.-]{0,94}\w)?$/
+const REVISION = /^[\w][\w./-]{0,254}$/
+const COMMIT = /^[0-9a-f]{40}$/
+
+/** Parses `org/name[@revision]` by the hub's own rules. Throws `usage`. */
+export function parseHubId(text: string): HubId {
+  const at = text.indexOf('@')
+  const repo = at < 0 ? text : text.slice(0, at)
+  const revision = at < 0 ? DEFAULT_REVISION : text.slice(at + 1)
+  if (!isRepo(repo)) throw notAModel(text)
+  if (!isRevision(revision)) {
+    throw new SpoutError('usage', `model: ${show(revision)} is not a revision`, {
+      hint: `a branch, a tag or a commit, as in ${repo}@main`,
+    })
+  }
+  return { repo, revision }
+}
+
+export function isRepo(repo: string): boolean {
+  const parts = repo.split('/')
+  if (parts.length > 2 || !parts.every((part) => NAME.test(part))) return false
+  if (parts.length === 2 && /^(datasets|spaces|models|kernels)$/.test(parts[0]!)) return false
+  return !repo.includes('--') && !repo.includes('..') && !repo.endsWith('.git')
+}
+
+export function isRevision(revision: string): boolean {
+  return (
+    REVISION.test(revision) &&
+    !revision.includes('..') &&
+    revision.split('/').every((part) => part !== '' && part !== '.' && !part.endsWith('.lock'))
+  )
+}
+
+export function isCommit(text: string): boolean {
+  return COMMIT.test(text)
+}
+
+const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
+
+/**
+ * Whether a file name out of a repository may become a path below a folder, on every system: relative, no way up, no
+ * backslash, drive or stream, no control character, no device name.
+ */
+export function isSafeFileName(name: string): boolean {
+  if (name.length === 0 || name.length > 1024 || /[\x00-\x1f\x7f\\:*?"<>|]/.test(name)) return false
+  return name.split('/').every((part) => {
+    return part !== '' && part.length <= 255 && !/^\.+$|[. ]$/.test(part) && !DEVICES.test(part)
+  })
+}
+
+function notAModel(text: string): SpoutError {
+  return new SpoutError('usage', `model: ${show(text)} is neither a folder nor a model id`, {
+    hint: 'org/name, org/name@revision, or the path of a folder that exists',
+  })
+}
+
+/** A stranger's text for one line of a message: quoted, control characters escaped, cut. */
+export function show(text: string): string {
+  const shown = JSON.stringify(text.slice(0, 120)).replace(/[\x7f-\x9f\u2028\u2029\u202a-\u202e]/g, '?')
+  return shown
+}
