@@ -12,6 +12,8 @@ export interface Backend {
   readonly vocabSize: number
   /** Most tokens the KV cache may hold. */
   readonly contextLength: number
+  /** Most ids to give to one `forward` of a prompt: between chunks an interrupt is heard. */
+  readonly prefillChunk: number
   createCache(): KvCache
   /**
    * Runs `ids` after what `cache` holds and appends them to it: prefill, decode and verification alike.

@@ -57,6 +57,10 @@ export class OnnxBackend implements Backend {
     if (loaded.plan.hasNumLogitsToKeep) loaded.session.bindData(NUM_LOGITS_TO_KEEP, 'int64', this.#one, [])
   }
 
+  get prefillChunk(): number {
+    return PREFILL_CHUNK
+  }
+
   createCache(): KvCache {
     return this.#plan.appendsInPlace && this.#session.writesInPlace
       ? new SharedKvCache(this.#session, this.#plan.slots, this.contextLength, this.#owner)
@@ -145,5 +149,8 @@ export class OnnxBackend implements Backend {
     all.dispose()
   }
 }
+
+/** Tokens of one run of a prompt: large enough for full speed, small enough for a prompt interrupt. */
+const PREFILL_CHUNK = 512
 
 const ONE_BY_ONE: readonly number[] = [1, 1]

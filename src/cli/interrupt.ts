@@ -1,0 +1,54 @@
+/**
+ * Signals as an AbortSignal. Work that hears it ends and delivers what it has; then the process dies of the very
+ * signal, so that a shell loop around it stops too. Work that does not hear it is not waited for.
+ */
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+export type InterruptSignal = (typeof SIGNALS)[number]
+
+/** Why everything is to stop. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+  readonly signal: InterruptSignal
+
+  constructor(signal: InterruptSignal) {
+    super(`interrupted by ${signal}`)
+    this.signal = signal
+  }
+}
+
+/** How long work may take to end by itself. */
+const PATIENCE_MS = 700
+
+export interface Interrupts {
+  readonly signal: AbortSignal
+  /** Aborts for another reason than a signal: the reader went away, the time is up. */
+  abort(reason: unknown): void
+}
+
+export function listenForInterrupts(): Interrupts {
+  const controller = new AbortController()
+  for (const name of SIGNALS) {
+    process.on(name, () => {
+      if (controller.signal.aborted) dieOf(name)
+      controller.abort(new Interrupted(name))
+      setTimeout(() => dieOf(name), PATIENCE_MS).unref()
+    })
+  }
+  return { signal: controller.signal, abort: (reason) => controller.abort(reason) }
+}
+
+/** Ends the process by the signal's own default action. */
+export function dieOf(name: InterruptSignal): void {
+  process.removeAllListeners(name)
+  process.kill(process.pid, name)
+}
+
+/** `work`, or the signal's reason as soon as it is aborted: for work that cannot be interrupted. */
+export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason)
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}

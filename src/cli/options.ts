@@ -1,0 +1,44 @@
+/** What the flags give, as commander names it. */
+export interface Options {
+  readonly model?: string
+  readonly dtype?: string
+  readonly device?: string
+  readonly threads?: number
+  readonly ctxSize?: number
+  readonly cacheDir?: string
+  readonly offline?: boolean
+  readonly system?: string
+  readonly systemFile?: string
+  readonly file?: readonly string[]
+  readonly raw?: boolean
+  readonly chatTemplate?: string
+  readonly templateArg?: readonly (readonly [string, unknown])[]
+  readonly allowSpecial?: boolean
+  readonly stdin: boolean
+  readonly maxTokens?: number
+  readonly stop?: readonly string[]
+  readonly ignoreEos?: boolean
+  readonly temperature?: number
+  readonly topK?: number
+  readonly topP?: number
+  readonly minP?: number
+  readonly typicalP?: number
+  readonly repetitionPenalty?: number
+  readonly repeatLastN?: number
+  readonly presencePenalty?: number
+  readonly frequencyPenalty?: number
+  readonly noRepeatNgramSize?: number
+  readonly logitBias?: readonly (readonly [number, number])[]
+  readonly minNewTokens?: number
+  readonly seed?: bigint
+  readonly json?: boolean
+  readonly jsonl?: boolean
+  readonly logprobs?: number | true
+  readonly newline: boolean
+  readonly stats?: boolean
+  readonly color?: string
+  readonly quiet?: boolean
+  readonly verbose?: boolean
+  readonly trace?: boolean
+  readonly runtime?: string
+}

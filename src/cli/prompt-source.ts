@@ -1,0 +1,167 @@
+/**
+ * Where the prompt comes from: files, then stdin, then the words of the command line. A document first and the
+ * instruction last, so that the document stays a prefix that can be reused.
+ */
+import { fstatSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { SpoutError } from '../errors.ts'
+
+export interface PromptInput {
+  readonly words: readonly string[]
+  readonly files: readonly string[]
+  /** False with `--no-stdin`. */
+  readonly stdinAllowed: boolean
+  readonly signal: AbortSignal
+  /** Told once when stdin is open but silent. */
+  readonly onSilence: () => void
+}
+
+/** More than any context holds; a mistake, or a file of another kind. */
+const MAX_BYTES = 8 << 20
+const SILENCE_MS = 2000
+
+/**
+ * The prompt, or `undefined` when nothing was given and stdin is a terminal.
+ * @throws SpoutError `data` for bad bytes or nothing at all, `not-found` for a file that cannot be read.
+ */
+export async function readPrompt(input: PromptInput): Promise<string | undefined> {
+  const words = input.words.filter((word) => word !== '-')
+  const files = input.files.filter((file) => file !== '-')
+  const asked = words.length < input.words.length || files.length < input.files.length
+  if (asked && !input.stdinAllowed)
+    throw new SpoutError('usage', '- and --no-stdin: only one of them at a time')
+  const source = input.stdinAllowed ? stdinKind() : 'none'
+  if (source === 'folder') throw new SpoutError('not-found', 'stdin: it is a folder')
+  const given = words.length > 0 || files.length > 0
+  if (!given && !asked && source === 'terminal') return undefined
+
+  const parts: string[] = []
+  for (const file of files) parts.push(await readText(file))
+  if (asked || (source !== 'terminal' && source !== 'none')) parts.push(await readStdin(input))
+  if (words.length > 0) parts.push(words.join(' '))
+  return parts.filter((part) => part !== '').join('\n\n')
+}
+
+/** One file as text, without its last newline. */
+export async function readText(path: string): Promise<string> {
+  let bytes: Buffer
+  try {
+    const file = await open(path)
+    try {
+      bytes = await collect(file.createReadStream({ autoClose: false, end: MAX_BYTES }), path)
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    if (cause instanceof SpoutError) throw cause
+    throw unreadable(path, cause as NodeJS.ErrnoException)
+  }
+  return decodeText(bytes, path)
+}
+
+function unreadable(path: string, cause: NodeJS.ErrnoException): SpoutError {
+  const reasons: Record<string, string> = {
+    ENOENT: 'not found',
+    EISDIR: 'it is a folder',
+    EACCES: 'not allowed to read it',
+  }
+  return new SpoutError('not-found', `${path}: ${reasons[cause.code ?? ''] ?? cause.code ?? cause.message}`, {
+    cause,
+  })
+}
+
+async function readStdin({ signal, onSilence }: PromptInput): Promise<string> {
+  const timer = setTimeout(onSilence, SILENCE_MS)
+  const stop = (): void => void process.stdin.destroy()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    const bytes = await collect(process.stdin, 'stdin', () => clearTimeout(timer))
+    signal.throwIfAborted()
+    return decodeText(bytes, 'stdin')
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error instanceof SpoutError ? error : unreadable('stdin', error as NodeJS.ErrnoException)
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+async function collect(stream: NodeJS.ReadableStream, name: string, onData?: () => void): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of stream) {
+    onData?.()
+    chunks.push(chunk as Buffer)
+    size += (chunk as Buffer).length
+    if (size > MAX_BYTES) {
+      throw new SpoutError('data', `${name}: longer than ${MAX_BYTES >> 20} MiB`, {
+        hint: `head -c 1M ${name === 'stdin' ? '' : name}`.trim(),
+      })
+    }
+  }
+  return Buffer.concat(chunks)
+}
+
+/** Text of bytes that must be UTF-8; a byte order mark goes, and one newline at the end. @throws SpoutError `data`. */
+export function decodeText(bytes: Uint8Array, name: string): string {
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
+    throw new SpoutError('data', `${name}: it is UTF-16, not UTF-8`, {
+      hint: `iconv -f UTF-16 -t UTF-8 ${name === 'stdin' ? '' : name}`.trim(),
+    })
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
+  } catch (cause) {
+    throw new SpoutError('data', `${name}: not UTF-8 at byte ${firstBadByte(bytes)}`, {
+      hint: `iconv -f LATIN1 -t UTF-8 ${name === 'stdin' ? '' : name}`.trim(),
+      cause,
+    })
+  }
+}
+
+/** Offset of the first byte that no UTF-8 text has there: what a lossy decoder keeps before it is valid. */
+function firstBadByte(bytes: Uint8Array): number {
+  let low = 0
+  let high = bytes.length
+  // The longest prefix that a streaming decoder accepts.
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (isValidPrefix(bytes.subarray(0, middle))) low = middle
+    else high = middle - 1
+  }
+  return lastCharacterStart(bytes, low)
+}
+
+function isValidPrefix(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A sequence that began well but does not go on is reported where it began. */
+function lastCharacterStart(bytes: Uint8Array, end: number): number {
+  for (let start = end; start > Math.max(0, end - 4); start--) {
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, start))
+      return start
+    } catch {
+      // cut inside a character: try one byte earlier
+    }
+  }
+  return end
+}
+
+type StdinKind = 'terminal' | 'pipe' | 'folder' | 'none'
+
+function stdinKind(): StdinKind {
+  if (process.stdin.isTTY) return 'terminal'
+  try {
+    return fstatSync(0).isDirectory() ? 'folder' : 'pipe'
+  } catch {
+    return 'none'
+  }
+}

@@ -1,0 +1,37 @@
+/** The spinner: on stderr, on a terminal only, loaded only there. */
+import type { Ora } from 'ora'
+
+export interface StatusLine {
+  show(text: string): void
+  /** Leaves no trace of it. */
+  clear(): void
+}
+
+const SILENT: StatusLine = { show: () => undefined, clear: () => undefined }
+/** A run that is over sooner shows nothing: a flash of text is worse than none. */
+const DELAY_MS = 150
+
+export function openStatusLine(options: { enabled: boolean }): StatusLine {
+  if (!options.enabled || !process.stderr.isTTY || process.env.TERM === 'dumb') return SILENT
+  let spinner: Ora | undefined
+  let text = ''
+  let closed = false
+  const start = async (): Promise<void> => {
+    const { default: ora } = await import('ora')
+    if (!closed)
+      spinner = ora({ text, stream: process.stderr, discardStdin: false, hideCursor: true }).start()
+  }
+  const timer = setTimeout(() => void start(), DELAY_MS)
+  return {
+    show(next) {
+      text = next
+      if (spinner !== undefined) spinner.text = next
+    },
+    clear() {
+      closed = true
+      clearTimeout(timer)
+      spinner?.stop()
+      spinner = undefined
+    },
+  }
+}

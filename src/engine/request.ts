@@ -1,0 +1,59 @@
+/** A request is plain data. Flags, a chat turn, a JSONL line and a socket frame all become it, through `makeRequest`. */
+import { SpoutError } from '../errors.ts'
+import { resolveSampling, type SamplingOptions } from '../sampling/sampling-params.ts'
+import type { ChatMessage } from '../tokenizer/chat-template.ts'
+
+export interface GenerateRequest {
+  /** A conversation for the chat template; its last turn is the user's. */
+  readonly messages: readonly ChatMessage[]
+  /** The same as plain text, for models without a template and for `raw`. */
+  readonly text: string
+  /** Complete the text even if the model has a chat template. */
+  readonly raw: boolean
+  /** Special-token text inside the prompt becomes special tokens. */
+  readonly allowSpecial: boolean
+  /** 0 = until a stop id or the context is full; `undefined` = 0 with a chat template, `DEFAULT_RAW_TOKENS` without. */
+  readonly maxTokens: number | undefined
+  readonly stopStrings: readonly string[]
+  readonly ignoreEos: boolean
+  /** What the user set; the model's own settings lie under it. */
+  readonly sampling: SamplingOptions
+  /** More variables for the chat template. */
+  readonly templateArgs: Readonly<Record<string, unknown>>
+}
+
+export interface RequestInput extends Partial<Omit<GenerateRequest, 'messages' | 'text'>> {
+  readonly prompt: string
+  readonly system?: string | undefined
+}
+
+/** A completion without an end of its own stops here unless told otherwise. */
+export const DEFAULT_RAW_TOKENS = 512
+
+/** The one validator. @throws SpoutError `data` for an empty prompt, `usage` for values out of range. */
+export function makeRequest(input: RequestInput): GenerateRequest {
+  const { prompt, system, ...rest } = input
+  if (prompt.trim() === '') {
+    throw new SpoutError('data', 'prompt: it is empty', { hint: 'spout "your prompt", or pipe a text in' })
+  }
+  const { maxTokens, stopStrings = [], sampling = {} } = rest
+  if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && maxTokens >= 0)) {
+    throw new SpoutError('usage', `max-tokens: ${maxTokens} is not a whole number from 0`)
+  }
+  if (stopStrings.includes('')) throw new SpoutError('usage', 'stop: a stop string must not be empty')
+  resolveSampling(sampling)
+  return {
+    messages: [
+      ...(system === undefined ? [] : [{ role: 'system', content: system }]),
+      { role: 'user', content: prompt },
+    ],
+    text: system === undefined ? prompt : `${system}\n\n${prompt}`,
+    raw: rest.raw ?? false,
+    allowSpecial: rest.allowSpecial ?? false,
+    maxTokens,
+    stopStrings,
+    ignoreEos: rest.ignoreEos ?? false,
+    sampling,
+    templateArgs: rest.templateArgs ?? {},
+  }
+}

@@ -1,0 +1,18 @@
+import { SpoutError } from '../errors.ts'
+import type { Sampler } from '../sampling/sampler.ts'
+
+/**
+ * The one way an id is chosen, for the first token as for every other.
+ * @throws SpoutError `failed` naming the step, when the logits are not finite.
+ */
+export function sampleNext(row: Float32Array, sampler: Sampler, step: number): number {
+  try {
+    return sampler.sample(row)
+  } catch (cause) {
+    if (!(cause instanceof SpoutError) || cause.code !== 'failed') throw cause
+    throw new SpoutError('failed', `${cause.message} at token ${step + 1}`, {
+      hint: '--dtype with another format, or spout models verify',
+      cause,
+    })
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The composition root: finds the model, loads session and tokenizer side by side, and wires the engine that owns them.
+ */
+import { fileURLToPath } from 'node:url'
+import type { Backend } from './backend/backend.ts'
+import { loadSession } from './backend/onnx/load-session.ts'
+import { OnnxBackend } from './backend/onnx/onnx-backend.ts'
+import { openRuntime, type RuntimeChoice } from './backend/onnx/runtime/open-runtime.ts'
+import { defaultThreads } from './backend/onnx/runtime/threads.ts'
+import type { Engine, EngineModel } from './engine/engine.ts'
+import { createLocalEngine } from './engine/local-engine.ts'
+import type { DtypeChoice } from './model/dtype.ts'
+import { loadModelConfig } from './model/model-config.ts'
+import { resolveModel } from './model/resolve-model.ts'
+import type { ModelConfig } from './model/resolved-model.ts'
+import { samplingDefaults } from './sampling/generation-defaults.ts'
+import { type ChatTemplate, loadChatTemplate } from './tokenizer/chat-template.ts'
+import { loadTokenizer } from './tokenizer/load-tokenizer.ts'
+import type { Trace } from './trace.ts'
+
+export interface OpenEngineOptions {
+  /** `org/name[@revision]` or a folder; the embedded model when absent. */
+  readonly model?: string | undefined
+  readonly dtype?: DtypeChoice | undefined
+  readonly runtime?: RuntimeChoice | undefined
+  /** Intra-op threads; one per physical core when absent. */
+  readonly threads?: number | undefined
+  /** A shorter context than the model's. */
+  readonly contextLength?: number | undefined
+  readonly cacheDir?: string | undefined
+  readonly offline?: boolean | undefined
+  /** A chat template of the user's, in place of the model's. */
+  readonly chatTemplateFile?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Told what was decided (`info`) and what should be looked at (`warning`). */
+  readonly note?: ((text: string, level: 'info' | 'warning') => void) | undefined
+  readonly trace?: Trace | undefined
+}
+
+/** The model that comes with the program, and its name. */
+export const EMBEDDED_MODEL = {
+  name: 'spout-tiny',
+  folder: fileURLToPath(new URL('../fixtures/models/spout-tiny', import.meta.url)),
+}
+
+/** A backend and what was read beside it. Whoever opened it disposes the backend. */
+export interface OpenedBackend {
+  readonly backend: Backend
+  readonly model: EngineModel
+  readonly config: ModelConfig
+  readonly template: ChatTemplate | undefined
+}
+
+/** Loads a model and makes the engine that owns it. @throws as `openBackend` does. */
+export async function openEngine(options: OpenEngineOptions = {}): Promise<Engine> {
+  const { backend, model, config, template } = await openBackend(options)
+  const { options: defaults, notes } = samplingDefaults(config.generation)
+  for (const line of notes) options.note?.(line, 'info')
+  return createLocalEngine({ model, backend, defaults, template })
+}
+
+/**
+ * Loads a model. The session loads on a thread of the pool while this one reads the tokenizer.
+ * @throws SpoutError with the code of what went wrong; nothing stays open.
+ */
+export async function openBackend(options: OpenEngineOptions = {}): Promise<OpenedBackend> {
+  const { note, trace, signal } = options
+  const resolved = await resolveModel({
+    model: options.model ?? EMBEDDED_MODEL.folder,
+    name: options.model === undefined ? EMBEDDED_MODEL.name : undefined,
+    dtype: options.dtype,
+    cacheDir: options.cacheDir,
+    offline: options.offline,
+    signal,
+    note,
+  })
+  const config = loadModelConfig(resolved.folder, (text) => note?.(text, 'warning'))
+  const runtime = await openRuntime(options.runtime ?? 'auto', (text) => note?.(text, 'info'))
+  const threads = options.threads ?? defaultThreads()
+  const loading = loadSession(runtime, resolved.onnxPath, config, { threads, spinning: true })
+  try {
+    const tokenizer = await loadTokenizer(resolved.folder, { note: (text) => note?.(text, 'info') })
+    const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
+    const backend = new OnnxBackend(await loading, tokenizer, config, options.contextLength)
+    trace?.('loaded', { model: resolved.id, dtype: resolved.dtype, runtime: runtime.name, threads })
+    const { id, revision, dtype } = resolved
+    const model = { id, revision, dtype, runtime: runtime.name, contextLength: backend.contextLength }
+    return { backend, model, config, template }
+  } catch (error) {
+    // The session may still be loading: it is closed when it arrives.
+    loading.then((loaded) => loaded.session.dispose()).catch(() => undefined)
+    throw error
+  }
+}

@@ -1,0 +1,44 @@
+/** The one document of `--json`, and the last event of `--jsonl`. Field names are the contract: see the README. */
+import type { Engine, EngineResult } from '../engine/engine.ts'
+import type { TokenLogprobs } from '../sampling/sampler.ts'
+import type { Measurements } from './measurements.ts'
+
+export interface JsonInput {
+  readonly engine: Engine
+  readonly result: EngineResult
+  readonly text: string
+  readonly measured: Measurements
+  readonly logprobs?: readonly LogprobEntry[] | undefined
+}
+
+export interface LogprobEntry extends TokenLogprobs {
+  readonly id: number
+  readonly token: string
+}
+
+export function jsonDocument({ engine, result, text, measured, logprobs }: JsonInput) {
+  const { id: model, revision, dtype } = engine.model
+  return {
+    model,
+    revision: revision ?? null,
+    dtype,
+    text,
+    finish_reason: result.finishReason,
+    seed: Number(result.seed) <= Number.MAX_SAFE_INTEGER ? Number(result.seed) : String(result.seed),
+    token_ids: result.tokenIds,
+    usage: { prompt_tokens: result.promptTokens, completion_tokens: result.tokenIds.length },
+    timings: {
+      load_ms: round(measured.loadMs),
+      prefill_ms: round(measured.prefillMs),
+      ttft_ms: round(measured.ttftMs),
+      decode_ms: round(measured.decodeMs),
+      prefill_tps: round(measured.prefillTps),
+      decode_tps: round(measured.decodeTps),
+    },
+    ...(logprobs === undefined ? {} : { logprobs }),
+  }
+}
+
+function round(value: number | undefined): number | null {
+  return value === undefined || !Number.isFinite(value) ? null : Math.round(value * 100) / 100
+}

@@ -1,0 +1,38 @@
+/** The figures of one run, from its times. A rate without at least one token to measure is absent, never Infinity. */
+import type { EngineResult } from '../engine/engine.ts'
+
+export interface Measurements {
+  /** From the start of the process to the model being ready. */
+  readonly loadMs: number
+  readonly prefillMs: number
+  /** From the start of the process to the first byte on stdout. */
+  readonly ttftMs: number | undefined
+  /** From the end of the prefill to the last token. */
+  readonly decodeMs: number
+  /** Prompt tokens per second. */
+  readonly prefillTps: number | undefined
+  /** Tokens per second, the first token left out: it belongs to the prefill. */
+  readonly decodeTps: number | undefined
+}
+
+export function measure(
+  result: EngineResult,
+  loadedAt: number,
+  firstByteAt: number | undefined,
+): Measurements {
+  const { startedAt, prefilledAt, endedAt } = result.timings
+  const decodeMs = Math.max(0, endedAt - prefilledAt)
+  const prefillMs = Math.max(0, prefilledAt - startedAt)
+  return {
+    loadMs: loadedAt,
+    prefillMs,
+    ttftMs: firstByteAt,
+    decodeMs,
+    prefillTps: rate(result.promptTokens, prefillMs),
+    decodeTps: rate(result.tokenIds.length - 1, decodeMs),
+  }
+}
+
+function rate(tokens: number, ms: number): number | undefined {
+  return tokens > 0 && ms > 0 ? (1000 * tokens) / ms : undefined
+}

@@ -1,0 +1,33 @@
+/** The block of `--stats`, for people. */
+import type { Engine, EngineResult } from '../engine/engine.ts'
+import type { Measurements } from './measurements.ts'
+
+export function statisticsLines(
+  engine: Engine,
+  result: EngineResult,
+  measured: Measurements,
+  peakRssBytes: number,
+): string[] {
+  const { id, dtype, runtime } = engine.model
+  return [
+    `model     ${id} (${dtype}, ${runtime}), loaded after ${ms(measured.loadMs)}`,
+    `prompt    ${count(result.promptTokens)} in ${ms(measured.prefillMs)}${perSecond(measured.prefillTps)}`,
+    `first     ${measured.ttftMs === undefined ? 'no output' : `byte after ${ms(measured.ttftMs)}`}`,
+    `output    ${count(result.tokenIds.length)} in ${ms(measured.decodeMs)}${perSecond(measured.decodeTps)}`,
+    `memory    ${Math.round(peakRssBytes / 2 ** 20)} MiB at most`,
+    `seed      ${result.seed}`,
+    `finish    ${result.finishReason}`,
+  ]
+}
+
+function count(tokens: number): string {
+  return tokens === 1 ? '1 token' : `${tokens} tokens`
+}
+
+function ms(value: number): string {
+  return value < 1000 ? `${value.toFixed(1)} ms` : `${(value / 1000).toFixed(2)} s`
+}
+
+function perSecond(rate: number | undefined): string {
+  return rate === undefined ? '' : `, ${rate.toFixed(1)} tokens/s`
+}
