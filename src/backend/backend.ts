@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../tokenizer/tokenizer.js'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 /** What a model must do for the token loop. One per process; holds the session. */
 export interface Backend {

@@ -1,0 +1,140 @@
+/** Keeps the directions of the imports, the doors of the packages and the names of the files. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+
+const SRC = resolve(import.meta.dirname, '../src')
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.replaceAll('\\', '/'))
+
+interface Import {
+  readonly from: string
+  /** A file below src, or a package. */
+  readonly to: string
+  readonly isPackage: boolean
+  readonly isTypeOnly: boolean
+}
+
+const imports: Import[] = files.flatMap((from) => {
+  const text = readFileSync(join(SRC, from), 'utf8')
+  const found = text.matchAll(
+    /^(?:import|export)(\s+type)?\b[^'"`;]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm,
+  )
+  return Array.from(found, ([, type, named, lazy]) => {
+    const name = named ?? lazy!
+    const isPackage = !name.startsWith('.')
+    const to = isPackage
+      ? packageOf(name)
+      : relative(SRC, resolve(SRC, dirname(from), name)).replaceAll('\\', '/')
+    return { from, to, isPackage, isTypeOnly: type !== undefined }
+  })
+})
+
+function packageOf(name: string): string {
+  if (name.startsWith('node:')) return name
+  return name
+    .split('/')
+    .slice(0, name.startsWith('@') ? 2 : 1)
+    .join('/')
+}
+
+/** Top-level place of a file: its folder, or its own name. */
+const room = (file: string): string => file.split('/')[0]!
+const ANYWHERE = new Set(['errors.ts', 'trace.ts'])
+/** Interfaces that others may name without depending on an implementation. */
+const INTERFACES = new Set([
+  'backend/backend.ts',
+  'tokenizer/tokenizer.ts',
+  'sampling/sampler.ts',
+  'model/resolved-model.ts',
+  'trace.ts',
+])
+
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  'errors.ts': [],
+  'trace.ts': [],
+  sampling: [],
+  tokenizer: [],
+  model: [],
+  generation: ['sampling', 'backend', 'tokenizer'],
+  backend: ['tokenizer', 'model'],
+  engine: ['generation', 'sampling', 'backend', 'tokenizer', 'model'],
+  output: ['engine', 'generation', 'sampling'],
+  bench: ['open-engine.ts', 'engine', 'generation', 'sampling', 'backend', 'tokenizer', 'model', 'output'],
+  'open-engine.ts': ['backend', 'engine', 'generation', 'sampling', 'tokenizer', 'model'],
+}
+
+test('imports run in the directions of the house', () => {
+  const wrong = imports.filter(({ from, to, isPackage }) => {
+    const allowed = MAY_IMPORT[room(from)]
+    if (isPackage || allowed === undefined || ANYWHERE.has(to) || room(from) === room(to)) return false
+    return !allowed.includes(room(to))
+  })
+  expect(wrong).toEqual([])
+})
+
+test('generation and backend see only interfaces of backend, tokenizer and model', () => {
+  const wrong = imports.filter(
+    ({ from, to, isPackage }) =>
+      !isPackage &&
+      (room(from) === 'generation' || room(from) === 'backend') &&
+      room(to) !== room(from) &&
+      !ANYWHERE.has(to) &&
+      !INTERFACES.has(to),
+  )
+  expect(wrong).toEqual([])
+})
+
+test('only the command line imports the command line', () => {
+  expect(imports.filter(({ from, to }) => to.startsWith('cli/') && !from.startsWith('cli/'))).toEqual([])
+})
+
+test('the token loop and sampling know no file, socket, process or package', () => {
+  const wrong = imports.filter(
+    ({ from, isPackage }) => isPackage && (room(from) === 'generation' || room(from) === 'sampling'),
+  )
+  expect(wrong).toEqual([])
+})
+
+test('each package has one door', () => {
+  const doors = new Map<string, Set<string>>()
+  for (const { from, to, isPackage, isTypeOnly } of imports) {
+    if (!isPackage || to.startsWith('node:') || isTypeOnly) continue
+    doors.set(to, (doors.get(to) ?? new Set()).add(from.startsWith('cli/') ? 'cli' : from))
+  }
+  // Two files speak to the native library: the table of its functions, and what is built on it.
+  const runtime = ['backend/onnx/runtime/c-api.ts', 'backend/onnx/runtime/c-session.ts']
+  const many = [...doors].filter(
+    ([name, from]) => from.size > 1 && !(name === 'koffi' && isSubset(from, runtime)),
+  )
+  expect(many.map(([name, from]) => [name, ...from])).toEqual([])
+  for (const name of ['commander', 'chalk', 'ora']) expect([...(doors.get(name) ?? ['cli'])]).toEqual(['cli'])
+})
+
+function isSubset(set: ReadonlySet<string>, list: readonly string[]): boolean {
+  return [...set].every((item) => list.includes(item))
+}
+
+test('no folder imports in a circle', () => {
+  const edges = new Map<string, Set<string>>()
+  for (const { from, to, isPackage, isTypeOnly } of imports) {
+    if (isPackage || isTypeOnly || from === to) continue
+    edges.set(from, (edges.get(from) ?? new Set()).add(to))
+  }
+  const circles: string[][] = []
+  const visit = (file: string, path: readonly string[], done: Set<string>): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file])
+    if (done.has(file)) return
+    done.add(file)
+    for (const next of edges.get(file) ?? []) visit(next, [...path, file], done)
+  }
+  const done = new Set<string>()
+  for (const file of files) visit(file, [], done)
+  expect(circles).toEqual([])
+})
+
+test('no file has a name that says nothing', () => {
+  const empty = /(^|\/)(utils?|helpers?|common|misc|manager|types)(\/|\.ts$)/
+  expect(files.filter((file) => empty.test(file))).toEqual([])
+})
