@@ -225,20 +225,25 @@ function firstText(source: ByteSource, message: Field, number: number): string {
 /** A window over an open file: the headers between the weights are read, the weights are not. */
 function fileSource(file: number): ByteSource {
   const { size } = fstatSync(file)
-  const window = new Uint8Array(Math.min(size, 1 << 18))
-  let from = 0
-  let to = 0
+  const memory = new Uint8Array(Math.min(size, 1 << 18))
   return {
     size,
+    window: memory.subarray(0, 0),
+    base: 0,
+    load(start, end) {
+      if (start >= this.base && end <= this.base + this.window.length) return
+      this.window = memory.subarray(0, readSync(file, memory, 0, memory.length, start))
+      this.base = start
+    },
     read(start, end) {
-      if (start >= from && end <= to) return window.subarray(start - from, end - from)
-      if (end - start > window.length) {
+      if (end - start > memory.length) {
         const whole = new Uint8Array(end - start)
         return whole.subarray(0, readSync(file, whole, 0, whole.length, start))
       }
-      from = start
-      to = start + readSync(file, window, 0, window.length, start)
-      return window.subarray(0, Math.min(end, to) - from)
+      this.load(start, end)
+      return this.window.subarray(start - this.base, end - this.base)
     },
-  }
+  } as Mutable<ByteSource>
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }

@@ -25,12 +25,23 @@ export interface Field {
 /** Bytes that can be read at any offset: a buffer, or a window over a file. */
 export interface ByteSource {
   readonly size: number
+  /** What lies in memory now, and the offset of its first byte. */
+  readonly window: Uint8Array
+  readonly base: number
+  /** Brings `start` to `end`, as far as the source goes, into the window. */
+  load(start: number, end: number): void
   /** Bytes `start` to `end`; the view is valid until the next call. */
   read(start: number, end: number): Uint8Array
 }
 
 export function bytesSource(bytes: Uint8Array): ByteSource {
-  return { size: bytes.length, read: (start, end) => bytes.subarray(start, end) }
+  return {
+    size: bytes.length,
+    window: bytes,
+    base: 0,
+    load: () => undefined,
+    read: (start, end) => bytes.subarray(start, end),
+  }
 }
 
 /** The fields of the message that lies at `start` to `end`. @throws SpoutError `config` when it is cut short. */
@@ -38,19 +49,18 @@ export function* fieldsOf(source: ByteSource, start = 0, end = source.size): Gen
   let position = start
   while (position < end) {
     const tag = readVarint(source, position, end)
-    const number = Number(tag.value >> 3n)
-    const wireType = Number(tag.value & 7n)
-    let valueStart = tag.end
+    const number = Math.floor(tag / 8)
+    const wireType = tag % 8
+    let valueStart = varintEnd
     let fieldEnd: number
     let varint = 0n
     if (wireType === VARINT) {
-      const value = readVarint(source, valueStart, end)
-      varint = value.value
-      fieldEnd = value.end
+      varint = readLongVarint(source, valueStart, end)
+      fieldEnd = varintEnd
     } else if (wireType === BYTES) {
       const length = readVarint(source, valueStart, end)
-      valueStart = length.end
-      fieldEnd = valueStart + Number(length.value)
+      valueStart = varintEnd
+      fieldEnd = valueStart + length
     } else if (wireType === FIXED64 || wireType === FIXED32) {
       fieldEnd = valueStart + (wireType === FIXED64 ? 8 : 4)
     } else {
@@ -62,25 +72,42 @@ export function* fieldsOf(source: ByteSource, start = 0, end = source.size): Gen
   }
 }
 
-function readVarint(source: ByteSource, start: number, end: number): { value: bigint; end: number } {
-  const bytes = source.read(start, Math.min(start + 10, end))
-  let low = 0
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!
-    if (i < 4) {
-      low |= (byte & 0x7f) << (7 * i)
-      if (byte < 0x80) return { value: BigInt(low), end: start + i + 1 }
-    } else if (byte < 0x80) {
-      return { value: longVarint(bytes, i + 1), end: start + i + 1 }
+const VARINT_BYTES = 10
+/** One past the last byte of the varint read last: a second result, without an object for it. */
+let varintEnd = 0
+
+/** A tag or a length: an unsigned number that a double holds exactly. */
+function readVarint(source: ByteSource, start: number, end: number): number {
+  source.load(start, Math.min(start + VARINT_BYTES, end))
+  const { window, base } = source
+  let value = 0
+  let factor = 1
+  for (let i = start; i < end && factor < 2 ** 49; i++) {
+    const byte = window[i - base]!
+    value += (byte & 0x7f) * factor
+    if (byte < 0x80) {
+      varintEnd = i + 1
+      return value
     }
+    factor *= 128
   }
   throw truncated()
 }
 
-function longVarint(bytes: Uint8Array, length: number): bigint {
+/** A value: 64 bits, negative ones in ten bytes. */
+function readLongVarint(source: ByteSource, start: number, end: number): bigint {
+  source.load(start, Math.min(start + VARINT_BYTES, end))
+  const { window, base } = source
   let value = 0n
-  for (let i = 0; i < length; i++) value |= BigInt(bytes[i]! & 0x7f) << BigInt(7 * i)
-  return value
+  for (let i = start; i < Math.min(start + VARINT_BYTES, end); i++) {
+    const byte = window[i - base]!
+    value |= BigInt(byte & 0x7f) << BigInt(7 * (i - start))
+    if (byte < 0x80) {
+      varintEnd = i + 1
+      return value
+    }
+  }
+  throw truncated()
 }
 
 function truncated(): SpoutError {
@@ -95,7 +122,8 @@ export function signed(varint: bigint): number {
 }
 
 export function textOf(source: ByteSource, field: Field): string {
-  return Buffer.from(source.read(field.valueStart, field.end)).toString('utf8')
+  const { buffer, byteOffset, length } = source.read(field.valueStart, field.end)
+  return Buffer.from(buffer, byteOffset, length).toString('utf8')
 }
 
 /** Bytes of one field, copied out of the source. */

@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import koffi from 'koffi'
+import koffi, { type LibraryHandle } from 'koffi'
 import { SpoutError } from '../../../errors.ts'
 import { stableMemory } from './stable-memory.ts'
 
@@ -95,6 +95,8 @@ export interface OrtLibrary {
 }
 
 let opened: OrtLibrary | undefined
+/** Held for ever: when the handle is collected koffi unloads the library, and every function address is void. */
+let library: LibraryHandle | undefined
 
 /**
  * Opens the library once per process; later calls return the same.
@@ -129,7 +131,8 @@ function open(path: string): OrtLibrary {
   koffi.config({ async_stack_size: 8 << 20 })
   // Read by the library when it is loaded: no telemetry thread, no log file in the temporary folder.
   process.env.ORT_DISABLE_TELEMETRY = '1'
-  const base = koffi.load(path).func('void* OrtGetApiBase()')()
+  library = koffi.load(path)
+  const base = library.func('void* OrtGetApiBase()')()
   const getApi = koffi.decode(koffi.decode(base, 0, 'void*'), koffi.proto('void* (uint32_t)'))
   const getVersion = koffi.decode(koffi.decode(base, pointerSize, 'void*'), koffi.proto('const char* ()'))
   const table = getApi(API_VERSION)
