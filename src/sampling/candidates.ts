@@ -1,4 +1,5 @@
 import { expMinus } from './exponential.ts'
+import { nextAbove } from './selection.ts'
 
 /** Below every finite float32 and above -Infinity. */
 export const LOWEST = -Number.MAX_VALUE
@@ -26,6 +27,7 @@ export class Candidates {
   /** The lowest score that `gather` takes. */
   floor = 0.5
   readonly temperature: number
+  readonly #bar = new Float32Array(1)
 
   constructor(vocabSize: number, temperature: number) {
     this.ids = new Int32Array(vocabSize)
@@ -37,13 +39,15 @@ export class Candidates {
   /** Takes every id of the row whose score is finite and at least `floor`. */
   gather(logits: Float32Array): void {
     const { ids, depths, weights, best, floor, temperature } = this
-    const lowest = this.#lowestLogit()
     let count = 0
     let total = 0
-    for (let id = 0; id < logits.length; id++) {
-      const logit = logits[id]!
-      if (!(logit >= lowest)) continue
-      const score = Math.fround(logit / temperature)
+    this.#setBar()
+    for (
+      let id = nextAbove(logits, 0, this.#bar);
+      id < logits.length;
+      id = nextAbove(logits, id + 1, this.#bar)
+    ) {
+      const score = Math.fround(logits[id]! / temperature)
       if (score < floor) continue
       const depth = best - score
       const weight = expMinus(depth)
@@ -87,9 +91,9 @@ export class Candidates {
     this.total = total
   }
 
-  /** A logit that no score at `floor` lies below, whatever the rounding: saves the division for nearly all. */
-  #lowestLogit(): number {
+  /** A logit that all of a score at `floor` lie above, whatever the rounding: saves nearly all divisions. */
+  #setBar(): void {
     const logit = this.floor * this.temperature
-    return Math.max(LOWEST, logit - Math.abs(logit) * 1e-6 - 1e-37)
+    this.#bar[0] = logit - Math.abs(logit) * 1e-6 - 1e-37
   }
 }

@@ -16,9 +16,8 @@ export function makeTopPFilter(topP: number, vocabSize: number): Filter {
   const cut = new MassCut(vocabSize)
   return (candidates) => {
     const { depths, weights, count } = candidates
-    for (let i = 0; i < count; i++) cut.put(i, depths[i]!, weights[i]!)
     cut.target = topP * candidates.total
-    cut.find(count)
+    cut.find(depths, weights, count)
     let mass = cut.below
     for (let i = 0; i < count; i++) {
       const depth = depths[i]!
@@ -46,13 +45,14 @@ export function makeMinPFilter(minP: number): Filter {
  */
 export function makeTypicalFilter(typicalP: number, vocabSize: number): Filter {
   const cut = new MassCut(vocabSize)
+  const distances = new Float64Array(vocabSize)
   return (candidates) => {
     const { depths, weights, count } = candidates
     const mean = meanDepth(candidates)
-    for (let i = 0; i < count; i++) cut.put(i, Math.abs(depths[i]! - mean), weights[i]!)
+    for (let i = 0; i < count; i++) distances[i] = Math.abs(depths[i]! - mean)
     cut.target = typicalP * candidates.total
-    cut.find(count)
-    for (let i = 0; i < count; i++) if (Math.abs(depths[i]! - mean) > cut.key) candidates.drop(i)
+    cut.find(distances, weights, count)
+    for (let i = 0; i < count; i++) if (distances[i]! > cut.key) candidates.drop(i)
     candidates.close()
   }
 }

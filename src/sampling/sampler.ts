@@ -10,7 +10,7 @@
 import { SpoutError } from '../errors.ts'
 import { BannedIds, BannedSequences, LogitBias, MinNewTokens, NoRepeatNgram } from './bans.ts'
 import { Candidates } from './candidates.ts'
-import { draw } from './categorical.ts'
+import { draw, RowDraw } from './categorical.ts'
 import {
   type Filter,
   makeEpsilonFilter,
@@ -93,6 +93,8 @@ class ChainSampler implements OpenSampler {
   readonly #scan: Scan | undefined
   readonly #filters: readonly Filter[]
   readonly #candidates: Candidates
+  /** Where nothing is filtered. */
+  readonly #rowDraw: RowDraw | undefined
   readonly #generator: Generator
   readonly #reader: LogprobReader | undefined
 
@@ -109,6 +111,7 @@ class ChainSampler implements OpenSampler {
     this.#scan = greedy ? undefined : chooseScan(params, vocabSize)
     this.#filters = greedy ? [] : buildFilters(params, vocabSize)
     this.#candidates = new Candidates(greedy ? 1 : vocabSize, params.temperature)
+    this.#rowDraw = this.#scan === scanAll && this.#filters.length === 0 ? new RowDraw(vocabSize) : undefined
     this.#generator = new Generator(this.seed)
     this.#reader = params.logprobs === undefined ? undefined : new LogprobReader(vocabSize, params.logprobs)
   }
@@ -129,8 +132,12 @@ class ChainSampler implements OpenSampler {
 
   distribution(logits: Float32Array): Distribution {
     this.#process(logits)
-    if (this.#scan) this.#narrow(logits, this.#scan)
-    else this.#candidates.gatherOne(this.#mostLikely(logits))
+    if (this.#scan) {
+      this.#look(logits, this.#scan)
+      this.#narrow(logits)
+    } else {
+      this.#candidates.gatherOne(this.#mostLikely(logits))
+    }
     const { ids, weights, count, total } = this.#candidates
     return {
       ids: ids.slice(0, count),
@@ -145,13 +152,20 @@ class ChainSampler implements OpenSampler {
 
   #choose(logits: Float32Array): number {
     if (this.#scan === undefined) return this.#mostLikely(logits)
-    this.#narrow(logits, this.#scan)
-    return draw(this.#candidates, this.#generator)
+    this.#look(logits, this.#scan)
+    const candidates = this.#candidates
+    if (this.#rowDraw && Number.isFinite(candidates.best))
+      return this.#rowDraw.draw(logits, candidates, this.#generator)
+    this.#narrow(logits)
+    return draw(candidates, this.#generator)
   }
 
-  #narrow(logits: Float32Array, scan: Scan): void {
+  #look(logits: Float32Array, scan: Scan): void {
+    if (!scan(logits, this.#candidates)) throw refuseRow(logits, this.step)
+  }
+
+  #narrow(logits: Float32Array): void {
     const candidates = this.#candidates
-    if (!scan(logits, candidates)) throw refuseRow(logits, this.step)
     // A temperature so small that scores overflow is as good as greedy.
     if (Number.isFinite(candidates.best)) candidates.gather(logits)
     else candidates.gatherOne(this.#mostLikely(logits))

@@ -5,23 +5,23 @@
 import { SpoutError } from '../errors.ts'
 import { type Candidates, LOWEST } from './candidates.ts'
 import { expMinus, STEPS, STEPS_PER_UNIT, stepOf } from './exponential.ts'
-import { selectLargest } from './selection.ts'
+import { nextAbove, selectLargest } from './selection.ts'
 
 /** Sets `best` and `floor` of the candidates; false when the row cannot be sampled. */
 export type Scan = (logits: Float32Array, candidates: Candidates) => boolean
 
+const bar = new Float32Array(1)
+
 /** The lowest id among those of the greatest logit; -1 when the row cannot be sampled. */
 export function argmax(logits: Float32Array): number {
-  let best = -Infinity
   let bestId = -1
-  for (let id = 0; id < logits.length; id++) {
-    const logit = logits[id]!
-    if (logit <= best) continue
-    if (Number.isNaN(logit)) return -1
-    best = logit
+  bar[0] = -Infinity
+  for (let id = nextAbove(logits, 0, bar); id < logits.length; id = nextAbove(logits, id + 1, bar)) {
+    if (Number.isNaN(logits[id])) return -1
+    bar[0] = logits[id]!
     bestId = id
   }
-  return best === Infinity ? -1 : bestId
+  return bar[0] === Infinity ? -1 : bestId
 }
 
 /** Why a row cannot be sampled. */
@@ -50,16 +50,14 @@ export function makeTopKScan(k: number): Scan {
   const buffer = new Float32Array(Math.max(1024, 4 * k))
   return (logits, candidates) => {
     let count = 0
-    let threshold = -Infinity
-    for (let id = 0; id < logits.length; id++) {
-      const logit = logits[id]!
-      if (logit <= threshold) continue
-      if (Number.isNaN(logit)) return false
-      buffer[count++] = logit
+    bar[0] = -Infinity
+    for (let id = nextAbove(logits, 0, bar); id < logits.length; id = nextAbove(logits, id + 1, bar)) {
+      if (Number.isNaN(logits[id])) return false
+      buffer[count++] = logits[id]!
       if (count < buffer.length) continue
       selectLargest(buffer, count, k)
       count = k
-      threshold = buffer[k - 1]!
+      bar[0] = buffer[k - 1]!
     }
     return takeLargest(buffer, { count, k }, candidates)
   }
@@ -115,7 +113,7 @@ function addMasses(logits: Float32Array, candidates: Candidates, masses: Float64
   masses.fill(0)
   for (let id = 0; id < logits.length; id++) {
     const depth = best - Math.fround(logits[id]! / temperature)
-    const step = depth < 63.9 ? stepOf(depth) : STEPS - 1
+    const step = stepOf(depth)
     masses[step] = masses[step]! + expMinus(depth)
   }
 }
