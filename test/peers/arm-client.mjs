@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 
 const PROCESS = fileURLToPath(new URL('arm-process.mjs', import.meta.url))
 
-/** `label` names a column; what follows a # only tells two processes of one arm apart. */
+/** `label` names a column: an arm, and after a # its variant. */
 export function startArm(label) {
-  const child = fork(PROCESS, [label.split('#')[0]], {
+  const child = fork(PROCESS, [label], {
     stdio: ['ignore', 2, 2, 'ipc'],
     env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
   })

@@ -5,14 +5,14 @@
 import { readFileSync } from 'node:fs'
 import { modelFiles } from './arms/model-files.mjs'
 
-const module = process.argv[2]
+const [module, variant] = process.argv[2].split('#')
 let arm
 
 const acts = {
   async load({ folder, threads, capacity }) {
     const started = performance.now()
     const { load } = await import(`./arms/${module}.mjs`)
-    arm = await load({ model: modelFiles(folder), threads, capacity })
+    arm = await load({ model: modelFiles(folder), threads, capacity, variant })
     return { ms: performance.now() - started, versions: arm.versions }
   },
   async prefill({ ids }) {
@@ -21,6 +21,7 @@ const acts = {
     return { ms: performance.now() - started }
   },
   async decode({ count }) {
+    await arm.rewind?.()
     const started = performance.now()
     const ids = await arm.decode(count)
     return { ms: performance.now() - started, ids: Array.from(ids) }

@@ -52,6 +52,7 @@ async function guarded(run, label, body) {
 }
 
 async function measureFresh(run) {
+  if (run.freshRounds === 0) return
   const labels = () => [...run.arms].filter((label) => !label.includes('#'))
   for (let round = 0; round <= run.freshRounds; round++) {
     for (const label of shuffled(labels(), run.random)) {
@@ -96,9 +97,10 @@ async function measureSteady(run) {
       const arm = startArm(label)
       alive.set(label, arm)
       const capacity = Math.max(...run.contexts, ...run.prefills) + run.tokens + MARGIN
-      await guarded(run, label, () => arm.call('load', loadArguments(run, capacity)))
+      const loaded = await guarded(run, label, () => arm.call('load', loadArguments(run, capacity)))
+      if (loaded) run.results.versions[label] = loaded.versions
     }
-    for (const length of run.prefills) await measurePrefill(run, alive, length)
+    for (const length of run.prefillRounds ? run.prefills : []) await measurePrefill(run, alive, length)
     for (const context of run.contexts) await measureDecode(run, alive, context)
   } finally {
     await Promise.all([...alive.values()].map((arm) => arm.stop()))

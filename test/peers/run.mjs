@@ -11,7 +11,15 @@ import { markdown } from './report.mjs'
 
 const HERE = import.meta.dirname
 const SHAPES = ['smollm2-135m', 'qwen2.5-0.5b']
-const ARMS = ['spout', 'bare-c-api', 'bare-c-api#again', 'node-session', 'transformers-js', 'node-llama-cpp']
+const ARMS = [
+  'spout',
+  'spout#sampling',
+  'bare-c-api',
+  'bare-c-api#again',
+  'node-session',
+  'transformers-js',
+  'node-llama-cpp',
+]
 /** Longest prompt an arm is given: past it, transformers.js holds several copies of prompt × vocabulary logits. */
 const LIMITS = { 'transformers-js': 1024 }
 
@@ -21,8 +29,8 @@ const USAGE = `npm run bench:peers -- [options]
   --contexts LIST        tokens before decode (default: 128,1024,3000)
   --prefills LIST        prompt lengths (default: 128,1024)
   --rounds N             decode blocks, two samples an arm each (default: 6)
-  --prefill-rounds N     prefill blocks, two samples an arm each (default: 3)
-  --fresh-rounds N       fresh processes an arm, for load and memory (default: 3)
+  --prefill-rounds N     prefill blocks, two samples an arm each; 0 leaves it out (default: 3)
+  --fresh-rounds N       fresh processes an arm, for load and memory; 0 leaves it out (default: 3)
   --tokens N             tokens per decode sample (default: 32)
   --threads N            in every arm (default: the CPUs this process may use)
   --seed N               of the prompt and the order (default: 1)
@@ -35,6 +43,9 @@ async function main() {
   installPeers(options.arms)
   for (const shape of options.shapes) makeModel(shape)
   const before = loadAverage()
+  if (Number(before[0]) > 0.5) {
+    process.stderr.write(`the machine is not quiet (load average ${before[0]}): expect noise\n`)
+  }
   const report = { machine: machine(), command: commandLine(), options, shapes: {} }
   report.loads = { date: new Date().toISOString().slice(0, 10), before, after: before }
   for (const shape of options.shapes) {
@@ -79,8 +90,8 @@ function parseOptions() {
     contexts: numbersOf('contexts', values.contexts ?? '128,1024,3000'),
     prefills: numbersOf('prefills', values.prefills ?? '128,1024'),
     rounds: numberOf('rounds', values.rounds ?? '6'),
-    prefillRounds: numberOf('prefill-rounds', values['prefill-rounds'] ?? '3'),
-    freshRounds: numberOf('fresh-rounds', values['fresh-rounds'] ?? '3'),
+    prefillRounds: numberOf('prefill-rounds', values['prefill-rounds'] ?? '3', 0),
+    freshRounds: numberOf('fresh-rounds', values['fresh-rounds'] ?? '3', 0),
     tokens: numberOf('tokens', values.tokens ?? '32'),
     threads: numberOf('threads', values.threads ?? String(os.availableParallelism())),
     seed: numberOf('seed', values.seed ?? '1'),
@@ -98,8 +109,9 @@ function listOf(name, text, known) {
 
 const numbersOf = (name, text) => text.split(',').map((item) => numberOf(name, item))
 
-function numberOf(name, text) {
-  if (!/^[1-9]\d*$/.test(text)) stop(`--${name}: ${text} is not a whole number above 0`)
+function numberOf(name, text, least = 1) {
+  if (!/^\d{1,9}$/.test(text) || Number(text) < least)
+    stop(`--${name}: ${text} is not a whole number from ${least}`)
   return Number(text)
 }
 

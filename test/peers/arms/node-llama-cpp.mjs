@@ -42,9 +42,11 @@ export async function load({ model, threads, capacity }) {
       ;[firstId] = await evaluate(ids, 1)
       promptLength = ids.length
     },
-    async decode(count) {
+    async rewind() {
       const end = sequence.nextTokenIndex
       if (end > promptLength) await sequence.eraseContextTokenRanges([{ start: promptLength, end }])
+    },
+    async decode(count) {
       return [firstId, ...(await evaluate([firstId], count))]
     },
     dispose: () => llama.dispose(),
