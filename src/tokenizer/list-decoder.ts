@@ -1,0 +1,85 @@
+/** Decoding a whole list of tokens, step by step as the Rust library does it: the plain way, for any decoder. */
+
+import { fromByteLevel } from './byte-level.ts'
+import { cleanUp, fallbackPiece, flatten, tokenEdit } from './decoder.ts'
+import { invalid, type Step } from './tokenizer-json.ts'
+
+export type DecodeTokens = (tokens: readonly string[]) => string
+
+type ListStep = (tokens: readonly string[]) => readonly string[]
+
+export function compileListDecoder(step: Step | null): DecodeTokens {
+  if (step === null) return (tokens) => tokens.join(' ')
+  const steps = flatten(step).map(listStep)
+  return (tokens) => steps.reduce((list, apply) => apply(list), tokens).join('')
+}
+
+function listStep(step: Step): ListStep {
+  const edit = tokenEdit(step)
+  if (edit !== undefined) return (tokens) => tokens.map((token, i) => edit(token, i === 0))
+  switch (step.type) {
+    case 'Fuse':
+      return (tokens) => [tokens.join('')]
+    case 'ByteLevel':
+      return joinByteLevel
+    case 'ByteFallback':
+      return joinFallbackBytes
+    case 'BPEDecoder':
+      return suffixStep(String(step.suffix ?? '</w>'))
+    case 'CTC':
+      return (tokens) => ctcStep(tokens, step)
+    default:
+      throw invalid('decoder.type', `${step.type} is not supported`)
+  }
+}
+
+const utf8 = new TextEncoder()
+const lossy = new TextDecoder('utf-8', { ignoreBOM: true })
+const strict = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
+
+function joinByteLevel(tokens: readonly string[]): string[] {
+  return [lossy.decode(Buffer.concat(tokens.map((token) => fromByteLevel(token) ?? utf8.encode(token))))]
+}
+
+/** A run of byte tokens is text only as a whole: else every byte of it is a U+FFFD. */
+function joinFallbackBytes(tokens: readonly string[]): string[] {
+  const joined: string[] = []
+  let run: number[] = []
+  const close = () => {
+    if (run.length > 0) joined.push(decodeRun(Uint8Array.from(run)))
+    run = []
+  }
+  for (const token of tokens) {
+    const piece = fallbackPiece(token)
+    if (typeof piece !== 'string') run.push(...piece)
+    else {
+      close()
+      joined.push(piece)
+    }
+  }
+  close()
+  return joined
+}
+
+function decodeRun(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes)
+  } catch {
+    return '\uFFFD'.repeat(bytes.length)
+  }
+}
+
+function suffixStep(suffix: string): ListStep {
+  return (tokens) => tokens.map((token, i) => token.replaceAll(suffix, i === tokens.length - 1 ? '' : ' '))
+}
+
+function ctcStep(tokens: readonly string[], step: Step): string[] {
+  const tidy =
+    step.cleanup === false
+      ? (text: string) => text
+      : (text: string) => cleanUp(text).replaceAll(String(step.word_delimiter_token ?? '|'), ' ')
+  return tokens
+    .filter((token, i) => token !== tokens[i - 1])
+    .map((token) => tidy(token.replaceAll(String(step.pad_token ?? '<pad>'), '')))
+    .filter((text) => text !== '')
+}

@@ -1,0 +1,60 @@
+/** The `post_processor` of tokenizer.json, for one text: the ids it puts before and after. */
+import { invalid, isObject, nestedSteps, type Step } from './tokenizer-json.ts'
+
+export interface Frame {
+  readonly before: readonly number[]
+  readonly after: readonly number[]
+}
+
+const EMPTY: Frame = { before: [], after: [] }
+
+export function compilePostProcessor(step: Step | null): Frame {
+  switch (step?.type) {
+    case undefined:
+    case 'ByteLevel':
+      return EMPTY
+    case 'Sequence':
+      return nestedSteps(step!, 'processors', 'post_processor').map(compilePostProcessor).reduce(wrap, EMPTY)
+    case 'TemplateProcessing':
+      return templateFrame(step!)
+    case 'BertProcessing':
+    case 'RobertaProcessing':
+      return { before: [pairId(step!.cls, 'cls')], after: [pairId(step!.sep, 'sep')] }
+    default:
+      throw invalid('post_processor.type', `${step!.type} is not supported`)
+  }
+}
+
+function wrap(inner: Frame, outer: Frame): Frame {
+  return { before: [...outer.before, ...inner.before], after: [...inner.after, ...outer.after] }
+}
+
+/** `single` is a list of `{ Sequence }`, the text, and `{ SpecialToken }`, whose ids stand in `special_tokens`. */
+function templateFrame(step: Step): Frame {
+  if (!Array.isArray(step.single)) throw invalid('post_processor.single', 'is not a list')
+  const before: number[] = []
+  const after: number[] = []
+  let target = before
+  for (const part of step.single as unknown[]) {
+    if (isObject(part) && isObject(part.SpecialToken)) target.push(...specialIds(step, part.SpecialToken.id))
+    else if (isObject(part) && isObject(part.Sequence)) target = after
+    else throw invalid('post_processor.single', 'has an unknown part')
+  }
+  return { before, after }
+}
+
+function specialIds(step: Step, name: unknown): number[] {
+  const tokens = step.special_tokens
+  const token =
+    isObject(tokens) && typeof name === 'string' && Object.hasOwn(tokens, name) ? tokens[name] : undefined
+  const ids = isObject(token) ? token.ids : undefined
+  if (!Array.isArray(ids) || !ids.every(Number.isInteger))
+    throw invalid('post_processor.special_tokens', `has no ids of ${name}`)
+  return ids
+}
+
+function pairId(value: unknown, field: string): number {
+  const id = Array.isArray(value) ? value[1] : undefined
+  if (!Number.isInteger(id)) throw invalid(`post_processor.${field}`, 'is not a token with its id')
+  return id
+}

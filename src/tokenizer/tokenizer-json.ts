@@ -1,0 +1,168 @@
+/**
+ * tokenizer.json, checked. A model folder is untrusted input: whatever the tokenizer reads later is looked at here once,
+ * and a wrong field is named in the error.
+ */
+import { SpoutError } from '../errors.ts'
+
+/** A normalizer, pre-tokenizer, post-processor or decoder: a type and its own fields. */
+export interface Step {
+  readonly type: string
+  readonly [field: string]: unknown
+}
+
+export interface AddedToken {
+  readonly id: number
+  readonly content: string
+  readonly special: boolean
+  /** Looked for after normalization instead of before. */
+  readonly normalized: boolean
+  /** Swallows white space before it, after it. */
+  readonly lstrip: boolean
+  readonly rstrip: boolean
+  /** Only where no word character is beside it. */
+  readonly singleWord: boolean
+}
+
+export interface ModelJson {
+  readonly type: string
+  /** Token to id. Own properties only: a token may be called `__proto__`. */
+  readonly vocab: Readonly<Record<string, number>>
+  readonly raw: Readonly<Record<string, unknown>>
+}
+
+export interface TokenizerJson {
+  readonly model: ModelJson
+  /** Tokens by id, added ones included; holes are `undefined`. */
+  readonly tokens: readonly (string | undefined)[]
+  readonly addedTokens: readonly AddedToken[]
+  readonly normalizer: Step | null
+  readonly preTokenizer: Step | null
+  readonly postProcessor: Step | null
+  readonly decoder: Step | null
+  readonly raw: Readonly<Record<string, unknown>>
+}
+
+/** Far above any vocabulary in use; a table of ids must not be made as large as a file says. */
+const MOST_IDS = 1 << 22
+
+/** @throws SpoutError `config`, `tokenizer.json: <field> …`. */
+export function parseTokenizerJson(text: string): TokenizerJson {
+  const raw = parseObject(text)
+  const model = parseModel(raw.model)
+  const addedTokens = parseAddedTokens(raw.added_tokens ?? [])
+  return {
+    model,
+    tokens: tokensById(model, addedTokens),
+    addedTokens,
+    normalizer: parseStep(raw.normalizer, 'normalizer'),
+    preTokenizer: parseStep(raw.pre_tokenizer, 'pre_tokenizer'),
+    postProcessor: parseStep(raw.post_processor, 'post_processor'),
+    decoder: parseStep(raw.decoder, 'decoder'),
+    raw,
+  }
+}
+
+/** A complaint about one field. */
+export function invalid(field: string, detail: string, cause?: unknown): SpoutError {
+  return new SpoutError('config', `tokenizer.json: ${field} ${detail}`, {
+    hint: 'the file may be damaged: download the model again',
+    cause,
+  })
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw invalid('the file', 'is not JSON', cause)
+  }
+  if (!isObject(value)) throw invalid('the file', 'is not an object')
+  return value
+}
+
+function parseModel(value: unknown): ModelJson {
+  if (!isObject(value)) throw invalid('model', 'is missing')
+  const type = value.type ?? (isObject(value.vocab) && value.merges ? 'BPE' : undefined)
+  if (typeof type !== 'string') throw invalid('model.type', 'is missing')
+  if (type === 'Unigram') return { type, vocab: unigramVocab(value.vocab), raw: value }
+  if (!isObject(value.vocab)) throw invalid('model.vocab', 'is not an object')
+  return { type, vocab: value.vocab as Record<string, number>, raw: value }
+}
+
+/** Unigram lists pairs of token and score: the id is the place. */
+function unigramVocab(value: unknown): Record<string, number> {
+  if (!Array.isArray(value)) throw invalid('model.vocab', 'is not a list')
+  const vocab: Record<string, number> = Object.create(null)
+  value.forEach((entry, id) => {
+    const [token, score] = Array.isArray(entry) ? entry : []
+    if (typeof token !== 'string' || typeof score !== 'number')
+      throw invalid(`model.vocab[${id}]`, 'is not a token with a score')
+    vocab[token] = id
+  })
+  return vocab
+}
+
+function tokensById({ vocab }: ModelJson, added: readonly AddedToken[]): (string | undefined)[] {
+  const tokens: (string | undefined)[] = []
+  for (const token of Object.keys(vocab)) {
+    const id = vocab[token]
+    if (!isId(id)) throw invalid('model.vocab', `gives ${JSON.stringify(token.slice(0, 40))} no id`)
+    place(tokens, id, token)
+  }
+  for (const { id, content } of added) place(tokens, id, content)
+  if (tokens.length === 0) throw invalid('model.vocab', 'is empty')
+  return tokens
+}
+
+/** Grows the table without holes, which would make it a slow dictionary. */
+function place(tokens: (string | undefined)[], id: number, token: string): void {
+  while (tokens.length < id) tokens.push(undefined)
+  tokens[id] = token
+}
+
+function isId(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < MOST_IDS
+}
+
+function parseAddedTokens(value: unknown): AddedToken[] {
+  if (!Array.isArray(value)) throw invalid('added_tokens', 'is not a list')
+  return value.map((entry, i) => {
+    const field = `added_tokens[${i}]`
+    if (!isObject(entry)) throw invalid(field, 'is not an object')
+    if (!isId(entry.id)) throw invalid(`${field}.id`, 'is not an id')
+    if (typeof entry.content !== 'string') throw invalid(`${field}.content`, 'is not a text')
+    const special = entry.special === true
+    return {
+      id: entry.id,
+      content: entry.content,
+      special,
+      normalized: typeof entry.normalized === 'boolean' ? entry.normalized : !special,
+      lstrip: entry.lstrip === true,
+      rstrip: entry.rstrip === true,
+      singleWord: entry.single_word === true,
+    }
+  })
+}
+
+/** Checks a step and what it nests. */
+export function parseStep(value: unknown, field: string): Step | null {
+  if (value === undefined || value === null) return null
+  if (!isObject(value) || typeof value.type !== 'string') throw invalid(field, 'has no type')
+  return value as Step
+}
+
+/** The steps that a sequence nests under `key`. */
+export function nestedSteps(step: Step, key: string, field: string): Step[] {
+  const list = step[key]
+  if (!Array.isArray(list)) throw invalid(`${field}.${key}`, 'is not a list')
+  return list.map((entry, i) => {
+    const nested = parseStep(entry, `${field}.${key}[${i}]`)
+    if (nested === null) throw invalid(`${field}.${key}[${i}]`, 'is null')
+    return nested
+  })
+}

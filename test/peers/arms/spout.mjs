@@ -1,0 +1,94 @@
+/**
+ * spout as built into dist/: its session, cache, token loop, sampler, tokenizer and output stream, put together as
+ * open-engine.ts does, but with prompts given as ids. Every id is sampled, decoded and handed to a sink as text.
+ *
+ * The plain arm is greedy, so its ids can be compared; the variant `sampling` draws with temperature, top-k, top-p and min-p.
+ *
+ * The contract of every arm: `load({ model, threads, capacity, variant })` gives
+ *   versions            name → version, of what runs
+ *   prefill(ids)        empties the cache, runs the prompt, chooses the first id
+ *   rewind()            optional, before each decode and not timed: back to right after that prompt
+ *   decode(count)       from right after that prompt, each time anew: `count` one-token steps; gives count + 1 ids, the
+ *                       first being the prefill's choice
+ *   dispose()
+ * `capacity` is the most tokens a cache must hold, for arms that reserve it.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+
+const ROOT = new URL('../../../', import.meta.url)
+const SAMPLING = {
+  greedy: { temperature: 0 },
+  sampling: { temperature: 0.8, topK: 40, topP: 0.95, minP: 0.05, seed: 1n },
+}
+
+export async function load({ model, threads, variant = 'greedy' }) {
+  if (!existsSync(new URL('dist/index.js', ROOT))) throw new Error('dist/ is missing: npm run build')
+  const { generate, createSampler, ...product } = await importProduct()
+  const config = product.loadModelConfig(model.folder)
+  const runtime = await product.openRuntime('c-api')
+  const loading = product.loadSession(runtime, model.onnx, config, { threads, spinning: true })
+  const tokenizer = await product.loadTokenizer(model.folder)
+  const backend = new product.OnnxBackend(await loading, tokenizer, config)
+  const cache = backend.createCache()
+  let promptLength = 0
+  let firstId = 0
+  const pieces = []
+  const sink = {
+    token(_id, piece) {
+      pieces.push(piece)
+    },
+    rest(piece) {
+      pieces.push(piece)
+    },
+  }
+
+  /** The product's token loop over `ids`, up to `count` new ids. */
+  async function run(ids, count) {
+    pieces.length = 0
+    const { tokenIds } = await generate({
+      backend,
+      cache,
+      promptIds: Int32Array.from(ids),
+      sampler: createSampler(SAMPLING[variant], backend),
+      sink,
+      maxTokens: count,
+      ignoreEos: true,
+      continuation: true,
+    })
+    return tokenIds
+  }
+
+  return {
+    versions: { spout: JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8')).version },
+    async prefill(ids) {
+      cache.trim(0)
+      ;[firstId] = await run(ids, 1)
+      promptLength = ids.length
+    },
+    async rewind() {
+      cache.trim(promptLength)
+    },
+    async decode(count) {
+      return [firstId, ...(await run([firstId], count))]
+    },
+    async dispose() {
+      cache.dispose()
+      await backend.dispose()
+    },
+  }
+}
+
+/** What open-engine.ts composes, from the same built files. */
+async function importProduct() {
+  const files = [
+    'backend/onnx/load-session.js',
+    'backend/onnx/onnx-backend.js',
+    'backend/onnx/runtime/open-runtime.js',
+    'generation/generate.js',
+    'model/model-config.js',
+    'sampling/sampler.js',
+    'tokenizer/load-tokenizer.js',
+  ]
+  const modules = await Promise.all(files.map((file) => import(new URL(`dist/${file}`, ROOT).href)))
+  return Object.assign({}, ...modules)
+}

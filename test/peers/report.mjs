@@ -1,0 +1,167 @@
+/** The measured samples as Markdown: what was run, one table of figures per shape, one of ratios beside what is wanted. */
+import { firstDifference, median, speedup } from './statistics.mjs'
+
+const NAMES = {
+  spout: 'spout',
+  'spout#sampling': 'spout, sampling',
+  'bare-c-api': 'bare C API',
+  'bare-c-api#again': 'bare C API again',
+  'node-session': 'onnxruntime-node',
+  'transformers-js': 'transformers.js',
+  'node-llama-cpp': 'node-llama-cpp',
+}
+const FLOOR = 'bare-c-api'
+const OURS = 'spout'
+const MIB = 2 ** 20
+
+/** What spout must reach: decode and prefill are times faster than the peer, memory is a share of the peer's. */
+const TARGETS = [
+  { what: 'decode', peer: 'bare-c-api', least: 0.97 },
+  { ours: 'spout#sampling', what: 'decode', peer: 'bare-c-api', least: 0.97 },
+  { what: 'decode', peer: 'transformers-js', at: 128, least: 2 },
+  { what: 'decode', peer: 'transformers-js', at: 1024, least: 5 },
+  { what: 'decode', peer: 'node-session', at: 128, least: 1.3 },
+  { what: 'decode', peer: 'node-session', at: 1024, least: 2 },
+  { what: 'decode', peer: 'node-llama-cpp', least: 1 },
+  { what: 'prefill', peer: 'node-llama-cpp', least: 1 },
+  { what: 'rss', peer: 'transformers-js', most: 0.6 },
+  { what: 'rss', peer: 'node-llama-cpp', most: 0.8 },
+]
+
+export function markdown({ machine, command, loads, options, shapes }) {
+  const lines = [...header({ machine, command, loads, options }), '']
+  for (const [name, { results, sizes }] of Object.entries(shapes)) {
+    lines.push(`### ${name} shape`, '', ...figures(results), '', ...notes(results, sizes), '')
+    if (results.decode && OURS in results.versions) lines.push(...ratios(results), '')
+    lines.push(...aaLines(results), ...failureLines(results))
+  }
+  return `${lines.join('\n').trimEnd()}\n`
+}
+
+function header({ machine, command, loads, options }) {
+  const quota = machine.quota && !machine.quota.startsWith('max') ? `, cgroup quota ${machine.quota}` : ''
+  return [
+    `- Machine: ${machine.cpu}, ${machine.cpus} CPUs${quota}, ${machine.memory}, ${machine.system}, Node ${machine.node}`,
+    `- Command: \`${command}\`${machine.commit ? `, commit ${machine.commit}` : ''}, ${loads.date}`,
+    `- Load average before and after: ${loads.before.join(' ')} and ${loads.after.join(' ')}`,
+    `- ${options.threads} threads in every arm; medians of ${options.rounds * 2} decode samples of ${options.tokens} tokens, ` +
+      `${options.prefillRounds * 2} prefill samples and ${options.freshRounds} fresh processes, taken in shuffled ABBA blocks (seed ${options.seed}) after a warm-up`,
+  ]
+}
+
+function figures(results) {
+  const arms = Object.keys(NAMES).filter((arm) => rowsOf(results).some((row) => row[arm]))
+  const table = [['', ...arms.map((arm) => NAMES[arm])]]
+  const add = (title, samples, format) =>
+    table.push([title, ...arms.map((arm) => (samples?.[arm]?.length ? format(samples[arm]) : '–'))])
+  add('load, ms', results.load, (ms) => median(ms).toFixed(0))
+  for (const length of Object.keys(results.prefill).map(Number)) {
+    add(`prefill ${number(length)}, tok/s`, results.prefill[length], (ms) =>
+      spread(ms, (value) => (length / value) * 1000, 0),
+    )
+  }
+  for (const context of Object.keys(results.decode).map(Number)) {
+    add(`decode at ${number(context)}, tok/s`, results.decode[context], (ms) =>
+      spread(ms, (value) => 1000 / value, 1),
+    )
+    add(`decode at ${number(context)}, ms/token`, results.decode[context], (ms) => median(ms).toFixed(2))
+  }
+  add('peak RSS, 1,024-token prompt, MiB', results.rss, (bytes) => (median(bytes) / MIB).toFixed(0))
+  add('peak RSS, 3,500-token prompt, MiB', results.longRss, (bytes) => (median(bytes) / MIB).toFixed(0))
+  return tableLines(table)
+}
+
+const rowsOf = (results) => [
+  results.load,
+  ...Object.values(results.prefill),
+  ...Object.values(results.decode),
+]
+
+/** Median and, in brackets, the slowest and the fastest sample, as rates. */
+function spread(ms, rate, digits) {
+  const rates = ms.map(rate)
+  return `${rate(median(ms)).toFixed(digits)} (${Math.min(...rates).toFixed(digits)}–${Math.max(...rates).toFixed(digits)})`
+}
+
+function notes(results, sizes) {
+  const lines = []
+  for (const [context, ids] of Object.entries(results.ids)) {
+    if (!ids[FLOOR]) continue
+    const said = Object.keys(ids)
+      .filter((arm) => arm !== FLOOR && arm in NAMES && arm !== 'spout#sampling')
+      .map((arm) => agreement(arm, ids[FLOOR], ids[arm]))
+    lines.push(`- Greedy ids beside the bare loop's at ${number(Number(context))}: ${said.join(', ')}`)
+  }
+  const [short, long] = [results.rss[OURS], results.longRss[OURS]]
+  if (short && long) {
+    const grown = (long[0] - median(short)) / MIB
+    const tokens = 3500 - 1024
+    lines.push(
+      `- From 1,024 to 3,500 tokens spout grows by ${grown.toFixed(0)} MiB; ${number(tokens)} more tokens of fp32 KV are ` +
+        `${((tokens * sizes.kvBytes) / MIB).toFixed(0)} MiB, their logits would be ${((tokens * sizes.vocab * 4) / MIB).toFixed(0)} MiB`,
+    )
+  }
+  const versions = Object.entries(Object.assign({}, ...Object.values(results.versions)))
+  lines.push(`- Versions: ${versions.map(([name, version]) => `${name} ${version}`).join(', ')}`)
+  return lines
+}
+
+function agreement(arm, floor, ids) {
+  const at = firstDifference(floor, ids)
+  return `${NAMES[arm]} ${at < 0 ? `all ${ids.length} equal` : `differ from the ${at + 1}. on`}`
+}
+
+function ratios(results) {
+  const table = [['', 'beside', 'figure', 'wanted', 'seen', 'by block', '']]
+  for (const { ours = OURS, what, peer, at, least, most } of TARGETS) {
+    const samples = what === 'rss' ? { 1024: results.rss } : results[what]
+    for (const [length, arms] of Object.entries(samples)) {
+      if ((at !== undefined && at !== Number(length)) || !arms[ours] || !arms[peer]) continue
+      const title = what === 'rss' ? 'peak RSS, 1,024-token prompt' : `${what} at ${number(Number(length))}`
+      const seen = what === 'rss' ? share(arms[ours], arms[peer]) : speedup(arms[ours], arms[peer])
+      const met = least === undefined ? seen.ratio <= most : seen.ratio >= least
+      const wanted = least === undefined ? `≤ ${most}` : `≥ ${least}`
+      const range = what === 'rss' ? '' : `${seen.low.toFixed(2)}–${seen.high.toFixed(2)}`
+      table.push([
+        NAMES[ours],
+        NAMES[peer],
+        title,
+        wanted,
+        seen.ratio.toFixed(3),
+        range,
+        met ? 'met' : 'not met',
+      ])
+    }
+  }
+  return table.length > 1 ? tableLines(table) : []
+}
+
+const share = (ours, theirs) => ({ ratio: median(ours) / median(theirs) })
+
+/** The noise: the bare loop beside itself in a second process. */
+function aaLines(results) {
+  const again = `${FLOOR}#again`
+  const said = Object.entries(results.decode)
+    .filter(([, arms]) => arms[FLOOR] && arms[again])
+    .map(([context, arms]) => {
+      const { ratio, low, high } = speedup(arms[FLOOR], arms[again])
+      return `${ratio.toFixed(3)} (${low.toFixed(2)}–${high.toFixed(2)}) at ${number(Number(context))}`
+    })
+  return said.length
+    ? [`The bare loop beside itself, which is the noise of this run: ${said.join(', ')}.`, '']
+    : []
+}
+
+function failureLines(results) {
+  const entries = Object.entries(results.failures)
+  return entries.length
+    ? [...entries.map(([arm, why]) => `- ${NAMES[arm] ?? arm} left out: ${why.split('\n')[0]}`), '']
+    : []
+}
+
+function tableLines([head, ...rows]) {
+  const line = (cells) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)]
+}
+
+const number = (value) => value.toLocaleString('en-US')
