@@ -14,7 +14,8 @@ export interface Backend {
   readonly contextLength: number
   /** Most ids to give to one `forward` of a prompt: between chunks an interrupt is heard. */
   readonly prefillChunk: number
-  createCache(): KvCache
+  /** An empty cache. It grows as needed; with the number of tokens to come it need not grow on the way. */
+  createCache(expectedTokens?: number): KvCache
   /**
    * Runs `ids` after what `cache` holds and appends them to it: prefill, decode and verification alike.
    * The logits are of the last id and stay valid until the next call.

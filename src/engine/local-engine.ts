@@ -27,7 +27,7 @@ export function createLocalEngine(parts: LocalEngineParts): Engine {
       checkFits(promptIds.length, backend.contextLength)
       const sampler = createSampler({ ...defaults, ...present(request.sampling) }, backend)
       const maxTokens = request.maxTokens ?? (template === undefined ? DEFAULT_RAW_TOKENS : 0)
-      const cache = backend.createCache()
+      const cache = backend.createCache(promptIds.length + (maxTokens || DEFAULT_RAW_TOKENS))
       try {
         const result = await generate({
           ...loopOptions(request, door),

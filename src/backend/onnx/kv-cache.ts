@@ -21,17 +21,17 @@ const FIRST_CAPACITY = 256
 export class SharedKvCache implements OnnxKvCache {
   readonly #session: Session
   readonly #slots: readonly CacheSlot[]
-  readonly #maxLength: number
+  readonly #limits: CacheLimits
   /** Which cache the session's binding shows, so that a decode step binds nothing. */
   readonly #owner: BindingOwner
   #tensors: Tensor[] = []
   #capacity = 0
   #length = 0
 
-  constructor(session: Session, slots: readonly CacheSlot[], maxLength: number, owner: BindingOwner) {
+  constructor(session: Session, slots: readonly CacheSlot[], limits: CacheLimits, owner: BindingOwner) {
     this.#session = session
     this.#slots = slots
-    this.#maxLength = maxLength
+    this.#limits = limits
     this.#owner = owner
   }
 
@@ -67,9 +67,10 @@ export class SharedKvCache implements OnnxKvCache {
 
   /** Slot by slot, and each bound at once (the binding holds the old buffer until then), so that no more than one slot lies in memory twice. */
   #grow(needed: number): void {
+    const { expected, most } = this.#limits
     let capacity = Math.max(FIRST_CAPACITY, this.#capacity)
-    while (capacity < needed) capacity *= 2
-    capacity = Math.max(needed, Math.min(capacity, this.#maxLength))
+    while (capacity < Math.max(needed, expected)) capacity *= 2
+    capacity = Math.max(needed, Math.min(capacity, most))
     this.#slots.forEach((slot, i) => {
       const { heads, headDim, type } = slot
       const larger = this.#session.allocate(type, [1, heads, capacity, headDim])
@@ -86,6 +87,13 @@ export class SharedKvCache implements OnnxKvCache {
     this.#capacity = capacity
     this.#owner.current = this
   }
+}
+
+export interface CacheLimits {
+  /** Tokens to come, as far as known: growing on the way copies, and leaves holes in the heap. */
+  readonly expected: number
+  /** The context length: more is never needed. */
+  readonly most: number
 }
 
 /** The cache whose tensors a session's binding holds. */

@@ -61,9 +61,10 @@ export class OnnxBackend implements Backend {
     return PREFILL_CHUNK
   }
 
-  createCache(): KvCache {
+  createCache(expectedTokens = 0): KvCache {
+    const limits = { expected: expectedTokens, most: this.contextLength }
     return this.#plan.appendsInPlace && this.#session.writesInPlace
-      ? new SharedKvCache(this.#session, this.#plan.slots, this.contextLength, this.#owner)
+      ? new SharedKvCache(this.#session, this.#plan.slots, limits, this.#owner)
       : new HandOverKvCache(this.#session, this.#plan.slots)
   }
 

@@ -15,6 +15,10 @@ import { stableMemory } from './stable-memory.ts'
 /** The version of the API table asked for: the oldest that has every function below. */
 const API_VERSION = 17
 
+// The default stack of an asynchronous call, 128 kB, is too small for the graph optimizers. To be set before any
+// library is loaded.
+koffi.config({ async_stack_size: 8 << 20 })
+
 type Pointer = bigint
 /** What may stand for a `void*` argument: an address, or memory used in place. */
 export type Address = Pointer | ArrayBufferView | null
@@ -28,8 +32,10 @@ const TABLE = {
   GetErrorMessage: [2, 'const char* (void*)'],
   CreateEnv: [3, 'S (int, const char*, void*)'],
   DisableTelemetryEvents: [6, 'S (void*)'],
+  CreateSession: [7, 'S (void*, void*, void*, void*)'],
   CreateSessionFromArray: [8, 'S (void*, void*, size_t, void*, void*)'],
   CreateSessionOptions: [10, 'S (void*)'],
+  SetOptimizedModelFilePath: [11, 'S (void*, void*)'],
   DisableMemPattern: [17, 'S (void*)'],
   SetSessionGraphOptimizationLevel: [23, 'S (void*, int)'],
   SetIntraOpNumThreads: [24, 'S (void*, int)'],
@@ -127,8 +133,6 @@ export function cString(text: string): Uint8Array {
 }
 
 function open(path: string): OrtLibrary {
-  // The default stack of an asynchronous call, 128 kB, is too small for the graph optimizers.
-  koffi.config({ async_stack_size: 8 << 20 })
   // Read by the library when it is loaded: no telemetry thread, no log file in the temporary folder.
   process.env.ORT_DISABLE_TELEMETRY = '1'
   library = koffi.load(path)

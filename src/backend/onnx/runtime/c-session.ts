@@ -1,11 +1,14 @@
 /** Sessions, tensors and bindings over the C API. No output is copied; loading and running leave the main thread free. */
+import { basename } from 'node:path'
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
 import { cString, type OrtLibrary, openOrt } from './c-api.ts'
 import { dataOf, ELEMENT_TYPES, elementBytes, typeCode } from './element-types.ts'
+import { tameHeap } from './heap.ts'
 import type {
   ElementType,
   GraphSource,
+  PreparedSource,
   Runtime,
   Session,
   SessionOptions,
@@ -17,6 +20,7 @@ import { stableMemory } from './stable-memory.ts'
 
 /** @throws Error when the library cannot be opened here; `open-runtime.ts` then takes the other binding. */
 export function openCApiRuntime(): Runtime {
+  tameHeap()
   const ort = openOrt()
   return {
     name: 'c-api',
@@ -102,21 +106,30 @@ class CSession implements Session {
   #running: Promise<void> | undefined
   #disposed = false
 
-  static async create(ort: OrtLibrary, graph: GraphSource, options: SessionOptions): Promise<CSession> {
+  static async create(
+    ort: OrtLibrary,
+    graph: GraphSource | PreparedSource,
+    options: SessionOptions,
+  ): Promise<CSession> {
     const sessionOptions = ort.make('CreateSessionOptions')
+    // The native side reads and writes these while it works: they must not be collected before.
+    const memory = { graph, handle: new BigUint64Array(stableMemory(8)) }
+    loading.add(memory)
     try {
       configure(ort, sessionOptions, graph, options)
-      const handle = new BigUint64Array(stableMemory(8))
-      await ort.callAsync(
-        'CreateSessionFromArray',
-        ort.env,
-        graph.bytes,
-        graph.bytes.byteLength,
-        sessionOptions,
-        handle,
-      )
+      const { handle } = memory
+      if ('preparedPath' in graph) {
+        const path = pathString(graph.preparedPath)
+        await ort.callAsync('CreateSession', ort.env, path, sessionOptions, handle)
+      } else {
+        const { bytes } = graph
+        const length = bytes.byteLength
+        await ort.callAsync('CreateSessionFromArray', ort.env, bytes, length, sessionOptions, handle)
+      }
+      tameHeap().trim()
       return new CSession(ort, handle[0]!)
     } finally {
+      loading.delete(memory)
       ort.fn('ReleaseSessionOptions')(sessionOptions)
     }
   }
@@ -271,16 +284,40 @@ class CSession implements Session {
   }
 }
 
-function configure(ort: OrtLibrary, handle: bigint, graph: GraphSource, options: SessionOptions): void {
+const loading = new Set<object>()
+
+function configure(
+  ort: OrtLibrary,
+  handle: bigint,
+  graph: GraphSource | PreparedSource,
+  options: SessionOptions,
+): void {
   const entry = (key: string, value: string): void => ort.call('AddSessionConfigEntry', handle, key, value)
-  ort.call('SetSessionGraphOptimizationLevel', handle, 99)
   ort.call('SetIntraOpNumThreads', handle, options.threads)
   ort.call('SetInterOpNumThreads', handle, 1)
   // The mask grows by one each step: every shape would leave a pattern behind and none would be used again.
   ort.call('DisableMemPattern', handle)
   entry('session.intra_op.allow_spinning', options.spinning ? '1' : '0')
   entry('session.set_denormal_as_zero', '1')
+  if ('preparedPath' in graph) {
+    ort.call('SetSessionGraphOptimizationLevel', handle, OPTIMIZE_NOTHING)
+    return
+  }
+  ort.call('SetSessionGraphOptimizationLevel', handle, OPTIMIZE_ALL)
   entry('session.model_external_initializers_file_folder_path', graph.weightsFolder)
+  if (options.saveTo === undefined) return
+  entry('session.save_external_prepacked_constant_initializers', '1')
+  entry('session.optimized_model_external_initializers_file_name', `${basename(options.saveTo)}.data`)
+  entry('session.optimized_model_external_initializers_min_size_in_bytes', '1024')
+  ort.call('SetOptimizedModelFilePath', handle, pathString(options.saveTo))
+}
+
+const OPTIMIZE_NOTHING = 0
+const OPTIMIZE_ALL = 99
+
+/** A path as ONNX Runtime takes it: wide characters on Windows. */
+function pathString(path: string): Uint8Array {
+  return process.platform === 'win32' ? Buffer.from(`${path}\0`, 'utf16le') : cString(path)
 }
 
 function readInfos(ort: OrtLibrary, session: bigint, kind: 'Input' | 'Output'): TensorInfo[] {
