@@ -5,6 +5,7 @@
 import { SpoutError } from '../errors.ts'
 import { createAddedTokenSplitter } from './added-tokens.ts'
 import { createBpe, type EncodeWord } from './bpe.ts'
+import { toByteLevel } from './byte-level.ts'
 import { libraryModel, libraryNormalizer } from './library.ts'
 import { compileNormalizer } from './normalizer.ts'
 import { hasUnknownPattern } from './pattern.ts'
@@ -12,7 +13,8 @@ import { compilePostProcessor } from './post-processor.ts'
 import { compilePreTokenizer, type PreTokenizer } from './pre-tokenizer.ts'
 import { withTimeLimit } from './time-limit.ts'
 import type { EncodeOptions } from './tokenizer.ts'
-import { invalid, type TokenizerJson } from './tokenizer-json.ts'
+import { invalid, type ModelJson, type TokenizerJson } from './tokenizer-json.ts'
+import { createUnigram } from './unigram.ts'
 
 /** No pattern in use needs a second for the longest prompt. */
 const PATTERN_LIMIT = {
@@ -69,9 +71,14 @@ function createParts(json: TokenizerJson): Parts {
     normalize,
     normalizedTokens: added(true, normalize),
     preTokenizer,
-    encodeWord:
-      json.model.type === 'BPE' ? createBpe(json.model, preTokenizer.byteLevel) : libraryModel(json.model),
+    encodeWord: createModel(json.model, preTokenizer.byteLevel),
   }
+}
+
+function createModel(model: ModelJson, byteLevel: boolean): EncodeWord {
+  if (model.type === 'BPE') return createBpe(model, byteLevel)
+  const encodeWord = model.type === 'Unigram' ? createUnigram(model) : libraryModel(model)
+  return byteLevel ? (word, ids) => encodeWord(toByteLevel(word), ids) : encodeWord
 }
 
 /** Words for the model, and ids of added tokens among them. */

@@ -1,6 +1,6 @@
 /**
  * The one door to @huggingface/tokenizers: translates patterns, and brings the models and normalizers that are not written
- * here (Unigram, WordPiece, Precompiled, Bert). Loaded when first needed: most models never need it.
+ * here (WordPiece, Precompiled, Bert). Loaded when first needed: most models never need it.
  */
 import { createRequire } from 'node:module'
 import type { EncodeWord } from './bpe.ts'
@@ -10,12 +10,7 @@ import { invalid, type ModelJson, type Step } from './tokenizer-json.ts'
 
 /** The classes used here; the package's own types leave them out. */
 type Library = Record<
-  | 'SplitPreTokenizer'
-  | 'BertNormalizer'
-  | 'PrecompiledNormalizer'
-  | 'SequenceNormalizer'
-  | 'Unigram'
-  | 'WordPiece',
+  'SplitPreTokenizer' | 'BertNormalizer' | 'PrecompiledNormalizer' | 'SequenceNormalizer' | 'WordPiece',
   new (
     step: object,
     eosToken?: string,
@@ -55,25 +50,11 @@ export function libraryNormalizer(step: Step): Normalize {
   return (text) => normalizer.normalize(text)
 }
 
-/** A model that is not written here. */
-export function libraryModel(model: ModelJson): EncodeWord {
-  const { Unigram, WordPiece } = library()
-  const Model = new Map([
-    ['Unigram', Unigram],
-    ['WordPiece', WordPiece],
-  ]).get(model.type)
-  if (Model === undefined) throw invalid('model.type', `${model.type} is not supported`)
-  const encoder = new Model(model.raw, '') as { _call(words: readonly string[]): string[] }
-  const unknown = unknownId(model)
+/** A model that is not written here: WordPiece. */
+export function libraryModel({ type, vocab, raw }: ModelJson): EncodeWord {
+  if (type !== 'WordPiece') throw invalid('model.type', `${type} is not supported`)
+  const model = new (library().WordPiece)(raw) as { encode(words: readonly string[]): string[] }
   return (word, ids) => {
-    for (const token of encoder._call([word])) {
-      const id = idOf(model.vocab, token) ?? unknown
-      if (id !== undefined) ids.push(id)
-    }
+    for (const token of model.encode([word])) ids.push(idOf(vocab, token)!)
   }
-}
-
-function unknownId({ type, vocab, raw }: ModelJson): number | undefined {
-  if (type !== 'Unigram') return idOf(vocab, String(raw.unk_token))
-  return typeof raw.unk_id === 'number' ? raw.unk_id : undefined
 }

@@ -20,7 +20,7 @@ export function compileNormalizer(step: Step | null): Normalize | undefined {
     case 'Lowercase':
       return lowercase
     case 'StripAccents':
-      return (text) => text.replace(/\p{Mn}/gu, '')
+      return (text) => text.replace(/\p{M}/gu, '')
     case 'Prepend':
       return (text) => (text === '' ? '' : String(step.prepend) + text)
     case 'Strip':

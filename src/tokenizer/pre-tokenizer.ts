@@ -2,6 +2,7 @@
 import { toByteLevel } from './byte-level.ts'
 import { metaspacePrepends } from './metaspace.ts'
 import { BYTE_LEVEL_SPLIT, compilePattern, type Pattern } from './pattern.ts'
+import { PUNCTUATION } from './punctuation.ts'
 import { type Behavior, parseBehavior, splitBy } from './split.ts'
 import { invalid, nestedSteps, type Step } from './tokenizer-json.ts'
 
@@ -64,8 +65,6 @@ function compileStep(step: Step, last: boolean): SplitWords | undefined {
       return undefined
   }
 }
-
-const PUNCTUATION = /[\p{P}!-/:-@[-`{-~]/gu
 
 function by(pattern: Pattern, behavior: Behavior): SplitWords {
   return (text) => splitBy(text, { pattern, behavior, invert: false })
