@@ -68,9 +68,11 @@ async function receiveAll(job: BlobJob, partial: PartialFile): Promise<void> {
       await receiveSome(job, partial)
     } catch (error) {
       if (!(error instanceof TransientError)) throw error
-      if (partial.received > most) waits.reset()
+      const progress = partial.received > most
       most = Math.max(most, partial.received)
+      if (progress) waits.reset()
       await waits.after(error, job.onRetry)
+      if (progress) waits.reset()
     }
   }
 }

@@ -3,6 +3,7 @@ import { totalmem } from 'node:os'
 import { basename, dirname, join, sep } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { withFile } from './file-handle.ts'
+import { statusOf } from './list-files.ts'
 import { isSafeFileName, show } from './model-id.ts'
 import { type ExternalTensor, type OnnxFacts, readOnnxFacts } from './onnx-facts.ts'
 import { WireError } from './protobuf-file.ts'
@@ -157,7 +158,7 @@ function realPath(path: string): string[] {
 }
 
 function checkSideFile(path: string, options: RootedOptions): void {
-  const status = statSync(path, { throwIfNoEntry: false })
+  const status = statusOf(path)
   if (status === undefined) return
   if (!status.isFile()) throw new BrokenFile(path, 'not a regular file', options)
   checkFirstBytes(path, status.size, options)

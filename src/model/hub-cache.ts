@@ -1,7 +1,7 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { listFiles } from './list-files.ts'
+import { listFiles, statusOf } from './list-files.ts'
 import { isCommit, isRepo, isRevision, isSafeFileName, show } from './model-id.ts'
 
 // The hub cache's standard layout, and the one place where names become paths in it:
@@ -78,7 +78,7 @@ export function knownFiles(cache: RepoCache, commit: string): ReadonlySet<string
 
 /** Whether the hub is known to have no such file at `commit`. */
 export function isKnownAbsent(cache: RepoCache, commit: string, name: string): boolean {
-  return statSync(cache.noExist(commit, name), { throwIfNoEntry: false }) !== undefined
+  return statusOf(cache.noExist(commit, name)) !== undefined
 }
 
 function checked(is: (text: string) => boolean, text: string, what: string): string {

@@ -1,8 +1,9 @@
 import type { Hash } from 'node:crypto'
-import { constants, copyFileSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:fs'
+import { constants, copyFileSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { createBlobHash, hashFile } from './blob-hash.ts'
+import { statusOf } from './list-files.ts'
 import { isIdentity, lifeOf, newIdentity } from './process-identity.ts'
 
 // The part of a blob that has arrived. It lies beside the blob as `<etag>.<whose>.incomplete`: nobody else writes to
@@ -78,6 +79,7 @@ export class PartialFile {
     await this.#file.sync()
     await this.close()
     renameSync(this.path, blobPath)
+    removeLeft(blobPath)
   }
 
   /** Leaves the file for whoever goes on with it. */
@@ -133,16 +135,18 @@ function takeOver(partial: Partial, path: string): boolean {
   }
 }
 
+/** Removes what dead processes have left of a blob that is now whole. */
+function removeLeft(blobPath: string): void {
+  const left = partialsIn(dirname(blobPath)).filter((p) => p.etag === basename(blobPath) && isLeft(p))
+  for (const { path } of left) rmSync(path, { force: true })
+}
+
 /** Removes partial files in `folder` that nobody has touched for a day and whose owner is not known to live. */
 export function sweepPartials(folder: string, now = Date.now()): void {
   for (const partial of partialsIn(folder)) {
     if (now - partial.touched < SWEEP_MS || lifeOf(partial.owner) === 'alive' || ours.has(partial.path))
       continue
-    try {
-      unlinkSync(partial.path)
-    } catch {
-      // Gone already, or not ours to remove.
-    }
+    rmSync(partial.path, { force: true })
   }
 }
 
@@ -166,7 +170,7 @@ function partialsIn(folder: string): Partial[] {
     const [, etag, owner] = /^([0-9a-f]{40}|[0-9a-f]{64})\.(\w+)\.incomplete$/.exec(name) ?? []
     if (etag === undefined || owner === undefined || !isIdentity(owner)) return []
     const path = join(folder, name)
-    const status = statSync(path, { throwIfNoEntry: false })
+    const status = statusOf(path)
     return status?.isFile() ? [{ path, etag, owner, size: status.size, touched: status.mtimeMs }] : []
   })
 }

@@ -8,6 +8,7 @@ import { chooseGraph, type DtypeChoice, type GraphFile } from './dtype.ts'
 import { graphsBelow } from './graph-files.ts'
 import { isEtag, type RepoCache, repoCache } from './hub-cache.ts'
 import { cacheRoot, type Environment, isOffline } from './hub-environment.ts'
+import { statusOf } from './list-files.ts'
 import { type HubId, parseHubId } from './model-id.ts'
 import type { Note, Progress, PullRequest } from './pull-model.ts'
 import type { ResolvedModel } from './resolved-model.ts'
@@ -196,9 +197,5 @@ function resolved({ id, revision, folder, graph }: Found): ResolvedModel {
 }
 
 function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory()
-  } catch {
-    return false
-  }
+  return statusOf(path)?.isDirectory() ?? false
 }

@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, statSync } from 'node:fs'
+import { lstatSync, readlinkSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { downloadBlob } from './blob-download.ts'
@@ -10,6 +10,7 @@ import { isOptional } from './graph-files.ts'
 import type { RepoCache } from './hub-cache.ts'
 import type { BlobInfo, HubClient } from './hub-client.ts'
 import type { TreeEntry } from './hub-tree.ts'
+import { statusOf } from './list-files.ts'
 import { bytesLeft } from './partial-file.ts'
 import type { Note, Progress } from './pull-model.ts'
 import type { Patience } from './retry.ts'
@@ -151,12 +152,8 @@ export class SnapshotFiles {
 
 /** Bytes of a regular file; `undefined` where there is none. */
 function sizeOf(path: string): number | undefined {
-  try {
-    const status = statSync(path)
-    return status.isFile() ? status.size : undefined
-  } catch {
-    return undefined
-  }
+  const status = statusOf(path)
+  return status?.isFile() ? status.size : undefined
 }
 
 function isLink(path: string): boolean {

@@ -50,6 +50,9 @@ export interface SeenRequest {
   readonly headers: IncomingMessage['headers']
 }
 
+/** 16 MiB of zeros, packed. */
+const BOMB = gzipSync(Buffer.alloc(16 * 2 ** 20))
+
 export class FakeHub {
   readonly repos = new Map<string, FakeRepo>()
   /** What goes wrong next, by file name, `head:<file>`, `api:revision`, `api:tree`. */
@@ -286,7 +289,7 @@ export class FakeHub {
       response.writeHead(200, { 'content-type': 'text/html', 'content-length': page.length })
       response.end(page)
     } else if (fault.do === 'gzip' || fault.do === 'gzip-bomb') {
-      const packed = gzipSync(fault.do === 'gzip' ? content : Buffer.alloc(100 * 2 ** 20))
+      const packed = fault.do === 'gzip' ? gzipSync(content) : BOMB
       response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length })
       response.end(packed)
     } else if (fault.do === 'endless') {

@@ -35,10 +35,13 @@ export function modelRepo(more: Partial<FakeRepo> = {}): FakeRepo {
       'tokenizer.json': JSON.stringify({ version: '1.0', model: { type: 'BPE', vocab: {}, merges: [] } }),
       'tokenizer_config.json': '{}',
       'onnx/model.onnx': onnxBytes({ inside: 50_000 }),
-      'onnx/model_q4.onnx': onnxBytes({
-        operator: 'MatMulNBits',
-        external: [{ location: 'model_q4.onnx_data', offset: 0, length: WEIGHTS }],
-      }),
+      'onnx/model_q4.onnx': {
+        lfs: true,
+        content: onnxBytes({
+          operator: 'MatMulNBits',
+          external: [{ location: 'model_q4.onnx_data', offset: 0, length: WEIGHTS }],
+        }),
+      },
       'onnx/model_q4.onnx_data': randomBytes(WEIGHTS),
       'pytorch_model.bin': Buffer.alloc(5000, 1),
       ...more.files,
@@ -68,7 +71,7 @@ export const IMPATIENT = {
   stallMs: 300,
   answerMs: 300,
   pollMs: 20,
-  lockStaleMs: 1000,
+  lockStaleMs: 6000,
   noticeMs: 100,
 }
 
