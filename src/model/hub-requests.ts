@@ -28,6 +28,8 @@ interface RequestsOptions {
 
 const MOST_REDIRECTS = 10
 const MOST_TEXT = 64 * 2 ** 20
+/** Mirrors send questions about files on to these, which answer them; any other host is a CDN, which does not. */
+const HUB_HOSTS = new Set(['huggingface.co', 'www.huggingface.co', 'hf.co'])
 const FILE_HEADERS = ['x-repo-commit', 'x-linked-etag', 'x-linked-size']
 
 export class HubRequests {
@@ -89,7 +91,8 @@ export class HubRequests {
       if (authorized) note(response, seen)
       const next = redirectOf(response, url)
       const away = next !== undefined && next.origin !== url.origin
-      if (next === undefined || (away && request.method === 'HEAD')) return { response, url, seen }
+      const beyond = away && request.method === 'HEAD' && !HUB_HOSTS.has(next.hostname)
+      if (next === undefined || beyond) return { response, url, seen }
       discard(response)
       if (visited.has(next.href)) break
       authorized &&= !away

@@ -63,6 +63,8 @@ export class FakeHub {
   /** Called with every request before it is answered. */
   onRequest: ((request: SeenRequest) => void) | undefined
   token: string | undefined
+  /** The CDN's name: not the hub's, as with the real one. */
+  cdnHost = 'localhost'
   readonly #hub: Server
   readonly #cdn: Server
 
@@ -84,7 +86,7 @@ export class FakeHub {
   }
 
   get cdnUrl(): string {
-    return `http://127.0.0.1:${(this.#cdn.address() as AddressInfo).port}`
+    return `http://${this.cdnHost}:${(this.#cdn.address() as AddressInfo).port}`
   }
 
   async stop(): Promise<void> {
