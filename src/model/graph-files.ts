@@ -1,6 +1,7 @@
-import { posix } from 'node:path'
+import { join, posix } from 'node:path'
 import { dtypeOfFileName, type GraphFile } from './dtype.ts'
-import type { JsonObject } from './json-file.ts'
+import { type JsonObject, readJsonFile } from './json-file.ts'
+import { listFiles } from './list-files.ts'
 import type { Dtype } from './resolved-model.ts'
 
 // Where the graphs of a repository lie. Three layouts are in use: `onnx/model*.onnx`, `model*.onnx` at the root,
@@ -18,6 +19,16 @@ export const SIDE_FILES = [
   'chat_template.jinja',
   'chat_template.json',
 ] as const
+
+/** The model card. It says nothing to the model, its licence to people. */
+export const CARD = 'README.md'
+
+/** Whether a model can do without the file at `path` although its repository lists it. */
+export function isOptional(path: string): boolean {
+  const name = posix.basename(path)
+  if (/^(tokenizer|config|genai_config)\.json$/.test(name)) return false
+  return name === CARD || (SIDE_FILES as readonly string[]).includes(name)
+}
 
 const OTHER_DEVICES = /cuda|directml|dml|webgpu|qnn|npu|vitis|openvino|trt|rocm|coreml|gpu/i
 
@@ -41,6 +52,15 @@ export function findGraphs(
   const known = new Set(standard.map((graph) => graph.path))
   const genai = genaiFolders(files).flatMap((base) => genaiGraph(files, base, decoders.get(base)))
   return [...standard, ...genai.filter((graph) => !known.has(graph.path))]
+}
+
+/** The graphs in a folder of this disk. @param files what is below it, where that is known */
+export function graphsBelow(folder: string, files: readonly string[] = listFiles(folder)): GraphFile[] {
+  const decoders = genaiFolders(files).flatMap((base) => {
+    const decoder = genaiDecoder(readJsonFile(join(folder, base, 'genai_config.json')) ?? {})
+    return decoder === undefined ? [] : [[base, decoder] as const]
+  })
+  return findGraphs(files, new Map(decoders))
 }
 
 /** The decoder's file in a parsed genai_config.json, below the folder of that file. */
@@ -76,7 +96,8 @@ function dtypeOfPath(path: string): Dtype {
   return halves ? 'fp16' : 'fp32'
 }
 
-function folderOf(path: string): string {
+/** The folder of a path below a repository: '' for the repository itself. */
+export function folderOf(path: string): string {
   const folder = posix.dirname(path)
   return folder === '.' ? '' : folder
 }

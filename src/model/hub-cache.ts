@@ -1,7 +1,7 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { listFiles } from './list-files.ts'
+import { listFiles, statusOf } from './list-files.ts'
 import { isCommit, isRepo, isRevision, isSafeFileName, show } from './model-id.ts'
 
 // The hub cache's standard layout, and the one place where names become paths in it:
@@ -19,6 +19,8 @@ export interface RepoCache {
   file(commit: string, name: string): string
   blob(etag: string): string
   noExist(commit: string, name: string): string
+  /** Python's list of a commit's files, where it has made one. */
+  tree(commit: string): string
   lock(etag: string): string
 }
 
@@ -37,6 +39,7 @@ export function repoCache(root: string, repo: string): RepoCache {
     file: (commit, file) => join(folder, 'snapshots', commitOf(commit), fileOf(file)),
     blob: (etag) => join(folder, 'blobs', etagOf(etag)),
     noExist: (commit, file) => join(folder, '.no_exist', commitOf(commit), fileOf(file)),
+    tree: (commit) => join(folder, 'trees', `${commitOf(commit)}.json`),
     lock: (etag) => join(root, '.locks', name, `${etagOf(etag)}.spout.lock`),
   }
 }
@@ -63,9 +66,19 @@ export function snapshotFiles(cache: RepoCache, commit: string): string[] {
   return listFiles(cache.snapshot(commit))
 }
 
+/** All files of a commit, where Python's library has left a list of them. */
+export function knownFiles(cache: RepoCache, commit: string): ReadonlySet<string> | undefined {
+  try {
+    const { format_version, files } = JSON.parse(readFileSync(cache.tree(commit), 'utf8'))
+    return format_version === 1 ? new Set(Object.keys(files)) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Whether the hub is known to have no such file at `commit`. */
 export function isKnownAbsent(cache: RepoCache, commit: string, name: string): boolean {
-  return statSync(cache.noExist(commit, name), { throwIfNoEntry: false }) !== undefined
+  return statusOf(cache.noExist(commit, name)) !== undefined
 }
 
 function checked(is: (text: string) => boolean, text: string, what: string): string {

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { SpoutError } from '../errors.ts'
 
 // The hub's variables, with the meaning and the precedence they have in Python's huggingface_hub, so that both
 // look at one cache. The environment is a parameter: nothing here reads process.env.
@@ -9,18 +11,79 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** Where the models are: `--cache-dir`, else HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub, the user's cache. */
 export function cacheRoot(env: Environment, cacheDir?: string): string {
   const named = cacheDir || env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE
-  return resolve(!named ? join(hubHome(env), 'hub') : expand(named, env))
-}
-
-/** HF_HOME: where the token and, by default, the cache are. */
-export function hubHome(env: Environment): string {
-  const cache = env.XDG_CACHE_HOME || join(home(env), '.cache')
-  return resolve(expand(env.HF_HOME || join(cache, 'huggingface'), env))
+  return resolve(named ? expand(named, env) : join(hubHome(env), 'hub'))
 }
 
 /** Whether the environment forbids the network. */
 export function isOffline(env: Environment): boolean {
   return isTrue(env.HF_HUB_OFFLINE || env.TRANSFORMERS_OFFLINE)
+}
+
+/** Whether files are to be copied rather than linked, as on file systems without symlinks. */
+export function withoutSymlinks(env: Environment): boolean {
+  return isTrue(env.HF_HUB_DISABLE_SYMLINKS)
+}
+
+/** A token and the name of what it came from, which may be told where the token may not. */
+export interface HubToken {
+  readonly value: string
+  readonly source: string
+}
+
+/** The user's token: HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the file HF_TOKEN_PATH, the file `token` in HF_HOME. */
+export function hubToken(env: Environment): HubToken | undefined {
+  if (isTrue(env.HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined
+  for (const source of ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN']) {
+    const value = cleanToken(env[source])
+    if (value) return { value, source }
+  }
+  const path = env.HF_TOKEN_PATH ? resolve(expand(env.HF_TOKEN_PATH, env)) : join(hubHome(env), 'token')
+  try {
+    const value = cleanToken(readFileSync(path, 'utf8'))
+    return value ? { value, source: env.HF_TOKEN_PATH ? 'HF_TOKEN_PATH' : 'the token file' } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const PUBLIC_HUB = 'https://huggingface.co'
+
+/** HF_ENDPOINT or the public hub, without a slash at the end. Throws `usage`, also where a token would go in clear. */
+export function hubEndpoint(env: Environment, token: HubToken | undefined): URL {
+  const endpoint = parseEndpoint(env.HF_ENDPOINT?.trim() || PUBLIC_HUB)
+  if (token !== undefined && endpoint.protocol === 'http:' && !isLoopback(endpoint.hostname)) {
+    throw new SpoutError('usage', 'HF_ENDPOINT: a token is not sent over http', {
+      hint: `use https, or unset ${token.source}`,
+    })
+  }
+  return endpoint
+}
+
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/i.test(host)
+}
+
+function parseEndpoint(text: string): URL {
+  const hint = 'HF_ENDPOINT=https://host or unset it'
+  if (!URL.canParse(text)) throw new SpoutError('usage', 'HF_ENDPOINT: not a URL', { hint })
+  const url = new URL(text)
+  if (!/^https?:$/.test(url.protocol) || url.username || url.search || url.hash) {
+    throw new SpoutError('usage', 'HF_ENDPOINT: expected http(s)://host[/path]', { hint })
+  }
+  url.pathname = url.pathname.replace(/\/+$/, '')
+  return url
+}
+
+/** HF_HOME: where the token and, by default, the cache are. */
+function hubHome(env: Environment): string {
+  const cache = env.XDG_CACHE_HOME || join(home(env), '.cache')
+  return resolve(expand(env.HF_HOME || join(cache, 'huggingface'), env))
+}
+
+/** A token is one line; whatever cannot stand in a header is no token. */
+function cleanToken(text: string | undefined): string | undefined {
+  const token = text?.trim()
+  return token && /^[\x21-\x7e]+$/.test(token) ? token : undefined
 }
 
 function isTrue(value: string | undefined): boolean {

@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, statSync } from 'node:fs'
+import { type Dirent, readdirSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 const MOST_FILES = 20_000
@@ -33,9 +33,14 @@ function entriesOf(folder: string): Dirent[] {
 }
 
 function isFile(path: string): boolean {
+  return statusOf(path)?.isFile() ?? false
+}
+
+/** What is at a path, links followed; `undefined` where nothing can be reached, for whatever reason. */
+export function statusOf(path: string): Stats | undefined {
   try {
-    return statSync(path).isFile()
+    return statSync(path)
   } catch {
-    return false
+    return undefined
   }
 }

@@ -1,17 +1,22 @@
-import { statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { realpathSync, statSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { cacheWarning } from './cache-owner.ts'
+import { type CachedModel, cachedModels } from './cached-model.ts'
+import { BrokenFile, checkModelFiles } from './check-model-files.ts'
 import { chooseGraph, type DtypeChoice, type GraphFile } from './dtype.ts'
-import { findGraphs, genaiDecoder, genaiFolders } from './graph-files.ts'
-import { cachedCommit, repoCache, snapshotFiles } from './hub-cache.ts'
-import { cacheRoot, type Environment } from './hub-environment.ts'
-import { readJsonFile } from './json-file.ts'
-import { listFiles } from './list-files.ts'
-import { parseHubId } from './model-id.ts'
+import { graphsBelow } from './graph-files.ts'
+import { isEtag, type RepoCache, repoCache } from './hub-cache.ts'
+import { cacheRoot, type Environment, isOffline } from './hub-environment.ts'
+import { statusOf } from './list-files.ts'
+import { type HubId, parseHubId } from './model-id.ts'
+import type { Note, Progress, PullRequest } from './pull-model.ts'
 import type { ResolvedModel } from './resolved-model.ts'
+import type { Patience } from './retry.ts'
 
 // From what the user typed to files on this disk. A path of a folder that exists is that folder; anything else is
-// a name on the hub. A cached snapshot that has what is needed is used without asking anyone.
+// a name on the hub. A cached snapshot that has what is needed is used without asking anyone, and without even loading
+// the code that could.
 
 export interface ResolveOptions {
   /** `org/name[@revision]`, or the path of a folder. */
@@ -21,18 +26,29 @@ export interface ResolveOptions {
   /** What `ResolvedModel.id` shall be, where `model` is a path the user did not type. */
   readonly name?: string | undefined
   readonly cacheDir?: string | undefined
+  /** Ask nobody. HF_HUB_OFFLINE says the same. */
   readonly offline?: boolean | undefined
+  /** Ask the hub even where the cache is complete; should it be out of reach, the cache serves with a warning. */
+  readonly refresh?: boolean | undefined
+  /** With `refresh`: hash what is cached, and fetch again what is damaged. */
+  readonly repair?: boolean | undefined
+  /** Refuse a cache that others can write to, instead of warning. */
+  readonly strict?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   readonly env?: Environment | undefined
-  /** Told what was decided (`info`) and what should be looked at (`warning`). */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
   readonly note?: Note | undefined
+  /** Other than the usual patience with the network. */
+  readonly patience?: Partial<Patience> | undefined
 }
 
-export type Note = (text: string, level: 'info' | 'warning') => void
-
-/** The model's files on this disk. Throws `usage`, `not-found`, `config`. */
+/**
+ * The model's files on this disk, checked, downloaded first where need be. Throws `usage`, `not-found`, `config`, and
+ * of a download `unavailable`, `try-later`, `protocol`, `permission`, `cache`; the signal's reason when aborted.
+ */
 export async function resolveModel(options: ResolveOptions): Promise<ResolvedModel> {
-  return isFolder(options.model) ? resolveFolder(options) : resolveCached(options)
+  if (isFolder(options.model)) return resolveFolder(options)
+  return resolveHubModel({ ...options, env: options.env ?? process.env })
 }
 
 /** A model in a folder, which is used as it is. */
@@ -40,30 +56,127 @@ function resolveFolder({ model, dtype = 'auto', name, note }: ResolveOptions): R
   const folder = resolve(model)
   const graph = chooseGraph(graphsBelow(folder), dtype, name ?? model)
   note?.(`dtype ${graph.dtype}: ${graph.path}`, 'info')
-  return resolved({ id: name ?? model, revision: undefined, folder, graph })
+  const found = resolved({ id: name ?? model, revision: undefined, folder, graph })
+  checkModelFiles(found)
+  return found
 }
 
-function resolveCached({ model, dtype = 'auto', name, cacheDir, env = process.env, note }: ResolveOptions) {
-  const { repo, revision } = parseHubId(model)
-  const cache = repoCache(cacheRoot(env, cacheDir), repo)
-  const commit = cachedCommit(cache, revision)
-  if (commit === undefined || snapshotFiles(cache, commit).length === 0) {
-    throw new SpoutError('not-found', `${model}: not in the cache`, { hint: `spout models pull ${model}` })
+/** A model of the hub, named and placed. */
+interface HubPlace {
+  readonly id: HubId
+  readonly root: string
+  readonly cache: RepoCache
+}
+
+async function resolveHubModel(options: ResolveOptions & { env: Environment }): Promise<ResolvedModel> {
+  const { model, env, cacheDir, dtype = 'auto', refresh, note } = options
+  const id = parseHubId(model)
+  const root = cacheRoot(env, cacheDir)
+  const place = { id, root, cache: repoCache(root, id.repo) }
+  const cached = cachedModels(place.cache, id.revision, dtype)
+  const offline = options.offline || isOffline(env)
+  const usable = offline
+    ? cached.find(isComplete)
+    : cached.slice(0, 1).find((m) => isComplete(m) && knowsAll(m))
+  warnOfOthers(place, options)
+  if (usable !== undefined && (!refresh || offline)) {
+    note?.(`dtype ${usable.graph.dtype}: ${usable.graph.path}, cached`, 'info')
+    return checked(place, usable, options)
   }
-  const folder = cache.snapshot(commit)
-  const graph = chooseGraph(graphsBelow(folder), dtype, model)
-  note?.(`dtype ${graph.dtype}: ${graph.path}`, 'info')
-  return resolved({ id: name ?? repo, revision: commit, folder, graph })
+  if (offline) throw notCached(options, place, cached)
+  return checked(place, await pullOrFallBack(place, options, cached.find(isComplete)), options)
 }
 
-/** The graphs in a folder of this disk. */
-export function graphsBelow(folder: string): GraphFile[] {
-  const files = listFiles(folder)
-  const decoders = genaiFolders(files).flatMap((base) => {
-    const decoder = genaiDecoder(readJsonFile(join(folder, base, 'genai_config.json')) ?? {})
-    return decoder === undefined ? [] : [[base, decoder] as const]
-  })
-  return findGraphs(files, new Map(decoders))
+function isComplete({ missing }: CachedModel): boolean {
+  return missing.length === 0
+}
+
+function knowsAll({ lacking }: CachedModel): boolean {
+  return lacking.length === 0
+}
+
+/** Downloads what is missing; a hub out of reach is no reason to stop where the cache would do. */
+async function pullOrFallBack(
+  { id, root, cache }: HubPlace,
+  options: ResolveOptions & { env: Environment },
+  complete: CachedModel | undefined,
+): Promise<Pick<CachedModel, 'commit' | 'graph'>> {
+  const { env, signal, onProgress, note, dtype = 'auto', repair = false } = options
+  const [{ pullModel }, { PATIENCE }] = await Promise.all([import('./pull-model.ts'), import('./retry.ts')])
+  const patience = { ...PATIENCE, ...options.patience }
+  const request: PullRequest = { id, root, cache, dtype, env, patience, repair, signal, onProgress, note }
+  try {
+    return await pullModel(request)
+  } catch (error) {
+    signal?.throwIfAborted()
+    const passing =
+      error instanceof SpoutError && (error.code === 'unavailable' || error.code === 'try-later')
+    if (!passing || complete === undefined) throw error
+    note?.(`${error.message}; the cached model is used`, 'warning')
+    return complete
+  }
+}
+
+/** The files of a cached model, found usable. */
+async function checked(
+  { id, cache }: HubPlace,
+  { commit, graph }: Pick<CachedModel, 'commit' | 'graph'>,
+  { name }: ResolveOptions,
+): Promise<ResolvedModel> {
+  const folder = cache.snapshot(commit)
+  const found = resolved({ id: name ?? id.repo, revision: commit, folder, graph })
+  try {
+    checkModelFiles(found, { repair: repairOf(id) })
+  } catch (error) {
+    throw error instanceof BrokenFile ? await blame(error, id) : error
+  }
+  return found
+}
+
+/** Whether it is the cache that is damaged, or the model itself was published so. */
+async function blame(error: BrokenFile, id: HubId): Promise<SpoutError> {
+  try {
+    const { blobName } = await import('./blob-hash.ts')
+    const blob = realpathSync.native(error.path)
+    const { size } = statSync(blob)
+    if (
+      !isEtag(basename(blob)) ||
+      (await blobName(blob, basename(blob), { bytes: size })) === basename(blob)
+    ) {
+      return error
+    }
+    const message = `cache is corrupt: ${blob}: ${error.message}`
+    return new SpoutError('config', message, { hint: repairOf(id), cause: error })
+  } catch {
+    return error
+  }
+}
+
+function repairOf({ repo, revision }: HubId): string {
+  return `spout models pull --repair ${repo}${revision === 'main' ? '' : `@${revision}`}`
+}
+
+function notCached(
+  { model, dtype = 'auto' }: ResolveOptions,
+  { id, cache }: HubPlace,
+  partial: CachedModel[],
+) {
+  const hint = `without --offline and HF_HUB_OFFLINE: spout models pull ${model}${dtype === 'auto' ? '' : ` --dtype ${dtype}`}`
+  const missing = partial[0]?.missing
+  if (missing !== undefined) {
+    return new SpoutError('not-found', `${model}: offline, and not cached: ${missing.join(', ')}`, { hint })
+  }
+  const others = dtype === 'auto' ? [] : cachedModels(cache, id.revision, 'auto').filter(isComplete)
+  const detail = others.length > 0 ? `dtype ${dtype} is not cached` : 'the model is not cached'
+  const instead = others.length > 0 ? `--dtype ${others.map((m) => m.graph.dtype).join(' | ')}, or ` : ''
+  return new SpoutError('not-found', `${model}: offline, and ${detail}`, { hint: instead + hint })
+}
+
+function warnOfOthers({ root, cache }: HubPlace, { strict, note }: ResolveOptions): void {
+  const warning = cacheWarning([root, cache.folder])
+  if (warning === undefined) return
+  if (strict) throw new SpoutError('permission', warning, { hint: 'chmod go-w, or another HF_HUB_CACHE' })
+  note?.(warning, 'warning')
 }
 
 interface Found {
@@ -84,9 +197,5 @@ function resolved({ id, revision, folder, graph }: Found): ResolvedModel {
 }
 
 function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory()
-  } catch {
-    return false
-  }
+  return statusOf(path)?.isDirectory() ?? false
 }

@@ -1,0 +1,114 @@
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { lifeOf, newIdentity } from './process-identity.ts'
+import type { Patience } from './retry.ts'
+
+// An advisory lock, so that of sixteen processes that want one file one downloads it and the others wait. Nothing
+// depends on it: whoever waits in vain, or cannot lock at all, downloads to a file of his own. The holder touches
+// the lock as bytes arrive; one that is dead or has stalled loses it.
+
+export interface LockOptions {
+  readonly patience: Patience
+  readonly signal?: AbortSignal | undefined
+  /** Whether what the holder works on is done. */
+  readonly isDone: () => boolean
+  /** Told at intervals that another process is waited for. */
+  readonly onWait: () => void
+}
+
+export interface BlobLock {
+  /** Says that the work goes on. */
+  touch(): void
+  release(): void
+}
+
+const TOUCH_MS = 2_000
+const NO_LOCK: BlobLock = { touch() {}, release() {} }
+
+/** The lock at `path`, or `undefined` when what it protects was done by another while we waited. */
+export async function acquireLock(path: string, options: LockOptions): Promise<BlobLock | undefined> {
+  const { patience, signal, isDone, onWait } = options
+  let noticeAt = Date.now() + patience.noticeMs
+  while (!isDone()) {
+    const lock = tryLock(path)
+    if (lock !== undefined) return lock
+    const fate = takeFromDead(path, patience.lockStaleMs)
+    if (fate === 'free') continue
+    if (fate === 'stuck') return NO_LOCK
+    await sleep(patience.pollMs, undefined, signal ? { signal } : {})
+    if (Date.now() < noticeAt) continue
+    onWait()
+    noticeAt = Date.now() + patience.noticeMs
+  }
+  return undefined
+}
+
+/** Creates the lock; `undefined` while somebody holds it. Where no lock can be made, one that locks nothing. */
+function tryLock(path: string): BlobLock | undefined {
+  const identity = newIdentity()
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    const handle = openSync(path, 'wx', 0o664)
+    writeSync(handle, identity)
+    fchmodSync(handle, 0o664)
+    closeSync(handle)
+    return heldLock(path, identity)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EEXIST' ? undefined : NO_LOCK
+  }
+}
+
+function heldLock(path: string, identity: string): BlobLock {
+  let touched = Date.now()
+  return {
+    touch() {
+      const now = Date.now()
+      if (now - touched < TOUCH_MS) return
+      touched = now
+      attempt(() => utimesSync(path, now / 1000, now / 1000))
+    },
+    release: () => attempt(() => holderOf(path) === identity && unlinkSync(path)),
+  }
+}
+
+/** Removes the lock where its holder is dead, or has not touched it for long; `stuck` is one that cannot be removed. */
+function takeFromDead(path: string, staleMs: number): 'held' | 'free' | 'stuck' {
+  const touched = attempt(() => statSync(path).mtimeMs)
+  if (touched === undefined) return 'free'
+  const holder = holderOf(path) ?? ''
+  if (lifeOf(holder) !== 'dead' && Date.now() - touched < staleMs) return 'held'
+  const aside = `${path}.${newIdentity()}`
+  attempt(() => renameSync(path, aside))
+  const taken = holderOf(aside)
+  if (taken === undefined) return existsSync(path) ? 'stuck' : 'free'
+  // A third process may have taken it between the look and the rename: then it gets its lock back.
+  if (taken !== holder) attempt(() => linkSync(aside, path))
+  attempt(() => unlinkSync(aside))
+  return 'free'
+}
+
+function holderOf(path: string): string | undefined {
+  return attempt(() => readFileSync(path, 'utf8'))
+}
+
+function attempt<T>(act: () => T): T | undefined {
+  try {
+    return act()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,53 @@
+import { join, posix } from 'node:path'
+import { SpoutError } from '../errors.ts'
+import { dataFiles, factsOf } from './check-model-files.ts'
+import { type DtypeChoice, type GraphFile, rankGraphs } from './dtype.ts'
+import { graphsBelow, SIDE_FILES } from './graph-files.ts'
+import { cachedCommit, isKnownAbsent, knownFiles, type RepoCache, snapshotFiles } from './hub-cache.ts'
+
+// What the cache has of a model. A snapshot is complete when the graph, its weights, the tokenizer and a config are
+// there; then nobody is asked anything. What else the repository may have counts only where it is known to have it.
+
+export interface CachedModel {
+  readonly commit: string
+  readonly graph: GraphFile
+  /** Files that must be there and are not. */
+  readonly missing: readonly string[]
+  /** Files the repository is known to have that a model may do without. */
+  readonly lacking: readonly string[]
+}
+
+/** The cached graphs `choice` allows at a revision, the preferred first; empty where none is cached. */
+export function cachedModels(cache: RepoCache, revision: string, choice: DtypeChoice): CachedModel[] {
+  const commit = cachedCommit(cache, revision)
+  if (commit === undefined) return []
+  const files = new Set(snapshotFiles(cache, commit))
+  const known = knownFiles(cache, commit)
+  return rankGraphs(graphsBelow(cache.snapshot(commit), [...files]), choice).map((graph) => {
+    const side = SIDE_FILES.map((name) => posix.join(graph.base, name))
+    const missing = neededFiles(cache.snapshot(commit), graph, files).filter((name) => !files.has(name))
+    const lacking = side.filter(
+      (name) => known?.has(name) && !files.has(name) && !isKnownAbsent(cache, commit, name),
+    )
+    return { commit, graph, missing, lacking }
+  })
+}
+
+/** The files without which a graph is no model. */
+function neededFiles(snapshot: string, graph: GraphFile, files: ReadonlySet<string>): string[] {
+  const genai = posix.join(graph.base, 'genai_config.json')
+  const config = files.has(genai) ? genai : posix.join(graph.base, 'config.json')
+  return [config, posix.join(graph.base, 'tokenizer.json'), ...weightsOf(snapshot, graph)]
+}
+
+/** The files a graph's weights lie in; a graph that cannot be read has none, and is found out later. */
+export function weightsOf(snapshot: string, graph: GraphFile): string[] {
+  try {
+    const path = join(snapshot, graph.path)
+    const names = dataFiles(path, factsOf(path).externalTensors)
+    return names.map((name) => posix.join(posix.dirname(graph.path), name))
+  } catch (error) {
+    if (error instanceof SpoutError) return []
+    throw error
+  }
+}

@@ -1,0 +1,205 @@
+import { setMaxListeners } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import { SpoutError } from '../errors.ts'
+import { cacheError } from './cache-errors.ts'
+import { makeRepoFolders, sweepScratch, tagCache, writeWhole } from './cache-writes.ts'
+import { dataFiles, factsOf } from './check-model-files.ts'
+import { chooseGraph, type DtypeChoice, type GraphFile } from './dtype.ts'
+import { CARD, findGraphs, folderOf, genaiDecoder, genaiFolders, SIDE_FILES } from './graph-files.ts'
+import { isKnownAbsent, type RepoCache } from './hub-cache.ts'
+import { HubClient } from './hub-client.ts'
+import { type Environment, withoutSymlinks } from './hub-environment.ts'
+import type { TreeEntry } from './hub-tree.ts'
+import { readJsonFile } from './json-file.ts'
+import { type HubId, isCommit } from './model-id.ts'
+import { sweepPartials } from './partial-file.ts'
+import type { Patience } from './retry.ts'
+import { SnapshotFiles } from './snapshot-files.ts'
+
+// A model from the hub into the cache: which commit, which files, which graph; then the small files and the graph, then
+// the weights the graph names; at last the ref. Until the ref is written the old one stands, so whoever looks at
+// the cache meanwhile sees the model as it was.
+
+/** How far a file is. */
+export interface Progress {
+  readonly file: string
+  /** Bytes here; may fall when a download starts anew. */
+  readonly received: number
+  readonly total: number
+  readonly done: boolean
+}
+
+/** Told what was decided (`info`) and what should be looked at (`warning`). */
+export type Note = (text: string, level: 'info' | 'warning') => void
+
+export interface PullRequest {
+  readonly id: HubId
+  readonly root: string
+  readonly cache: RepoCache
+  readonly dtype: DtypeChoice
+  readonly env: Environment
+  readonly patience: Patience
+  /** Hash what is cached and fetch again what is damaged. */
+  readonly repair: boolean
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+  readonly note?: Note | undefined
+}
+
+/** Fetches what is not cached yet. Throws what the hub, the network or the disk is to blame for. */
+export async function pullModel(request: PullRequest): Promise<{ commit: string; graph: GraphFile }> {
+  const { env, patience, signal, note } = request
+  const stop = new AbortController()
+  setMaxListeners(0, stop.signal)
+  const abort = () => stop.abort(signal?.reason)
+  if (signal?.aborted) abort()
+  signal?.addEventListener('abort', abort, { once: true })
+  const onRetry = (message: string) => note?.(message, 'warning')
+  const client = new HubClient({ env, patience, signal: stop.signal, onRetry })
+  try {
+    return await pullWith(client, request, stop)
+  } finally {
+    client.close()
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+async function pullWith(client: HubClient, request: PullRequest, stop: AbortController) {
+  const { id, cache, dtype, note } = request
+  const commit = isCommit(id.revision) ? id.revision : await client.commit(id.repo, id.revision)
+  const tree = new Map((await client.tree(id.repo, commit)).map((entry) => [entry.path, entry]))
+  prepareCache(request)
+  const files = new SnapshotFiles({
+    ...request,
+    client,
+    commit,
+    copy: withoutSymlinks(request.env),
+    signal: stop.signal,
+  })
+  const fetch = (entries: readonly TreeEntry[]) => fetchAll(files, entries, stop)
+  const decoders = await decodersOf(tree, (name) => cache.file(commit, name), fetch)
+  const graph = chooseGraph(findGraphs([...tree.keys()], decoders), dtype, id.repo)
+  note?.(`dtype ${graph.dtype}: ${graph.path}`, 'info')
+  await fetch(firstFiles(tree, graph, id.repo))
+  await fetch(weightFiles(tree, graph, cache.file(commit, graph.path)))
+  written(cache.folder, () => recordCommit(cache, { commit, revision: id.revision, tree, graph }))
+  return { commit, graph }
+}
+
+/** The decoder's file of each genai folder that has several to choose from; its config is fetched and asked. */
+async function decodersOf(
+  tree: ReadonlyMap<string, TreeEntry>,
+  pathOf: (name: string) => string,
+  fetch: (entries: readonly TreeEntry[]) => Promise<void>,
+): Promise<Map<string, string>> {
+  const paths = [...tree.keys()]
+  const unclear = genaiFolders(paths).filter((base) => onnxFilesIn(paths, base).length > 1)
+  const configs = unclear.slice(0, MOST_CONFIGS).map((base) => posix.join(base, 'genai_config.json'))
+  await fetch(entriesOf(tree, configs))
+  const decoders = new Map<string, string>()
+  for (const config of configs) {
+    const decoder = genaiDecoder(readJsonFile(pathOf(config)) ?? {})
+    if (decoder !== undefined) decoders.set(folderOf(config), decoder)
+  }
+  return decoders
+}
+
+const MOST_CONFIGS = 16
+
+function onnxFilesIn(paths: readonly string[], base: string): string[] {
+  return paths.filter((path) => path.endsWith('.onnx') && folderOf(path) === base)
+}
+
+/** What is known to be needed before the graph is read: the graph and the files beside it. */
+function firstFiles(tree: ReadonlyMap<string, TreeEntry>, graph: GraphFile, repo: string): TreeEntry[] {
+  const has = (name: string) => tree.has(posix.join(graph.base, name))
+  const lost = [
+    ...(has('tokenizer.json') ? [] : ['tokenizer.json']),
+    ...(has('config.json') || has('genai_config.json') ? [] : ['config.json']),
+  ]
+  if (lost.length > 0) {
+    throw new SpoutError('config', `${repo}: the repository has no ${lost.join(' and no ')}`, {
+      hint: 'look for the same model under onnx-community',
+    })
+  }
+  return entriesOf(tree, [graph.path, ...SIDE_FILES.map((name) => posix.join(graph.base, name)), CARD])
+}
+
+/** The files of weights that a graph on this disk names. */
+function weightFiles(tree: ReadonlyMap<string, TreeEntry>, graph: GraphFile, path: string): TreeEntry[] {
+  const names = dataFiles(path, factsOf(path).externalTensors).map((name) =>
+    posix.join(posix.dirname(graph.path), name),
+  )
+  const lost = names.find((name) => !tree.has(name))
+  if (lost === undefined) return entriesOf(tree, names)
+  throw new SpoutError(
+    'config',
+    `${graph.path}: its weights should lie in ${lost}, which the repository has not`,
+    {
+      hint: 'take another dtype with --dtype',
+    },
+  )
+}
+
+function entriesOf(tree: ReadonlyMap<string, TreeEntry>, paths: readonly string[]): TreeEntry[] {
+  return paths.flatMap((path) => tree.get(path) ?? [])
+}
+
+const AT_ONCE = 6
+
+/** Fetches several files at once. The first failure stops the others, which keep what they have. */
+async function fetchAll(
+  files: SnapshotFiles,
+  entries: readonly TreeEntry[],
+  stop: AbortController,
+): Promise<void> {
+  files.checkRoom(entries)
+  const queue = [...entries]
+  const work = async () => {
+    for (let entry = queue.shift(); entry !== undefined && !stop.signal.aborted; entry = queue.shift()) {
+      await files.fetch(entry)
+    }
+  }
+  const workers = Array.from({ length: Math.min(AT_ONCE, entries.length) }, () =>
+    work().catch((error: unknown) => stop.abort(error)),
+  )
+  await Promise.all(workers)
+  stop.signal.throwIfAborted()
+}
+
+function prepareCache({ root, cache }: PullRequest): void {
+  written(root, () => {
+    makeRepoFolders(cache.folder)
+    tagCache(root)
+    sweepScratch(join(cache.folder, 'blobs'))
+    sweepPartials(join(cache.folder, 'blobs'))
+  })
+}
+
+interface CommitRecord {
+  readonly commit: string
+  readonly revision: string
+  readonly tree: ReadonlyMap<string, TreeEntry>
+  readonly graph: GraphFile
+}
+
+/** Notes what the commit has not, and, last of all, that the revision is this commit. */
+function recordCommit(cache: RepoCache, { commit, revision, tree, graph }: CommitRecord): void {
+  const scratch = join(cache.folder, 'blobs')
+  for (const name of SIDE_FILES.map((file) => posix.join(graph.base, file))) {
+    if (!tree.has(name) && !isKnownAbsent(cache, commit, name)) {
+      writeWhole(cache.noExist(commit, name), '', { scratch })
+    }
+  }
+  if (!existsSync(cache.snapshot(commit))) return
+  if (revision !== commit) writeWhole(cache.ref(revision), commit, { scratch })
+}
+
+function written<T>(path: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    throw cacheError(error, path)
+  }
+}

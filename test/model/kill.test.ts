@@ -1,0 +1,125 @@
+import { existsSync, readdirSync, readlinkSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { blobName } from '../../src/model/blob-hash.ts'
+import { listFiles } from '../../src/model/list-files.ts'
+import { etagOf, FakeHub } from '../support/fake-hub.ts'
+import { COMMIT, modelRepo, PULLED, pull, REPO, temporaryFolder, WEIGHTS } from '../support/model-repo.ts'
+import { canRun, startPull } from '../support/pull-process.ts'
+
+// Downloads killed at random moments. SPOUT_KILL_ROUNDS sets how many (20 by default), SPOUT_KILL_SEED which moments.
+
+const ROUNDS = Number(process.env.SPOUT_KILL_ROUNDS ?? 20)
+const SEED = Number(process.env.SPOUT_KILL_SEED ?? Date.now() % 1_000_000)
+const DATA = 'onnx/model_q4.onnx_data'
+
+const repo = modelRepo()
+const ETAG = etagOf({ content: repo.files[DATA] as Buffer })
+
+let hub: FakeHub
+beforeAll(async () => {
+  hub = await FakeHub.start()
+  hub.repos.set(REPO, repo)
+})
+afterAll(() => hub.stop())
+
+/** Numbers between 0 and 1, the same for the same seed (mulberry32). */
+function makeRandom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** What must hold of a cache at any moment. */
+async function expectSound(root: string): Promise<void> {
+  const folder = join(root, 'models--org--name')
+  for (const name of filesIn(join(folder, 'blobs')).filter((n) => /^[0-9a-f]+$/.test(n))) {
+    const path = join(folder, 'blobs', name)
+    expect(await blobName(path, name, { bytes: statSync(path).size })).toBe(name)
+  }
+  const snapshot = join(folder, 'snapshots', COMMIT)
+  for (const file of listFiles(snapshot)) {
+    expect(readlinkSync(join(snapshot, file))).toMatch(/^(\.\.\/)+blobs\/[0-9a-f]+$/)
+    expect(realpathSync(join(snapshot, file)).startsWith(realpathSync(join(folder, 'blobs')))).toBe(true)
+  }
+  if (existsSync(join(folder, 'refs/main'))) expect(listFiles(snapshot)).toEqual(PULLED)
+  const offline = await pull(hub, root, { offline: true }).catch((e) => e)
+  expect(['not-found', undefined]).toContain(offline.code)
+}
+
+function filesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : []
+}
+
+/** Bytes of the weights that a dead process has left. */
+function leftOver(root: string): number {
+  const blobs = join(root, 'models--org--name/blobs')
+  const sizes = filesIn(blobs).filter((name) => name.startsWith(`${ETAG}.`))
+  return Math.max(0, ...sizes.map((n) => statSync(join(blobs, n)).size))
+}
+
+describe('a download killed at a random moment', () => {
+  it(`C2: ${ROUNDS} times (seed ${SEED}): nothing wrong ever has a final name, and the next run goes on`, async () => {
+    const random = makeRandom(SEED)
+    const seen = { early: 0, partial: 0, resumed: 0, whole: 0 }
+    for (let round = 0; round < ROUNDS; round++) {
+      const root = temporaryFolder()
+      hub.pace = { chunk: 4_000, ms: 10 }
+      hub.requests.length = 0
+      const { child, ended } = startPull({ hub, root })
+      await new Promise<void>((go) => child.stdout!.once('data', () => go()))
+      await new Promise((go) => setTimeout(go, random() * 650))
+      child.kill('SIGKILL')
+      const { code } = await ended
+      await expectSound(root)
+      const left = leftOver(root)
+      seen[code === 0 ? 'whole' : left > 0 ? 'partial' : 'early']++
+      hub.pace = undefined
+      hub.requests.length = 0
+      await pull(hub, root)
+      const asked = hub
+        .gets(DATA)
+        .filter((r) => r.origin === 'cdn')
+        .map((r) => r.headers.range)
+      const goesOn = left === WEIGHTS ? asked.length === 0 : asked[0] === `bytes=${left}-`
+      if (left > 0 && goesOn) seen.resumed++
+      await expectSound(root)
+      expect(listFiles(join(root, 'models--org--name/snapshots', COMMIT))).toEqual(PULLED)
+      expect(filesIn(join(root, 'models--org--name/blobs')).filter((n) => n.includes('.'))).toEqual([])
+      rmSync(root, { recursive: true })
+    }
+    if (process.env.SPOUT_KILL_ROUNDS) console.info(seen)
+    expect(seen.partial + seen.early + seen.whole).toBe(ROUNDS)
+    expect(seen.resumed).toBe(seen.partial)
+  }, 600_000)
+})
+
+const hasStrace = process.platform === 'linux' && canRun('strace', '-qq', '-e', 'trace=none', 'true')
+
+describe.skipIf(!hasStrace)('a download killed at every step of its last moments', () => {
+  it('C1 C2: each rename, link and sync in turn is the last thing it does', async () => {
+    const root = temporaryFolder()
+    for (const call of ['rename', 'symlink', 'fsync', 'link']) {
+      for (let when = 1; when <= 40; when += when < 4 ? 1 : 5) {
+        const inject = ['-e', `trace=${call}`, '-e', `inject=${call}:signal=SIGKILL:when=${when}`]
+        const { ended } = startPull({
+          hub,
+          root,
+          under: ['strace', '-f', '-qq', '-o', '/dev/null', ...inject, '{}'],
+        })
+        const { code } = await ended
+        await expectSound(root)
+        if (code === 0) break
+        await pull(hub, root)
+        await expectSound(root)
+        rmSync(join(root, 'models--org--name'), { recursive: true })
+      }
+      rmSync(join(root, 'models--org--name'), { recursive: true, force: true })
+    }
+    rmSync(root, { recursive: true })
+  }, 120_000)
+})
