@@ -11,8 +11,8 @@ import { getLlama } from 'node-llama-cpp'
 import { modelFiles, readConfig } from './arms/model-files.mjs'
 import { makeRandom, promptIds } from './schedule.mjs'
 
-const LEAST_CORRELATION = 0.99
-const LENGTH = 48
+const LEAST_CORRELATION = 0.98
+const LENGTH = 500 // long enough for a wrong rotation base to show
 
 async function check(folder) {
   const model = modelFiles(folder)
@@ -48,7 +48,7 @@ async function onnxLogits(model, ids) {
 async function ggufLogits(model, ids) {
   const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, logLevel: 'error' })
   const network = await llama.loadModel({ modelPath: model.gguf })
-  const context = await network.createContext({ contextSize: 256, flashAttention: true })
+  const context = await network.createContext({ contextSize: 768, flashAttention: true })
   const last = ids.length - 1
   const ask = { generateNext: { probabilities: true, options: { temperature: 0 } } }
   const input = ids.map((id, i) => (i === last ? [id, ask] : id))

@@ -52,8 +52,10 @@ function header({ machine, command, loads, options }) {
 function figures(results) {
   const arms = Object.keys(NAMES).filter((arm) => rowsOf(results).some((row) => row[arm]))
   const table = [['', ...arms.map((arm) => NAMES[arm])]]
-  const add = (title, samples, format) =>
-    table.push([title, ...arms.map((arm) => (samples?.[arm]?.length ? format(samples[arm]) : '–'))])
+  const add = (title, samples, format) => {
+    const cells = arms.map((arm) => (samples[arm]?.length ? format(samples[arm]) : '–'))
+    if (cells.some((cell) => cell !== '–')) table.push([title, ...cells])
+  }
   add('load, ms', results.load, (ms) => median(ms).toFixed(0))
   for (const length of Object.keys(results.prefill).map(Number)) {
     add(`prefill ${number(length)}, tok/s`, results.prefill[length], (ms) =>

@@ -115,13 +115,17 @@ function numberOf(name, text, least = 1) {
   return Number(text)
 }
 
-/** The peers that are nobody's dependency are installed on first use, from the lockfile beside this file. */
+/**
+ * node-llama-cpp is nobody's dependency: it is installed on first use, at the versions of the lockfile. Not by `npm ci`,
+ * which refuses a lockfile that lacks the optional binaries of other systems.
+ */
 function installPeers(arms) {
   if (!arms.includes('node-llama-cpp') || existsSync(join(HERE, 'node_modules/node-llama-cpp'))) return
   process.stderr.write('installing node-llama-cpp into test/peers\n')
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  const { status } = spawnSync(npm, ['ci', '--no-audit', '--no-fund'], { cwd: HERE, stdio: ['ignore', 2, 2] })
-  if (status !== 0) stop('test/peers: npm ci failed (leave node-llama-cpp out with --arms)')
+  const args = ['install', '--no-save', '--no-audit', '--no-fund']
+  const { status } = spawnSync(npm, args, { cwd: HERE, stdio: ['ignore', 2, 2] })
+  if (status !== 0) stop('test/peers: npm install failed (leave node-llama-cpp out with --arms)')
 }
 
 function makeModel(shape) {

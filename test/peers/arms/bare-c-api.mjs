@@ -41,12 +41,15 @@ const FUNCTIONS = {
   BindOutput: [137, 'void *', ['void *', 'const char *', 'void *']],
 }
 
+/** Held for ever: koffi unloads the library when its handle is collected. */
+let library
+
 function openApi() {
   const folder = join(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')), '../bin/napi-v6')
-  const file = { linux: 'libonnxruntime.so.1', darwin: 'libonnxruntime.dylib', win32: 'onnxruntime.dll' }[
+  const file = { linux: 'libonnxruntime.so.1', darwin: 'libonnxruntime.1.dylib', win32: 'onnxruntime.dll' }[
     process.platform
   ]
-  const library = koffi.load(join(folder, process.platform, process.arch, file))
+  library = koffi.load(join(folder, process.platform, process.arch, file))
   const base = library.func('void *OrtGetApiBase()')()
   const getApi = koffi.decode(koffi.decode(base, 'void *'), koffi.proto('void *', ['uint32_t']))
   const version = koffi.decode(koffi.decode(base, 8, 'void *'), koffi.proto('const char *', []))()

@@ -1,6 +1,6 @@
 /**
- * spout as built into dist/: its session, cache, token loop, sampler, tokenizer and output stream, put together as
- * open-engine.ts does, but with prompts given as ids. Every id is sampled, decoded and handed to a sink as text.
+ * spout as its library gives it (dist/index.js): backend, token loop, sampler and output stream, with prompts given as ids.
+ * Every id is sampled, decoded and handed to a sink as text.
  *
  * The plain arm is greedy, so its ids can be compared; the variant `sampling` draws with temperature, top-k, top-p and min-p.
  *
@@ -16,19 +16,17 @@
 import { existsSync, readFileSync } from 'node:fs'
 
 const ROOT = new URL('../../../', import.meta.url)
+const DOOR = new URL('dist/index.js', ROOT)
 const SAMPLING = {
   greedy: { temperature: 0 },
   sampling: { temperature: 0.8, topK: 40, topP: 0.95, minP: 0.05, seed: 1n },
 }
 
 export async function load({ model, threads, variant = 'greedy' }) {
-  if (!existsSync(new URL('dist/index.js', ROOT))) throw new Error('dist/ is missing: npm run build')
-  const { generate, createSampler, ...product } = await importProduct()
-  const config = product.loadModelConfig(model.folder)
-  const runtime = await product.openRuntime('c-api')
-  const loading = product.loadSession(runtime, model.onnx, config, { threads, spinning: true })
-  const tokenizer = await product.loadTokenizer(model.folder)
-  const backend = new product.OnnxBackend(await loading, tokenizer, config)
+  if (!existsSync(DOOR)) throw new Error('dist/ is missing: npm run build')
+  const { openBackend, generate, createSampler } = await import(DOOR.href)
+  const options = { model: model.folder, dtype: 'q4', runtime: 'c-api', threads, offline: true }
+  const { backend } = await openBackend(options)
   const cache = backend.createCache()
   let promptLength = 0
   let firstId = 0
@@ -76,19 +74,4 @@ export async function load({ model, threads, variant = 'greedy' }) {
       await backend.dispose()
     },
   }
-}
-
-/** What open-engine.ts composes, from the same built files. */
-async function importProduct() {
-  const files = [
-    'backend/onnx/load-session.js',
-    'backend/onnx/onnx-backend.js',
-    'backend/onnx/runtime/open-runtime.js',
-    'generation/generate.js',
-    'model/model-config.js',
-    'sampling/sampler.js',
-    'tokenizer/load-tokenizer.js',
-  ]
-  const modules = await Promise.all(files.map((file) => import(new URL(`dist/${file}`, ROOT).href)))
-  return Object.assign({}, ...modules)
 }
