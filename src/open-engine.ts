@@ -81,14 +81,16 @@ export async function openBackend(options: OpenEngineOptions = {}): Promise<Open
   try {
     const tokenizer = await loadTokenizer(resolved.folder, { note: (text) => note?.(text, 'info') })
     const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
-    const backend = new OnnxBackend(await loading, tokenizer, config, options.contextLength)
+    const loaded = await loading
+    const backend = new OnnxBackend(loaded, tokenizer, config, options.contextLength)
+    for (const line of loaded.plan.warnings) note?.(line, 'warning')
     trace?.('loaded', { model: resolved.id, dtype: resolved.dtype, runtime: runtime.name, threads })
     const { id, revision, dtype } = resolved
     const model = { id, revision, dtype, runtime: runtime.name, contextLength: backend.contextLength }
     return { backend, model, config, template }
   } catch (error) {
     // The session may still be loading: it is closed when it arrives.
-    loading.then((loaded) => loaded.session.dispose()).catch(() => undefined)
+    loading.then((loaded) => loaded.dispose()).catch(() => undefined)
     throw error
   }
 }

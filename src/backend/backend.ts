@@ -12,8 +12,16 @@ export interface Backend {
   readonly vocabSize: number
   /** Most tokens the KV cache may hold. */
   readonly contextLength: number
-  /** Most ids to give to one `forward` of a prompt: between chunks an interrupt is heard. */
+  /**
+   * Most ids to give to one `forward` of a prompt: between chunks an interrupt is heard. `Infinity` for a model whose
+   * prompt should go in whole. A `forward` of more, or of fewer, is right as well.
+   */
   readonly prefillChunk: number
+  /**
+   * False when the logits depend on how the ids were split over forwards, as with dynamic int8: reusing a prefix or
+   * checking several draft ids at once then changes what comes out.
+   */
+  readonly exactSplits: boolean
   /** An empty cache. It grows as needed; with the number of tokens to come it need not grow on the way. */
   createCache(expectedTokens?: number): KvCache
   /**
@@ -24,12 +32,19 @@ export interface Backend {
   dispose(): Promise<void>
 }
 
-/** Keys and values of the tokens seen so far. */
+/** What the model remembers of the tokens seen so far. */
 export interface KvCache {
   /** Tokens held. */
   readonly length: number
+  /**
+   * False when the model's states cannot go back (windows, recurrences). `trim` works all the same, but the next
+   * `forward` first runs the tokens that stay once more: all, or those after the last `mark`.
+   */
+  readonly canTrim: boolean
   /** Forgets everything after the first `length` tokens. */
   trim(length: number): void
+  /** Keeps the states as they are now, so that a later `trim` to here or beyond is cheap. Free where `canTrim`. */
+  mark(): void
   dispose(): void
 }
 

@@ -35,6 +35,7 @@ export function scriptedBackend(
     vocabSize: byteTokenizer.vocabSize,
     contextLength: options.contextLength ?? 1000,
     prefillChunk: options.prefillChunk ?? 512,
+    exactSplits: true,
     createCache: countingCache,
     async forward(input, cache, signal) {
       await options.onForward?.(calls.length)
@@ -61,9 +62,11 @@ interface CountingCache extends KvCache {
 function countingCache(): CountingCache {
   return {
     length: 0,
+    canTrim: true,
     trim(length) {
       this.length = Math.min(this.length, length)
     },
+    mark: () => undefined,
     dispose: () => undefined,
   }
 }

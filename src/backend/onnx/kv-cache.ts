@@ -1,184 +1,153 @@
 /**
- * The two kinds of KV cache. Graphs with GroupQueryAttention append in place: one buffer with room to grow is both
- * past and present, and forgetting tokens is only a smaller length. Graphs that concatenate make new tensors at
- * every run, which are handed over as the next past without leaving the runtime.
+ * What a model remembers of one text: its states, in groups that are handled alike, and the ids they were made from.
+ * With the ids, states that cannot go back are no special case for anybody: what was lost is run again.
  */
 import type { KvCache } from '../backend.ts'
-import type { CacheSlot } from './feed-plan.ts'
-import type { Session, Tensor, TensorData } from './runtime/runtime.ts'
+import type { FeedPlan } from './plan/feed-plan.ts'
+import type { FixedSlot, RowsSlot, WindowSlot } from './plan/state-slots.ts'
+import type { Session } from './runtime/runtime.ts'
+import { HandedOverRows } from './states/handed-over-rows.ts'
+import { type CacheLimits, InPlaceRows } from './states/in-place-rows.ts'
+import type { StateGroup } from './states/state-group.ts'
+import { SwappedStates } from './states/swapped-states.ts'
+import { WindowBuffers } from './states/window-buffers.ts'
 
-export interface OnnxKvCache extends KvCache {
-  /** Binds past and present for a run that appends `count` tokens. */
-  bind(count: number): void
-  /** The run succeeded: its tokens are part of the cache. */
-  commit(count: number): void
-}
-
-/** First capacity of a shared cache, in tokens; it doubles. */
-const FIRST_CAPACITY = 256
-
-/** One buffer per slot, shape [1, heads, capacity, headDim], bound as past and present alike. */
-export class SharedKvCache implements OnnxKvCache {
-  readonly #session: Session
-  readonly #slots: readonly CacheSlot[]
-  readonly #limits: CacheLimits
-  /** Which cache the session's binding shows, so that a decode step binds nothing. */
-  readonly #owner: BindingOwner
-  #tensors: Tensor[] = []
-  #capacity = 0
-  #length = 0
-
-  constructor(session: Session, slots: readonly CacheSlot[], limits: CacheLimits, owner: BindingOwner) {
-    this.#session = session
-    this.#slots = slots
-    this.#limits = limits
-    this.#owner = owner
-  }
-
-  get length(): number {
-    return this.#length
-  }
-
-  trim(length: number): void {
-    this.#length = Math.min(this.#length, length)
-  }
-
-  bind(count: number): void {
-    if (this.#length + count > this.#capacity) this.#grow(this.#length + count)
-    if (this.#owner.current === this) return
-    this.#slots.forEach((slot, i) => {
-      this.#session.bindInput(slot.past, this.#tensors[i]!)
-      this.#session.bindOutput(slot.present, this.#tensors[i]!)
-    })
-    this.#owner.current = this
-  }
-
-  commit(count: number): void {
-    this.#length += count
-  }
-
-  dispose(): void {
-    for (const tensor of this.#tensors) tensor.dispose()
-    this.#tensors = []
-    this.#capacity = 0
-    this.#length = 0
-    if (this.#owner.current === this) this.#owner.current = undefined
-  }
-
-  /** Slot by slot, and each bound at once (the binding holds the old buffer until then), so that no more than one slot lies in memory twice. */
-  #grow(needed: number): void {
-    const { expected, most } = this.#limits
-    let capacity = Math.max(FIRST_CAPACITY, this.#capacity)
-    while (capacity < Math.max(needed, expected)) capacity *= 2
-    capacity = Math.max(needed, Math.min(capacity, most))
-    this.#slots.forEach((slot, i) => {
-      const { heads, headDim, type } = slot
-      const larger = this.#session.allocate(type, [1, heads, capacity, headDim])
-      const smaller = this.#tensors[i]
-      if (smaller !== undefined) {
-        const rows = { heads, rowSize: headDim, count: this.#length }
-        copyRows(smaller.data, this.#capacity, larger.data, capacity, rows)
-      }
-      this.#tensors[i] = larger
-      this.#session.bindInput(slot.past, larger)
-      this.#session.bindOutput(slot.present, larger)
-      smaller?.dispose()
-    })
-    this.#capacity = capacity
-    this.#owner.current = this
-  }
-}
-
-export interface CacheLimits {
-  /** Tokens to come, as far as known: growing on the way copies, and leaves holes in the heap. */
-  readonly expected: number
-  /** The context length: more is never needed. */
-  readonly most: number
-}
-
-/** The cache whose tensors a session's binding holds. */
+/** The cache whose states a session's binding shows, so that a decode step binds nothing. */
 export interface BindingOwner {
   current: OnnxKvCache | undefined
 }
 
-/** The tensors of the last run, shape [1, heads, length, headDim]: present becomes past. */
-export class HandOverKvCache implements OnnxKvCache {
-  readonly #session: Session
-  readonly #slots: readonly CacheSlot[]
-  #tensors: Tensor[] = []
-  /** Tokens that the tensors hold; more than `#length` after a trim. */
+export class OnnxKvCache implements KvCache {
+  readonly canTrim: boolean
+  readonly #groups: readonly StateGroup[]
+  readonly #owner: BindingOwner
+  readonly #plan: Pick<FeedPlan, 'chunking' | 'ropeSwitch'>
+  /** The ids of the text; those before `#held` are in the states. */
+  #ids = new Int32Array(0)
   #held = 0
   #length = 0
+  /** Tokens held when `mark` was called; 0 for none. */
+  #marked = 0
+  /** True from `bind` to `commit`: a run that failed may have spoilt states that are written in place. */
+  #running = false
+  /** True when the states were made with the rope table of long texts. */
+  #long = false
 
-  constructor(session: Session, slots: readonly CacheSlot[]) {
-    this.#session = session
-    this.#slots = slots
+  constructor(session: Session, plan: FeedPlan, options: { limits: CacheLimits; owner: BindingOwner }) {
+    this.#groups = groupsFor(session, plan, options.limits)
+    this.#owner = options.owner
+    this.#plan = plan
+    this.canTrim = this.#groups.length > 0 && this.#groups.every((group) => group.canTrim)
   }
 
   get length(): number {
     return this.#length
   }
 
+  /** Tokens that the states hold: more than `length` after a trim, fewer when they have to be run again. */
+  get held(): number {
+    return this.#held
+  }
+
   trim(length: number): void {
-    this.#length = Math.min(this.#length, length)
+    this.#length = Math.min(this.#length, Math.max(0, length))
   }
 
-  bind(_count: number): void {
-    if (this.#held !== this.#length || this.#tensors.length === 0) this.#cut()
-    this.#slots.forEach((slot, i) => {
-      this.#session.bindInput(slot.past, this.#tensors[i]!)
-      // Anew for each run: a binding keeps what the last run made, and would have it written over.
-      this.#session.bindOutput(slot.present)
-    })
+  mark(): void {
+    if (this.canTrim || this.#held !== this.#length || this.#running) return
+    this.#marked = this.#held
+    if (this.#held > 0) for (const group of this.#groups) group.mark()
   }
 
-  commit(count: number): void {
-    this.#slots.forEach((slot, i) => {
-      this.#tensors[i]?.dispose()
-      this.#tensors[i] = this.#session.takeOutput(slot.present)
-    })
-    this.#length += count
-    this.#held = this.#length
+  /** What has to be run to append `ids`: these, after those the states have lost. Mostly `ids` itself. */
+  prepare(ids: Int32Array): Int32Array {
+    const long = this.#length + ids.length > this.#plan.ropeSwitch
+    if (this.#held > this.#length || this.#running || long !== this.#long) this.#rewind(long)
+    if (ids.length > 1 && this.#plan.chunking === 'one-by-one' && this.#startsAnew(ids.length)) this.#clear()
+    if (this.#held === this.#length) return ids
+    const all = new Int32Array(this.#length - this.#held + ids.length)
+    all.set(this.#ids.subarray(this.#held, this.#length))
+    all.set(ids, this.#length - this.#held)
+    return all
+  }
+
+  /** Binds past and present for a run that appends `count` tokens. */
+  bind(count: number): void {
+    const rebind = this.#owner.current !== this
+    for (let i = 0; i < this.#groups.length; i++) this.#groups[i]!.bind(this.#held, count, rebind)
+    this.#owner.current = this
+    this.#running = true
+  }
+
+  /** The run succeeded: the states hold `ids` as well. */
+  commit(ids: Int32Array): void {
+    const held = this.#held + ids.length
+    for (let i = 0; i < this.#groups.length; i++) this.#groups[i]!.commit(held)
+    if (held > this.#ids.length) this.#growIds(held)
+    if (ids.length === 1) this.#ids[held - 1] = ids[0]!
+    else this.#ids.set(ids, this.#held)
+    this.#held = held
+    this.#running = false
+    if (held > this.#length) this.#length = held
+    // A graph without states remembers nothing.
+    if (this.#groups.length === 0) this.#held = 0
   }
 
   dispose(): void {
-    for (const tensor of this.#tensors) tensor.dispose()
-    this.#tensors = []
-    this.#length = 0
+    for (const group of this.#groups) group.dispose()
     this.#held = 0
+    this.#length = 0
+    this.#marked = 0
+    this.#running = false
+    if (this.#owner.current === this) this.#owner.current = undefined
   }
 
-  /** Copies the rows that stay; also makes the empty tensors of a new cache. */
-  #cut(): void {
-    this.#tensors = this.#slots.map(({ heads, headDim, type }, i) => {
-      const tensor = this.#session.allocate(type, [1, heads, this.#length, headDim])
-      const old = this.#tensors[i]
-      if (old !== undefined && this.#length > 0) {
-        copyRows(old.data, this.#held, tensor.data, this.#length, {
-          heads,
-          rowSize: headDim,
-          count: this.#length,
-        })
-      }
-      old?.dispose()
-      return tensor
-    })
-    this.#held = this.#length
+  /** Back to what the states still have of the text, as cheaply as they can. */
+  #rewind(long: boolean): void {
+    const otherTable = long !== this.#long
+    this.#long = long
+    if (!otherTable && this.canTrim) this.#held = Math.min(this.#held, this.#length)
+    else if (!otherTable && this.#marked > 0 && this.#marked <= this.#length) this.#restore()
+    else this.#clear()
+    this.#running = false
+  }
+
+  #restore(): void {
+    for (const group of this.#groups) group.restore()
+    this.#held = this.#marked
+  }
+
+  #clear(): void {
+    for (const group of this.#groups) group.clear()
+    this.#held = 0
+    this.#marked = 0
+  }
+
+  /** One run over the whole text costs less than a run for each new id, once these are many. */
+  #startsAnew(count: number): boolean {
+    return this.#held > 0 && count * TOKENS_PER_STEP > this.#length + count
+  }
+
+  #growIds(needed: number): void {
+    const larger = new Int32Array(Math.max(needed, 2 * this.#ids.length, 256))
+    larger.set(this.#ids)
+    this.#ids = larger
   }
 }
 
-/** Copies the first `count` rows of every head between layouts of different capacity. */
-function copyRows(
-  from: TensorData,
-  fromCapacity: number,
-  to: TensorData,
-  toCapacity: number,
-  rows: { heads: number; rowSize: number; count: number },
-): void {
-  const { heads, rowSize, count } = rows
-  for (let head = 0; head < heads; head++) {
-    const start = head * fromCapacity * rowSize
-    const part = from.subarray(start, start + count * rowSize) as Float32Array
-    ;(to as Float32Array).set(part, head * toCapacity * rowSize)
-  }
+/** A prompt goes in several times faster than as many single steps; a cautious number for it. */
+const TOKENS_PER_STEP = 4
+
+function groupsFor(session: Session, { slots }: FeedPlan, limits: CacheLimits): StateGroup[] {
+  const rows = slots.filter((slot): slot is RowsSlot => slot.kind === 'rows')
+  const inPlace = rows.filter((slot) => slot.inPlace && session.writesInPlace)
+  const handedOver = rows.filter((slot) => !inPlace.includes(slot))
+  const windows = slots.filter((slot): slot is WindowSlot => slot.kind === 'window')
+  const fixed = slots.filter((slot): slot is FixedSlot => slot.kind === 'fixed')
+  return [
+    ...(inPlace.length > 0 ? [new InPlaceRows(session, inPlace, limits)] : []),
+    ...(handedOver.length > 0 ? [new HandedOverRows(session, handedOver)] : []),
+    ...(windows.length > 0 ? [new WindowBuffers(session, windows)] : []),
+    ...(fixed.length > 0 ? [new SwappedStates(session, fixed)] : []),
+  ]
 }

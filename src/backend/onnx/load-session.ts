@@ -1,12 +1,26 @@
 /** From a graph file to a session that is ready to run: read the skeleton, give it `num_logits_to_keep`, load it. */
+import { readdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
-import { makeFeedPlan } from './feed-plan.ts'
-import { encodeGraph, readGraphFile } from './graph/graph-file.ts'
+import { Embedder } from './embedder.ts'
+import { encodeGraph, type Graph, readGraphFile } from './graph/graph-file.ts'
 import { keepLastRows } from './graph/keep-last-rows.ts'
-import type { LoadedSession } from './onnx-backend.ts'
-import type { Runtime, SessionOptions } from './runtime/runtime.ts'
+import { type FeedPlan, makeFeedPlan } from './plan/feed-plan.ts'
+import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
 
-/** @throws SpoutError `config` when the graph cannot be read, or wants inputs that are not known. */
+/** A session, how to feed it, and the session that embeds for it where the model is split. */
+export interface LoadedSession {
+  readonly session: Session
+  readonly plan: FeedPlan
+  readonly embedder?: Embedder | undefined
+  dispose(): Promise<void>
+}
+
+/**
+ * @throws SpoutError `config` when the graph cannot be read or run, or wants inputs that are not known; `not-found`
+ * when a part of a split model is not there.
+ */
 export async function loadSession(
   runtime: Runtime,
   onnxPath: string,
@@ -14,13 +28,88 @@ export async function loadSession(
   options: SessionOptions,
 ): Promise<LoadedSession> {
   const original = readGraphFile(onnxPath)
-  const graph = keepLastRows(original) ?? original
-  const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder }
-  const session = await runtime.createSession(source, options)
+  const opened: { dispose(): Promise<void> }[] = []
+  const dispose = async (): Promise<void> => {
+    for (const each of opened) await each.dispose()
+  }
   try {
-    return { session, plan: makeFeedPlan(session, graph, config) }
+    const { session, graph } = await openDecoder(runtime, original, onnxPath, options)
+    opened.push(session)
+    let embedder: Embedder | undefined
+    if (!original.inputs.includes('input_ids') && original.inputs.includes('inputs_embeds')) {
+      const path = embeddingFile(onnxPath)
+      const embedding = await open(runtime, readGraphFile(path), path, options)
+      opened.push(embedding)
+      embedder = new Embedder(embedding, session, config)
+      opened[1] = embedder
+    }
+    const embeddings = embedder?.names ?? new Set<string>()
+    return { session, plan: makeFeedPlan({ session, graph, config, embeddings }), embedder, dispose }
   } catch (error) {
-    await session.dispose()
+    await dispose()
     throw error
   }
+}
+
+/** With the head cut to the last rows where that is possible; as it is in the file where the runtime disagrees. */
+async function openDecoder(
+  runtime: Runtime,
+  original: Graph,
+  path: string,
+  options: SessionOptions,
+): Promise<{ session: Session; graph: Graph }> {
+  const patched = keepLastRows(original)
+  if (patched !== undefined && patched !== original) {
+    const session = await open(runtime, patched, path, options).catch(() => undefined)
+    const logits = session?.outputs.find((info) => info.name === 'logits')
+    // The rows are cut along the axis of [batch, tokens, size]; a head over [tokens, size] has another.
+    if (session !== undefined && logits?.dims.length === 3) return { session, graph: patched }
+    await session?.dispose()
+  }
+  return { session: await open(runtime, original, path, options), graph: original }
+}
+
+async function open(runtime: Runtime, graph: Graph, path: string, options: SessionOptions): Promise<Session> {
+  const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder }
+  try {
+    return await runtime.createSession(source, options)
+  } catch (error) {
+    throw refused(error, basename(path))
+  }
+}
+
+/** What the runtime says of a graph it cannot load, as a fault of the file. */
+function refused(error: unknown, name: string): unknown {
+  if (!(error instanceof SpoutError) || error.code !== 'failed') return error
+  const operator = /([\w.]+:)?([A-Z]\w*)\(-?\d+\) is not a registered function\/op/.exec(error.message)
+  const opset = /Opset (\d+) is under development|for domain \S+ is till opset (\d+)/.exec(error.message)
+  const detail =
+    operator !== null
+      ? `ONNX Runtime has no operator ${operator[1] ?? ''}${operator[2]}`
+      : error.message.replace(/^onnxruntime: /, '').slice(0, 400)
+  return new SpoutError('config', `model graph: ${name}: ${detail}`, {
+    hint:
+      operator !== null || opset !== null
+        ? 'the file is made for another runtime, or a newer one'
+        : 'download the model again, or take another file of it: --dtype',
+    cause: error,
+  })
+}
+
+/** `embed_tokens` beside the decoder, of the decoder's dtype or else of another. */
+function embeddingFile(decoderPath: string): string {
+  const folder = dirname(decoderPath)
+  const suffix = /_(fp16|quantized|int8|uint8|q4|q4f16|bnb4)\.onnx$/.exec(decoderPath)?.[0] ?? '.onnx'
+  const files = readdirSync(folder).filter((name) => /^embed_tokens\w*\.onnx$/.test(name))
+  const name = files.find((file) => file === `embed_tokens${suffix}`) ?? files.sort()[0]
+  if (name === undefined) {
+    throw new SpoutError(
+      'not-found',
+      `model: ${basename(decoderPath)} wants embeddings, and embed_tokens.onnx is not there`,
+      {
+        hint: 'download the model again, with all its files',
+      },
+    )
+  }
+  return join(folder, name)
 }

@@ -1,22 +1,17 @@
-/** The backend over ONNX Runtime: one session, its feed plan, and the buffers of a decode step, made once. */
+/** The backend over ONNX Runtime: a session with its plan, the buffers of a decode step, and the order of a run. */
 import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
 import type { Backend, KvCache, Logits } from '../backend.ts'
-import type { FeedPlan } from './feed-plan.ts'
+import { Feeds } from './feeds.ts'
 import { float16ToFloat32 } from './float16.ts'
 import { NUM_LOGITS_TO_KEEP } from './graph/keep-last-rows.ts'
-import { type BindingOwner, HandOverKvCache, type OnnxKvCache, SharedKvCache } from './kv-cache.ts'
-import type { Session } from './runtime/runtime.ts'
+import { type BindingOwner, OnnxKvCache } from './kv-cache.ts'
+import type { LoadedSession } from './load-session.ts'
 import { stableMemory } from './runtime/stable-memory.ts'
 
-/** Used when the config names no context length. */
-const DEFAULT_CONTEXT = 2048
-
-export interface LoadedSession {
-  readonly session: Session
-  readonly plan: FeedPlan
-}
+/** Tokens of one run of a prompt: large enough for full speed, small enough for a prompt interrupt. */
+const PREFILL_CHUNK = 512
 
 export class OnnxBackend implements Backend {
   readonly tokenizer: Tokenizer
@@ -24,48 +19,42 @@ export class OnnxBackend implements Backend {
   readonly stopTokenIds: ReadonlySet<number>
   readonly vocabSize: number
   readonly contextLength: number
-  readonly #session: Session
-  readonly #plan: FeedPlan
+  readonly prefillChunk: number
+  readonly exactSplits: boolean
+  readonly #loaded: LoadedSession
+  readonly #feeds: Feeds
   readonly #logits: { readonly row: Float32Array }
   /** Where the runtime writes the last row: the row itself, or its half-precision bits. */
   readonly #output: Float32Array | Uint16Array
   readonly #owner: BindingOwner = { current: undefined }
-  // Inputs of a decode step, shape [1, 1]. An id is below 2^31: its low half is written, the high half stays 0.
-  readonly #id = new Int32Array(stableMemory(8))
-  readonly #position = new Int32Array(stableMemory(8))
-  readonly #one = new BigInt64Array(stableMemory(8)).fill(1n)
-  #mask = new BigInt64Array(stableMemory(8 * 1024)).fill(1n)
-  readonly #maskDims = [1, 0]
-  /** True while `#id` and `#position` are bound, as they are from one decode step to the next. */
-  #stepBound = false
   #rowBound = false
 
+  /** @throws SpoutError `config` when the tokenizer is not this model's. */
   constructor(loaded: LoadedSession, tokenizer: Tokenizer, config: ModelConfig, contextLength?: number) {
-    this.#session = loaded.session
-    this.#plan = loaded.plan
+    const { session, plan, embedder } = loaded
+    this.#loaded = loaded
     this.tokenizer = tokenizer
     this.eosTokenId = config.eosTokenIds[0]
     this.stopTokenIds = new Set(config.eosTokenIds)
-    this.vocabSize = loaded.plan.vocabSize
-    this.contextLength = Math.min(
-      contextLength ?? Number.POSITIVE_INFINITY,
-      config.contextLength ?? DEFAULT_CONTEXT,
-    )
+    this.vocabSize = plan.vocabSize
+    this.contextLength = Math.min(contextLength ?? Number.POSITIVE_INFINITY, plan.contextLength)
+    this.exactSplits = plan.exactSplits
+    this.prefillChunk = prefillChunk(loaded)
+    refuseOtherTokenizer(tokenizer, plan.vocabSize)
+    this.#feeds = new Feeds(session, plan, embedder)
     const row = new Float32Array(stableMemory(4 * this.vocabSize))
     this.#logits = { row }
-    this.#output = loaded.plan.logitsType === 'float16' ? new Uint16Array(stableMemory(2 * row.length)) : row
-    if (loaded.plan.hasNumLogitsToKeep) loaded.session.bindData(NUM_LOGITS_TO_KEEP, 'int64', this.#one, [])
-  }
-
-  get prefillChunk(): number {
-    return PREFILL_CHUNK
+    this.#output = plan.logitsType === 'float16' ? new Uint16Array(stableMemory(2 * row.length)) : row
+    if (plan.keepInput !== undefined) {
+      const one = new BigInt64Array(stableMemory(8)).fill(1n)
+      session.bindData(NUM_LOGITS_TO_KEEP, 'int64', one, plan.keepInput)
+    }
   }
 
   createCache(expectedTokens = 0): KvCache {
+    const { session, plan } = this.#loaded
     const limits = { expected: expectedTokens, most: this.contextLength }
-    return this.#plan.appendsInPlace && this.#session.writesInPlace
-      ? new SharedKvCache(this.#session, this.#plan.slots, limits, this.#owner)
-      : new HandOverKvCache(this.#session, this.#plan.slots)
+    return new OnnxKvCache(session, plan, { limits, owner: this.#owner })
   }
 
   async forward(ids: Int32Array, cache: KvCache, signal?: AbortSignal): Promise<Logits> {
@@ -74,84 +63,86 @@ export class OnnxBackend implements Backend {
       throw new SpoutError('data', `prompt: ${total} tokens, the context holds ${this.contextLength}`)
     }
     const kv = cache as OnnxKvCache
-    kv.bind(ids.length)
-    if (ids.length === 1) this.#bindStep(ids[0]!, cache.length)
-    else this.#bindIds(ids, cache.length)
-    if (this.#plan.hasAttentionMask) this.#bindMask(total)
-    const wholeOutput = this.#bindLogits(ids.length)
-    await this.#session.run(signal)
-    kv.commit(ids.length)
-    if (wholeOutput) this.#copyLastRow(ids.length)
+    const todo = kv.prepare(ids)
+    let step = todo === ids ? ids.length : this.prefillChunk
+    for (let done = 0; done < todo.length; done += step) {
+      step = this.#runLength(step, kv.held)
+      const part = done === 0 && step >= todo.length ? todo : todo.subarray(done, done + step)
+      const wholeOutput = this.#bind(part, kv)
+      if (this.#loaded.embedder !== undefined) await this.#loaded.embedder.session.run(signal)
+      await this.#loaded.session.run(signal)
+      kv.commit(part)
+      if (wholeOutput) this.#copyLastRow()
+    }
     if (this.#output instanceof Uint16Array) float16ToFloat32(this.#output, this.#logits.row)
     return this.#logits
   }
 
   async dispose(): Promise<void> {
-    await this.#session.dispose()
+    await this.#loaded.dispose()
   }
 
-  #bindStep(id: number, position: number): void {
-    this.#id[0] = id
-    this.#position[0] = position
-    if (this.#stepBound && this.#session.writesInPlace) return
-    this.#session.bindData('input_ids', 'int64', new BigInt64Array(this.#id.buffer), ONE_BY_ONE)
-    if (this.#plan.hasPositionIds) {
-      this.#session.bindData('position_ids', 'int64', new BigInt64Array(this.#position.buffer), ONE_BY_ONE)
-    }
-    this.#stepBound = true
-  }
-
-  #bindIds(ids: Int32Array, position: number): void {
-    const dims = [1, ids.length]
-    const wide = new BigInt64Array(stableMemory(8 * ids.length))
-    const halves = new Int32Array(wide.buffer)
-    for (let i = 0; i < ids.length; i++) halves[2 * i] = ids[i]!
-    this.#session.bindData('input_ids', 'int64', wide, dims)
-    if (this.#plan.hasPositionIds) {
-      const positions = new BigInt64Array(stableMemory(8 * ids.length))
-      const low = new Int32Array(positions.buffer)
-      for (let i = 0; i < ids.length; i++) low[2 * i] = position + i
-      this.#session.bindData('position_ids', 'int64', positions, dims)
-    }
-    this.#stepBound = false
-  }
-
-  #bindMask(total: number): void {
-    if (total > this.#mask.length) {
-      const length = Math.min(2 ** Math.ceil(Math.log2(total)), Math.max(total, this.contextLength))
-      this.#mask = new BigInt64Array(stableMemory(8 * length)).fill(1n)
-    }
-    this.#maskDims[1] = total
-    this.#session.bindData('attention_mask', 'int64', this.#mask, this.#maskDims)
+  #runLength(asked: number, held: number): number {
+    const { chunking } = this.#loaded.plan
+    return chunking === 'any' || (chunking === 'one-by-one' && held === 0) ? asked : 1
   }
 
   /** True when the run will give all rows, because the graph knows no other way. */
+  #bind(ids: Int32Array, kv: OnnxKvCache): boolean {
+    this.#feeds.bind(ids, kv.held)
+    kv.bind(ids.length)
+    return this.#bindLogits(ids.length)
+  }
+
   #bindLogits(count: number): boolean {
-    if (!this.#plan.hasNumLogitsToKeep && count > 1) {
-      this.#session.bindOutput('logits')
+    const { session, plan } = this.#loaded
+    if (plan.keepInput === undefined && count > 1) {
+      session.bindOutput('logits')
       this.#rowBound = false
       return true
     }
     if (!this.#rowBound) {
-      const tensor = this.#session.wrap(this.#plan.logitsType, [1, 1, this.vocabSize], this.#output)
-      this.#session.bindOutput('logits', tensor)
+      const dims = plan.logitsRank === 3 ? [1, 1, this.vocabSize] : [1, this.vocabSize]
+      const tensor = session.wrap(plan.logitsType, dims, this.#output)
+      session.bindOutput('logits', tensor)
       tensor.dispose()
       this.#rowBound = true
     }
     return false
   }
 
-  #copyLastRow(count: number): void {
-    const all = this.#session.takeOutput('logits')
+  #copyLastRow(): void {
+    const all = this.#loaded.session.takeOutput('logits')
     // A pruned head gives one row however many ids went in.
-    const rows = all.dims.length === 3 ? all.dims[1]! : count
-    const start = (rows - 1) * this.vocabSize
-    this.#output.set(all.data.subarray(start, start + this.vocabSize) as Float32Array)
+    const start = all.data.length - this.vocabSize
+    this.#output.set(all.data.subarray(start) as Float32Array)
     all.dispose()
   }
 }
 
-/** Tokens of one run of a prompt: large enough for full speed, small enough for a prompt interrupt. */
-const PREFILL_CHUNK = 512
+/**
+ * Pieces of a prompt, where the graph may have them. A text that is long enough for the second rope table must be so
+ * from its first run on, or its first keys would be of the other table.
+ */
+function prefillChunk({ plan }: LoadedSession): number {
+  const inPieces = plan.chunking !== 'one-by-one' && plan.exactSplits && plan.slots.length > 0
+  if (!inPieces) return Number.POSITIVE_INFINITY
+  return Number.isFinite(plan.ropeSwitch) ? Math.max(PREFILL_CHUNK, plan.ropeSwitch + 1) : PREFILL_CHUNK
+}
 
-const ONE_BY_ONE: readonly number[] = [1, 1]
+/**
+ * Logits may be wider than the vocabulary (padding), and a few special tokens may lie beyond them (pictures, in a
+ * model that only reads); an ordinary token there means that graph and tokenizer do not belong together.
+ */
+function refuseOtherTokenizer(tokenizer: Tokenizer, vocabSize: number): void {
+  for (let id = vocabSize; id < tokenizer.vocabSize; id++) {
+    if (tokenizer.isSpecial(id) || tokenizer.idToToken(id) === undefined) continue
+    throw new SpoutError(
+      'config',
+      `tokenizer: ${tokenizer.vocabSize} tokens; the model has logits for ${vocabSize}`,
+      {
+        hint: 'tokenizer.json and the graph are of different models',
+      },
+    )
+  }
+}

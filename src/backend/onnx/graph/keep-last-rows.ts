@@ -3,11 +3,12 @@
  * prompt × vocabulary × 4 bytes; only the last row is ever used. Graphs that know this have an input
  * `num_logits_to_keep` (0 = all rows); the others get the same input: the hidden rows are sliced before the head.
  */
-import type { Graph, GraphNode } from './graph-file.ts'
+import { GRAPH, INT64, NODE, TENSOR } from './fields.ts'
+import { constantOf, type Graph, type GraphBody, type GraphNode, producersOf } from './graph.ts'
+import { withBodies } from './read-body.ts'
 import { bytesField, bytesSource, concat, fieldsOf, varintField } from './wire.ts'
 
 export const NUM_LOGITS_TO_KEEP = 'num_logits_to_keep'
-const INT64 = 7
 const INT64_MAX = (1n << 63n) - 1n
 
 /** Products of the hidden rows with a weight; the rows are the first input. */
@@ -22,80 +23,128 @@ const PRODUCTS = new Set([
 /** What stands between the head and the output in known graphs: casts, scales and soft caps, all row by row. */
 const ROW_BY_ROW = new Set(['Cast', 'Mul', 'Div', 'Add', 'Sub', 'Tanh', 'Identity'])
 
+/** How many steps are walked: from the logits up to the head, and from a weight up to the constants it is made of. */
+const HEAD_STEPS = 12
+const WEIGHT_STEPS = 8
+
 /** The graph with the input `num_logits_to_keep`, or `undefined` when its head is not one we recognise. */
 export function keepLastRows(graph: Graph): Graph | undefined {
   if (graph.inputs.includes(NUM_LOGITS_TO_KEEP)) return graph
-  const head = findHead(graph)
-  if (head === undefined) return undefined
-  const rows = 'spout.last_rows'
-  const patched: GraphNode = withFirstInput(head, rows)
+  const patched = sliceBeforeHead(graph, 'logits', 'spout.last_rows', () => false)
+  if (patched === undefined) return undefined
   return {
     ...graph,
+    nodes: [...startNodes(), ...patched.nodes],
     inputs: [...graph.inputs, NUM_LOGITS_TO_KEEP],
-    nodes: graph.nodes.flatMap((node) =>
-      node === head ? [...sliceNodes(head.inputs[0]!, rows), patched] : [node],
-    ),
     rest: [...graph.rest, ...constants(), inputInfo()],
   }
 }
 
-/** Walks from `logits` up to the product that makes it. */
-function findHead(graph: Graph): GraphNode | undefined {
-  const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)))
-  const isConstant = (name: string, depth = 8): boolean => {
-    if (name === '' || graph.initializers.has(name)) return true
-    const producer = producers.get(name)
-    return (
-      producer !== undefined && depth > 0 && producer.inputs.every((input) => isConstant(input, depth - 1))
-    )
-  }
-  const search = (name: string, depth: number): GraphNode | undefined => {
+/** @param isOuterConstant about names of the graph around this one. */
+function sliceBeforeHead(
+  body: GraphBody,
+  logits: string,
+  rows: string,
+  isOuterConstant: (name: string) => boolean,
+): GraphBody | undefined {
+  const isConstant = constantTest(body, isOuterConstant)
+  const last = producersOf(body).get(logits)
+  if (last?.opType === 'If') return sliceInBranches(body, last, logits, rows, isConstant)
+  const head = findHead(body, logits, isConstant)
+  if (head === undefined) return undefined
+  const slice = makeNode('Slice', [head.inputs[0]!, 'spout.start', 'spout.end', 'spout.one'], [rows])
+  const patched = withFirstInput(head, rows)
+  return { ...body, nodes: body.nodes.flatMap((node) => (node === head ? [slice, patched] : [node])) }
+}
+
+/** Merged decoders are an If of two whole graphs; both are cut, or none. */
+function sliceInBranches(
+  body: GraphBody,
+  node: GraphNode,
+  logits: string,
+  rows: string,
+  isConstant: (name: string) => boolean,
+): GraphBody | undefined {
+  const at = node.outputs.indexOf(logits)
+  const bodies = node.bodies.map((branch, i) =>
+    sliceBeforeHead(branch, branch.outputs[at] ?? '', `${rows}.${i}`, isConstant),
+  )
+  if (bodies.length === 0 || bodies.includes(undefined)) return undefined
+  const patched = withBodies(node, bodies as GraphBody[])
+  return { ...body, nodes: body.nodes.map((each) => (each === node ? patched : each)) }
+}
+
+/** Walks from the logits up to the product that makes them. */
+function findHead(
+  body: GraphBody,
+  logits: string,
+  isConstant: (name: string) => boolean,
+): GraphNode | undefined {
+  const producers = producersOf(body)
+  const seen = new Set<string>()
+  const search = (name: string, steps: number): GraphNode | undefined => {
     const node = producers.get(name)
-    if (node === undefined || depth === 0) return undefined
+    if (node === undefined || steps === 0 || seen.has(name)) return undefined
+    seen.add(name)
     if (PRODUCTS.has(node.opType)) return isConstant(node.inputs[1] ?? '') ? node : undefined
     if (!ROW_BY_ROW.has(node.opType)) return undefined
     // Beside the rows there may be a scale computed at run time (dynamic int8): take the input that has a product.
     for (const input of node.inputs) {
-      const found = isConstant(input) ? undefined : search(input, depth - 1)
+      const found = isConstant(input) ? undefined : search(input, steps - 1)
       if (found !== undefined) return found
     }
     return undefined
   }
-  return search('logits', 12)
+  return search(logits, HEAD_STEPS)
+}
+
+/** Whether a value is made of constants alone, as a transposed or dequantized weight is. */
+function constantTest(
+  body: GraphBody,
+  isOuterConstant: (name: string) => boolean,
+): (name: string) => boolean {
+  const producers = producersOf(body)
+  const known = new Map<string, boolean>()
+  const test = (name: string, steps: number): boolean => {
+    if (name === '' || constantOf(body, producers, name) !== undefined) return true
+    const producer = producers.get(name)
+    if (producer === undefined) return !body.inputs.includes(name) && isOuterConstant(name)
+    const before = known.get(name)
+    if (before !== undefined) return before
+    if (steps === 0 || producer.bodies.length > 0) return false
+    known.set(name, false)
+    const answer = producer.inputs.every((input) => test(input, steps - 1))
+    known.set(name, answer)
+    return answer
+  }
+  return (name) => test(name, WEIGHT_STEPS)
 }
 
 function withFirstInput(node: GraphNode, name: string): GraphNode {
   const inputs = [name, ...node.inputs.slice(1)]
-  // Fields of one number keep their order; the inputs (1) may stand before all others.
-  const rest = stripInputs(node.bytes)
-  return { ...node, inputs, bytes: concat([...inputs.map((input) => bytesField(1, input)), rest]) }
-}
-
-function stripInputs(bytes: Uint8Array): Uint8Array {
-  const kept: Uint8Array[] = []
-  for (const field of fieldsOf(bytesSource(bytes))) {
-    if (field.number !== 1) kept.push(bytes.subarray(field.start, field.end))
-  }
-  return concat(kept)
+  // Fields of one number keep their order; the inputs may stand before all others.
+  const kept = [...fieldsOf(bytesSource(node.bytes))].filter((field) => field.number !== NODE.input)
+  const rest = kept.map((field) => node.bytes.subarray(field.start, field.end))
+  const bytes = concat([...inputs.map((input) => bytesField(NODE.input, input)), ...rest])
+  return { ...node, inputs, bytes }
 }
 
 /** rows = hidden[:, -keep:, :]; keep = 0 gives the slice from 0, all rows. */
-function sliceNodes(hidden: string, rows: string): GraphNode[] {
+function startNodes(): GraphNode[] {
   return [
     makeNode('Neg', [NUM_LOGITS_TO_KEEP], ['spout.start_scalar']),
     makeNode('Reshape', ['spout.start_scalar', 'spout.one'], ['spout.start']),
-    makeNode('Slice', [hidden, 'spout.start', 'spout.end', 'spout.one'], [rows]),
   ]
 }
 
 function makeNode(opType: string, inputs: readonly string[], outputs: readonly string[]): GraphNode {
   const bytes = concat([
-    ...inputs.map((name) => bytesField(1, name)),
-    ...outputs.map((name) => bytesField(2, name)),
-    bytesField(3, outputs[0]!),
-    bytesField(4, opType),
+    ...inputs.map((name) => bytesField(NODE.input, name)),
+    ...outputs.map((name) => bytesField(NODE.output, name)),
+    bytesField(NODE.name, outputs[0]!),
+    bytesField(NODE.opType, opType),
   ])
-  return { opType, inputs, outputs, ints: {}, bytes }
+  return { opType, domain: '', inputs, outputs, ints: {}, constant: undefined, bodies: [], bytes }
 }
 
 /** `spout.one` serves as shape [1] and as axis 1. */
@@ -106,11 +155,19 @@ function constants(): Uint8Array[] {
 function constant(name: string, value: bigint): Uint8Array {
   const raw = Buffer.alloc(8)
   raw.writeBigInt64LE(value)
-  return bytesField(5, [varintField(1, 1), varintField(2, INT64), bytesField(8, name), bytesField(9, raw)])
+  return bytesField(GRAPH.initializer, [
+    varintField(TENSOR.dims, 1),
+    varintField(TENSOR.type, INT64),
+    bytesField(TENSOR.name, name),
+    bytesField(TENSOR.rawData, raw),
+  ])
 }
 
 /** ValueInfoProto: a scalar of int64. */
 function inputInfo(): Uint8Array {
   const tensorType = [varintField(1, INT64), bytesField(2, new Uint8Array(0))]
-  return bytesField(11, [bytesField(1, NUM_LOGITS_TO_KEEP), bytesField(2, [bytesField(1, tensorType)])])
+  return bytesField(GRAPH.input, [
+    bytesField(1, NUM_LOGITS_TO_KEEP),
+    bytesField(2, [bytesField(1, tensorType)]),
+  ])
 }

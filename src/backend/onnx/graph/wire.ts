@@ -66,7 +66,7 @@ export function* fieldsOf(source: ByteSource, start = 0, end = source.size): Gen
     } else {
       throw truncated()
     }
-    if (fieldEnd > end || number === 0) throw truncated()
+    if (!(fieldEnd <= end) || number === 0) throw truncated()
     yield { number, wireType, start: position, valueStart, end: fieldEnd, varint }
     position = fieldEnd
   }
@@ -124,6 +124,26 @@ export function signed(varint: bigint): number {
 export function textOf(source: ByteSource, field: Field): string {
   const { buffer, byteOffset, length } = source.read(field.valueStart, field.end)
   return Buffer.from(buffer, byteOffset, length).toString('utf8')
+}
+
+/** The text of the first field `number` of a message, '' when it has none. */
+export function firstText(source: ByteSource, message: Field, number: number): string {
+  for (const field of fieldsOf(source, message.valueStart, message.end)) {
+    if (field.number === number) return textOf(source, field)
+  }
+  return ''
+}
+
+/** A repeated int64 or int32: one element, or many packed into one field. */
+export function integersOf(source: ByteSource, field: Field): number[] {
+  if (field.wireType === VARINT) return [signed(field.varint)]
+  const numbers: number[] = []
+  if (field.wireType !== BYTES) return numbers
+  for (let at = field.valueStart; at < field.end; ) {
+    numbers.push(signed(readLongVarint(source, at, field.end)))
+    at = varintEnd
+  }
+  return numbers
 }
 
 /** Bytes of one field, copied out of the source. */

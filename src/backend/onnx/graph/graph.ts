@@ -1,0 +1,74 @@
+/** An ONNX graph as its skeleton: operators and names, the weights only by reference. */
+
+/** What a tensor says about itself. */
+export interface TensorFacts {
+  /** onnx.TensorProto.DataType. */
+  readonly type: number
+  readonly dims: readonly number[]
+  /** The value of an integer tensor that has one element. */
+  readonly scalar: number | undefined
+}
+
+/** A node, with those attributes that are one integer or a list of them. */
+export interface GraphNode {
+  readonly opType: string
+  /** '' is the standard's own operators. */
+  readonly domain: string
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  readonly ints: Readonly<Record<string, number>>
+  /** The tensor of a Constant. */
+  readonly constant: TensorFacts | undefined
+  /** The branches of an If, the body of a Loop or Scan. */
+  readonly bodies: readonly GraphBody[]
+  /** NodeProto. */
+  readonly bytes: Uint8Array
+}
+
+/** A graph or a graph inside a node. */
+export interface GraphBody {
+  readonly nodes: readonly GraphNode[]
+  readonly initializers: ReadonlyMap<string, TensorFacts>
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  /** Every field of GraphProto but the nodes (initializers, inputs, outputs, value infos), as bytes. */
+  readonly rest: readonly Uint8Array[]
+}
+
+export interface Graph extends GraphBody {
+  /** Every field of ModelProto but the graph. */
+  readonly modelFields: readonly Uint8Array[]
+  /** Every operator used, in bodies and functions as well. */
+  readonly opTypes: ReadonlySet<string>
+  /** The folder in which every reference to weights is found. */
+  readonly weightsFolder: string
+}
+
+/** Which node makes each value of a body. */
+export function producersOf(body: GraphBody): Map<string, GraphNode> {
+  const producers = new Map<string, GraphNode>()
+  for (const node of body.nodes) for (const name of node.outputs) producers.set(name, node)
+  return producers
+}
+
+/** Which nodes take each value of a body. */
+export function readersOf(body: GraphBody): Map<string, GraphNode[]> {
+  const readers = new Map<string, GraphNode[]>()
+  for (const node of body.nodes) {
+    for (const name of node.inputs) {
+      const list = readers.get(name)
+      if (list === undefined) readers.set(name, [node])
+      else list.push(node)
+    }
+  }
+  return readers
+}
+
+/** The constant a name stands for: an initializer or what a Constant node makes. */
+export function constantOf(
+  body: GraphBody,
+  producers: ReadonlyMap<string, GraphNode>,
+  name: string,
+): TensorFacts | undefined {
+  return body.initializers.get(name) ?? producers.get(name)?.constant
+}

@@ -1,0 +1,192 @@
+/**
+ * What a graph wants and gives, read from what the session and the graph declare, and what follows from it: whether
+ * a prompt may go in by pieces, whether its states can go back. Nothing is guessed: an input this program does not
+ * know is an error that names what was expected and what was found.
+ */
+import type { ModelConfig } from '../../../model/resolved-model.ts'
+import { BFLOAT16, ELEMENT_BITS, FLOAT16 } from '../graph/fields.ts'
+import type { Graph } from '../graph/graph.ts'
+import { NUM_LOGITS_TO_KEEP } from '../graph/keep-last-rows.ts'
+import type { ElementType, Session, TensorInfo } from '../runtime/runtime.ts'
+import { contextLength } from './context-length.ts'
+import { readRopeTables } from './rope-table.ts'
+import { readStateSlots, type StateSlot } from './state-slots.ts'
+import { described, unsupported } from './unsupported.ts'
+
+/**
+ * How ids may be split over runs: `any` way; `one-by-one` after the first run, because the graph's mask or states do
+ * not serve several new tokens after a past; `single`, one id to every run.
+ */
+export type Chunking = 'any' | 'one-by-one' | 'single'
+
+export interface FeedPlan {
+  /** Inputs that a session of embeddings makes of the ids; none when the graph takes `input_ids` itself. */
+  readonly embeddings: readonly string[]
+  readonly hasAttentionMask: boolean
+  /** Rows of `position_ids`: none, one, or the three of models that also place pictures, alike for text. */
+  readonly positionRows: 0 | 1 | 3
+  /** The graph can be asked for the logits of the last rows only; the shape of that input. */
+  readonly keepInput: readonly number[] | undefined
+  /** `use_cache_branch`: false for a run without a past, true for all others. */
+  readonly hasCacheBranch: boolean
+  readonly slots: readonly StateSlot[]
+  readonly logitsType: 'float32' | 'float16'
+  /** Axes of the logits: [batch, rows, vocabulary], or without the rows. */
+  readonly logitsRank: 2 | 3
+  readonly vocabSize: number
+  readonly chunking: Chunking
+  /** False when the logits depend on how the ids were split: dynamic int8 takes its scale from all rows of a run. */
+  readonly exactSplits: boolean
+  /** Texts longer than this use another rope table, so their keys must be made again; else `Infinity`. */
+  readonly ropeSwitch: number
+  readonly contextLength: number
+  /** What a CPU cannot do well with this graph, one line each. */
+  readonly warnings: readonly string[]
+}
+
+export interface PlanSources {
+  readonly session: Pick<Session, 'inputs' | 'outputs'>
+  readonly graph: Graph
+  readonly config: ModelConfig
+  /** What a session of embeddings gives. */
+  readonly embeddings?: ReadonlySet<string>
+}
+
+/** @throws SpoutError `config` naming the tensor that is missing, unknown or of another shape or type. */
+export function makeFeedPlan({ session, graph, config, embeddings = NONE }: PlanSources): FeedPlan {
+  const inputs = new Inputs(session.inputs)
+  const outputs = new Map(session.outputs.map((info) => [info.name, info]))
+  const embedded = inputs.takeAll(embeddings)
+  const ids = embedded.length === 0 ? inputs.integers('input_ids', 2) : undefined
+  if (embedded.length === 0 && ids === undefined) throw unsupported(`inputs ${inputs.names}`, 'input_ids')
+  const runLength = ids?.dims[1]
+  if (typeof runLength === 'number' && runLength !== 1)
+    throw unsupported(described(ids!), 'a free number of ids')
+  const mask = inputs.integers('attention_mask', 2)
+  if (typeof mask?.dims[1] === 'number') throw unsupported(described(mask), 'a mask of free length')
+  const positionRows = positionRowsOf(inputs.integers('position_ids', 2, 3))
+  const keep = inputs.integers(NUM_LOGITS_TO_KEEP, 0, 1)
+  const hasCacheBranch = inputs.take('use_cache_branch', ['bool'], 1) !== undefined
+  const slots = readStateSlots(inputs.rest, outputs, { graph, config })
+  const logits = readLogits(outputs)
+  const rope = readRopeTables(graph)
+  return {
+    embeddings: embedded,
+    hasAttentionMask: mask !== undefined,
+    positionRows,
+    keepInput: keep?.dims.map(() => 1),
+    hasCacheBranch,
+    slots,
+    logitsType: logits.type as 'float32' | 'float16',
+    logitsRank: logits.dims.length as 2 | 3,
+    vocabSize: vocabularySize(logits, config),
+    chunking: runLength === 1 ? 'single' : servesPieces(graph, slots, hasCacheBranch) ? 'any' : 'one-by-one',
+    exactSplits: !DYNAMIC_INT8.some((opType) => graph.opTypes.has(opType)),
+    ropeSwitch: rope.switchAt,
+    contextLength: contextLength(config, rope.rows),
+    warnings: warningsAbout(graph, logits, slots),
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set()
+const DYNAMIC_INT8 = [
+  'DynamicQuantizeLinear',
+  'DynamicQuantizeMatMul',
+  'MatMulInteger',
+  'MatMulIntegerToFloat',
+  'QAttention',
+]
+
+/** Inputs by name, each taken once; what is left must be states. */
+class Inputs {
+  readonly #left: Map<string, TensorInfo>
+
+  constructor(infos: readonly TensorInfo[]) {
+    this.#left = new Map(infos.map((info) => [info.name, info]))
+  }
+
+  get rest(): TensorInfo[] {
+    return [...this.#left.values()]
+  }
+
+  get names(): string {
+    return this.rest.map(described).join(', ').slice(0, 400)
+  }
+
+  takeAll(names: ReadonlySet<string>): string[] {
+    return [...names].filter((name) => this.#left.delete(name))
+  }
+
+  integers(name: string, ...ranks: number[]): TensorInfo | undefined {
+    return this.take(name, ['int64'], ...ranks)
+  }
+
+  take(name: string, types: readonly ElementType[], ...ranks: number[]): TensorInfo | undefined {
+    const info = this.#left.get(name)
+    if (info === undefined) return undefined
+    if (!types.includes(info.type) || !ranks.includes(info.dims.length)) {
+      throw unsupported(`input ${described(info)}`, `${types.join(' or ')} of ${ranks.join(' or ')} axes`)
+    }
+    this.#left.delete(name)
+    return info
+  }
+}
+
+function positionRowsOf(info: TensorInfo | undefined): 0 | 1 | 3 {
+  if (info === undefined) return 0
+  if (info.dims.length === 2) return 1
+  if (info.dims[0] === 3) return 3
+  throw unsupported(`input ${described(info)}`, '[3, batch, tokens]')
+}
+
+function readLogits(outputs: ReadonlyMap<string, TensorInfo>): TensorInfo {
+  const logits = outputs.get('logits')
+  if (logits === undefined) {
+    throw unsupported(`outputs ${[...outputs.keys()].slice(0, 8).join(', ')}`, 'logits')
+  }
+  const known = logits.type === 'float32' || logits.type === 'float16'
+  if (!known || (logits.dims.length !== 3 && logits.dims.length !== 2)) {
+    throw unsupported(`output ${described(logits)}`, 'float32 or float16 [batch, tokens, vocabulary]')
+  }
+  return logits
+}
+
+function vocabularySize(logits: TensorInfo, config: ModelConfig): number {
+  const declared = Number(logits.dims.at(-1))
+  const size = Number.isInteger(declared) && declared > 0 ? declared : config.vocabSize
+  if (size === undefined) throw unsupported(`output ${described(logits)} and no vocab_size`, 'one of them')
+  return size
+}
+
+/**
+ * Whether several new tokens after a past give what they would give in one run. MultiHeadAttention graphs have a
+ * mask of new × new; merged decoders have a branch for the past that was traced with one token; recurrences may be
+ * written out for one step.
+ */
+function servesPieces(graph: Graph, slots: readonly StateSlot[], hasCacheBranch: boolean): boolean {
+  if (hasCacheBranch || graph.opTypes.has('MultiHeadAttention')) return false
+  return slots.every((slot) => slot.kind !== 'fixed' || slot.carries)
+}
+
+function warningsAbout(graph: Graph, logits: TensorInfo, slots: readonly StateSlot[]): string[] {
+  const warnings: string[] = []
+  if (logits.type === 'float16' || slots.some((slot) => slot.type === 'float16') || isMostlyHalf(graph)) {
+    warnings.push('this graph computes in fp16, which a CPU has to emulate: --dtype q4 (or fp32) is faster')
+  }
+  if (slots.length === 0) {
+    warnings.push('this graph has no KV cache: the whole text is run again for every token')
+  }
+  return warnings
+}
+
+/** More bytes of weights in half precision than in all other types together. */
+function isMostlyHalf(graph: Graph): boolean {
+  let half = 0
+  let other = 0
+  for (const { type, dims } of graph.initializers.values()) {
+    const bits = dims.reduce((a, b) => a * b, ELEMENT_BITS[type] ?? 0)
+    if (type === FLOAT16 || type === BFLOAT16) half += bits
+    else other += bits
+  }
+  return half > other
+}
