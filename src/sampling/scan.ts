@@ -82,10 +82,11 @@ export function makeTopPScan(topP: number): Scan {
   return (logits, candidates) => {
     if (!scanAll(logits, candidates)) return false
     addMasses(logits, candidates, masses)
-    candidates.rowTotal = 0
-    for (let step = STEPS - 1; step >= 0; step--) candidates.rowTotal += masses[step]!
+    let total = 0
+    for (let step = STEPS - 1; step >= 0; step--) total += masses[step]!
     let step = 0
-    for (let left = topP * candidates.rowTotal; left > 0 && step < STEPS; ) left -= masses[step++]!
+    for (let left = topP * total; left > 0 && step < STEPS; ) left -= masses[step++]!
+    candidates.rowTotal = total
     if (step + 1 < STEPS) candidates.floor = candidates.best - (step + 0.5) / STEPS_PER_UNIT
     return true
   }
@@ -97,7 +98,7 @@ function takeLargest(
   { count, k }: { count: number; k: number },
   candidates: Candidates,
 ): boolean {
-  if (count > k) selectLargest(buffer, count, k)
+  if (count >= k) selectLargest(buffer, count, k)
   let best = -Infinity
   for (let i = Math.min(count, k) - 1; i >= 0; i--) if (buffer[i]! > best) best = buffer[i]!
   if (!Number.isFinite(best)) return false
