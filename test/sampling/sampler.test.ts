@@ -78,6 +78,17 @@ test('a temperature so small that scores overflow is as good as greedy', () => {
   }
 })
 
+test('scores that overflow on the other side are as good as -Infinity', () => {
+  for (const [, options] of [...modes.slice(1), ['both', { topK: 4, typicalP: 0.9 }] as const]) {
+    const sampler = createSampler({ ...options, temperature: 1e-36 }, model)
+    const { ids, probabilities } = sampler.distribution(Float32Array.of(-1, -400, -1, -400, -400, -400))
+    expect([[...ids], [...probabilities]]).toEqual([
+      [0, 2],
+      [0.5, 0.5],
+    ])
+  }
+})
+
 test('an id that cannot be drawn at all is never drawn', () => {
   const logits = Float32Array.of(-2000, 0, -2000, -Infinity, 0, -2000)
   for (const [, options] of modes.slice(1)) {
