@@ -1,7 +1,11 @@
 /** Draws follow the probabilities: chi-squared over 100,000 draws with fixed seeds. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { Candidates } from '../../src/sampling/candidates.ts'
+import { draw, RowDraw } from '../../src/sampling/categorical.ts'
+import type { Generator } from '../../src/sampling/rng.ts'
 import { createSampler } from '../../src/sampling/sampler.ts'
 import type { SamplingOptions } from '../../src/sampling/sampling-params.ts'
+import { scanAll } from '../../src/sampling/scan.ts'
 
 const DRAWS = 100_000
 
@@ -35,6 +39,24 @@ test('the statistic notices draws from a slightly other distribution', () => {
   const { counts } = drawMany(rows.slope, { temperature: 1 })
   const { expected } = drawMany(rows.slope, { temperature: 1.06 })
   expect(chiSquaredScore(counts, expected)).toBeGreaterThan(5)
+})
+
+describe('the ends of the coin', () => {
+  // Ids that cannot be drawn at both ends, in blocks of their own and beside others.
+  const impossible = new Set([0, 1, 64, 65, 255, 298, 299])
+  const row = Float32Array.from({ length: 300 }, (_, id) => (id < 64 || impossible.has(id) ? -Infinity : 0))
+
+  test.each([
+    [0, 66],
+    [1 - 2 ** -53, 297],
+  ])('a coin of %d draws id %d', (coin, id) => {
+    const generator = { coin, flip: () => {} } as Generator
+    const candidates = new Candidates(row.length, 1)
+    scanAll(row, candidates)
+    expect(new RowDraw(row.length).draw(row, candidates, generator)).toBe(id)
+    candidates.gather(row)
+    expect(draw(candidates, generator)).toBe(id)
+  })
 })
 
 /** How often each id was drawn, and how often its probability (an independent softmax) says it should be. */

@@ -97,6 +97,26 @@ test('an id that cannot be drawn at all is never drawn', () => {
   }
 })
 
+describe('cuts that are met exactly', () => {
+  const keptOfEqual = (options: SamplingOptions) => {
+    const sampler = createSampler({ temperature: 1, ...options }, { vocabSize: 8, stopTokenIds: [] })
+    return [...sampler.distribution(new Float32Array(8)).ids]
+  }
+
+  test('top-p stops where its share is reached, keeping the lower ids', () => {
+    expect(keptOfEqual({ topP: 0.5 })).toEqual([0, 1, 2, 3])
+    expect(keptOfEqual({ topP: 0.5 + 2 ** -40 })).toEqual([0, 1, 2, 3, 4])
+    expect(keptOfEqual({ topP: 0 })).toEqual([0])
+    expect(keptOfEqual({ topK: 3, topP: 0.25 })).toEqual([0, 1])
+  })
+
+  test('the other filters keep all that are as likely as the last', () => {
+    for (const options of [{ topK: 1 }, { minP: 1 }, { typicalP: 0.1 }, { epsilon: 0.125 }, { eta: 0.9 }]) {
+      expect(keptOfEqual(options)).toHaveLength(8)
+    }
+  })
+})
+
 describe('seeds', () => {
   test('are kept, or fresh', () => {
     expect(createSampler({ seed: 7n }, model).seed).toBe(7n)
