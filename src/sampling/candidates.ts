@@ -18,10 +18,14 @@ export class Candidates {
   /** exp(-depth): probability up to a factor. */
   readonly weights: Float64Array
   count = 0
+  /** The greatest of the weights. */
+  heaviest = 0.5
   /** The weight that stands for probability 1. */
   total = 0.5
   /** The weight of the whole row where the scan has added it up, else 0. */
   rowTotal = 0.5
+  /** After `averageDepth`: the mean of the depths by probability. It is the entropy less ln(total). */
+  meanDepth = 0.5
   /** The best score of the row. */
   best = 0.5
   /** The lowest score that `gather` takes. */
@@ -57,6 +61,7 @@ export class Candidates {
       total += weight
     }
     this.count = count
+    this.heaviest = 1
     this.total = this.rowTotal || total
   }
 
@@ -66,7 +71,16 @@ export class Candidates {
     this.depths[0] = 0
     this.weights[0] = 1
     this.count = 1
+    this.heaviest = 1
     this.total = 1
+  }
+
+  /** Sets `meanDepth`: how far a surprise lies, on average, over that of the best score. */
+  averageDepth(): void {
+    const { depths, weights, count, total } = this
+    let sum = 0
+    for (let i = 0; i < count; i++) sum += depths[i]! * weights[i]!
+    this.meanDepth = sum / total
   }
 
   /** Marks the candidate at `index` as removed, until `close`. */
@@ -78,6 +92,7 @@ export class Candidates {
   close(): void {
     const { ids, depths, weights, count } = this
     let kept = 0
+    let heaviest = 0
     let total = 0
     for (let i = 0; i < count; i++) {
       const weight = weights[i]!
@@ -85,9 +100,11 @@ export class Candidates {
       ids[kept] = ids[i]!
       depths[kept] = depths[i]!
       weights[kept++] = weight
+      if (weight > heaviest) heaviest = weight
       total += weight
     }
     this.count = kept
+    this.heaviest = heaviest
     this.total = total
   }
 

@@ -9,7 +9,8 @@ import type { Generator } from './rng.ts'
 /** Draws from the candidates. */
 export function draw(candidates: Candidates, generator: Generator): number {
   const { ids, weights, count, total } = candidates
-  const share = generator.uniform() * total
+  generator.flip()
+  const share = generator.coin * total
   let sum = 0
   for (let i = 0; i < count; i++) {
     sum += weights[i]!
@@ -33,7 +34,8 @@ export class RowDraw {
   draw(logits: Float32Array, scale: Candidates, generator: Generator): number {
     const blocks = this.#blocks
     this.#addUp(logits, scale)
-    const share = generator.uniform() * scale.total
+    generator.flip()
+    const share = generator.coin * scale.total
     let block = 0
     let sum = 0
     while (sum + blocks[block]! <= share) sum += blocks[block++]!

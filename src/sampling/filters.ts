@@ -32,8 +32,8 @@ export function makeTopPFilter(topP: number, vocabSize: number): Filter {
 /** Keeps candidates of at least `minP` times the probability of the most likely one. */
 export function makeMinPFilter(minP: number): Filter {
   return (candidates) => {
-    const { weights, count } = candidates
-    const least = minP * greatest(weights, count)
+    const { weights, count, heaviest } = candidates
+    const least = minP * heaviest
     for (let i = 0; i < count; i++) if (weights[i]! < least) candidates.drop(i)
     candidates.close()
   }
@@ -47,9 +47,9 @@ export function makeTypicalFilter(typicalP: number, vocabSize: number): Filter {
   const cut = new MassCut(vocabSize)
   const distances = new Float64Array(vocabSize)
   return (candidates) => {
-    const { depths, weights, count } = candidates
-    const mean = meanDepth(candidates)
-    for (let i = 0; i < count; i++) distances[i] = Math.abs(depths[i]! - mean)
+    candidates.averageDepth()
+    const { depths, weights, count, meanDepth } = candidates
+    for (let i = 0; i < count; i++) distances[i] = Math.abs(depths[i]! - meanDepth)
     cut.target = typicalP * candidates.total
     cut.find(distances, weights, count)
     for (let i = 0; i < count; i++) if (distances[i]! > cut.key) candidates.drop(i)
@@ -60,8 +60,8 @@ export function makeTypicalFilter(typicalP: number, vocabSize: number): Filter {
 /** Keeps candidates of at least probability `epsilon`, and the most likely ones in any case. */
 export function makeEpsilonFilter(epsilon: number): Filter {
   return (candidates) => {
-    const { weights, count, total } = candidates
-    const least = Math.min(epsilon * total, greatest(weights, count))
+    const { weights, count, heaviest, total } = candidates
+    const least = Math.min(epsilon * total, heaviest)
     for (let i = 0; i < count; i++) if (weights[i]! < least) candidates.drop(i)
     candidates.close()
   }
@@ -70,24 +70,12 @@ export function makeEpsilonFilter(epsilon: number): Filter {
 /** Epsilon that shrinks with the entropy H: the lesser of `eta` and sqrt(eta) exp(-H). */
 export function makeEtaFilter(eta: number): Filter {
   return (candidates) => {
-    const { weights, count, total } = candidates
+    candidates.averageDepth()
+    const { weights, count, heaviest, total, meanDepth } = candidates
     // A candidate's surprise is its depth + ln(total), so exp(-H) is exp(-mean depth) / total.
-    const scaled = Math.sqrt(eta) * expMinus(meanDepth(candidates))
-    const least = Math.min(eta * total, scaled, greatest(weights, count))
+    const scaled = Math.sqrt(eta) * expMinus(meanDepth)
+    const least = Math.min(eta * total, scaled, heaviest)
     for (let i = 0; i < count; i++) if (weights[i]! < least) candidates.drop(i)
     candidates.close()
   }
-}
-
-/** How far a candidate's surprise lies, on average, over that of the best score: the entropy less a constant. */
-function meanDepth({ depths, weights, count, total }: Candidates): number {
-  let sum = 0
-  for (let i = 0; i < count; i++) sum += depths[i]! * weights[i]!
-  return sum / total
-}
-
-function greatest(weights: Float64Array, count: number): number {
-  let most = 0
-  for (let i = 0; i < count; i++) if (weights[i]! > most) most = weights[i]!
-  return most
 }

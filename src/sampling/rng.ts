@@ -13,6 +13,8 @@ export function freshSeed(): bigint {
 }
 
 export class Generator {
+  /** The coin flipped last, a multiple of 2^-53 in [0, 1). A field: as a result it would be a heap object per token. */
+  coin = 0.5
   readonly #state: Int32Array
 
   /** @param seed 0 to 2^64 - 1. */
@@ -35,11 +37,11 @@ export class Generator {
     return result
   }
 
-  /** A multiple of 2^-53 in [0, 1): the top 27 bits of one number, then the top 26 of the next. */
-  uniform(): number {
+  /** Sets `coin`: the top 27 bits of one number, then the top 26 of the next. */
+  flip(): void {
     const high = this.next() >>> 5
     const low = this.next() >>> 6
-    return (high * 0x4000000 + low) / 0x20000000000000
+    this.coin = (high * 0x4000000 + low) / 0x20000000000000
   }
 }
 

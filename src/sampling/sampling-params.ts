@@ -122,6 +122,9 @@ export function resolveSampling(...layers: readonly SamplingOptions[]): Sampling
     checkRange(BIAS_RANGE, bias)
   }
   for (const id of [...params.bannedIds, ...params.bannedSequences.flat()]) checkRange(ID_RANGE, id)
+  if (params.bannedSequences.some((ids) => ids.length === 0)) {
+    throw new SpoutError('usage', 'banned sequence: it has no ids')
+  }
   checkSeed(params.seed)
   return params
 }
@@ -140,9 +143,9 @@ export function isInRange(range: SamplingRange, value: unknown): value is number
 
 /** A range as messages and help spell it: `a number from 0 to 1`. */
 export function describeRange({ min, max, whole, above, below }: SamplingRange): string {
-  const low = above ? `above ${min}` : `from ${min}`
-  const high = below ? `below ${max}` : `${max}`
-  return `${whole ? 'a whole number' : 'a number'} ${low} to ${high}`
+  const kind = whole ? 'a whole number' : 'a number'
+  if (above) return `${kind} above ${min}, up to ${max}`
+  return `${kind} from ${min}${below ? ', below' : ' to'} ${max}`
 }
 
 function checkSeed(seed: bigint | undefined): void {

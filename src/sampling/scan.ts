@@ -10,6 +10,7 @@ import { nextAbove, selectLargest } from './selection.ts'
 /** Sets `best` and `floor` of the candidates; false when the row cannot be sampled. */
 export type Scan = (logits: Float32Array, candidates: Candidates) => boolean
 
+/** The logit to beat. A cell, since a double passed as an argument may become a heap object. */
 const bar = new Float32Array(1)
 
 /** The lowest id among those of the greatest logit; -1 when the row cannot be sampled. */
@@ -50,16 +51,26 @@ export function makeTopKScan(k: number): Scan {
   const buffer = new Float32Array(Math.max(1024, 4 * k))
   return (logits, candidates) => {
     let count = 0
+    let best = -Infinity
     bar[0] = -Infinity
     for (let id = nextAbove(logits, 0, bar); id < logits.length; id = nextAbove(logits, id + 1, bar)) {
-      if (Number.isNaN(logits[id])) return false
-      buffer[count++] = logits[id]!
+      const logit = logits[id]!
+      if (Number.isNaN(logit)) return false
+      if (logit > best) best = logit
+      buffer[count++] = logit
       if (count < buffer.length) continue
       selectLargest(buffer, count, k)
       count = k
       bar[0] = buffer[k - 1]!
     }
-    return takeLargest(buffer, { count, k }, candidates)
+    if (!Number.isFinite(best)) return false
+    candidates.best = Math.fround(best / candidates.temperature)
+    candidates.floor = LOWEST
+    candidates.rowTotal = 0
+    if (count < k) return true
+    selectLargest(buffer, count, k)
+    candidates.floor = Math.max(LOWEST, Math.fround(buffer[k - 1]! / candidates.temperature))
+    return true
   }
 }
 
@@ -82,29 +93,14 @@ export function makeTopPScan(topP: number): Scan {
   return (logits, candidates) => {
     if (!scanAll(logits, candidates)) return false
     addMasses(logits, candidates, masses)
-    candidates.rowTotal = 0
-    for (let step = STEPS - 1; step >= 0; step--) candidates.rowTotal += masses[step]!
+    let total = 0
+    for (let step = STEPS - 1; step >= 0; step--) total += masses[step]!
     let step = 0
-    for (let left = topP * candidates.rowTotal; left > 0 && step < STEPS; ) left -= masses[step++]!
+    for (let left = topP * total; left > 0 && step < STEPS; ) left -= masses[step++]!
+    candidates.rowTotal = total
     if (step + 1 < STEPS) candidates.floor = candidates.best - (step + 0.5) / STEPS_PER_UNIT
     return true
   }
-}
-
-/** Sets best and floor from a buffer whose first `count` values hold the `k` largest logits of the row. */
-function takeLargest(
-  buffer: Float32Array,
-  { count, k }: { count: number; k: number },
-  candidates: Candidates,
-): boolean {
-  if (count > k) selectLargest(buffer, count, k)
-  let best = -Infinity
-  for (let i = Math.min(count, k) - 1; i >= 0; i--) if (buffer[i]! > best) best = buffer[i]!
-  if (!Number.isFinite(best)) return false
-  candidates.best = Math.fround(best / candidates.temperature)
-  candidates.floor = count < k ? LOWEST : Math.fround(buffer[k - 1]! / candidates.temperature)
-  candidates.rowTotal = 0
-  return true
 }
 
 /** The mass of the row per step of depth; the last step holds everything deeper. */

@@ -1,6 +1,7 @@
 /**
  * Order statistics without sorting: each search throws away, on average, a constant share of what is left.
- * Results leave through fields and the arrays themselves; a returned double would be a heap object per token.
+ * Doubles come and go through fields and arrays: as arguments and results of a function that the engine does not
+ * inline they would be heap objects, every token.
  */
 import { STEPS, stepOf } from './exponential.ts'
 
@@ -29,7 +30,7 @@ export function selectLargest(values: Float32Array, count: number, k: number): v
   let low = 0
   let high = count - 1
   while (low < high) {
-    const pivot = middle(values[low]!, values[(low + high) >>> 1]!, values[high]!)
+    const pivot = values[medianOf(values, low, high)]!
     let i = low
     let j = high
     while (i <= j) {
@@ -101,7 +102,7 @@ export class MassCut {
     let low = 0
     let high = count
     for (;;) {
-      const pivot = middle(keys[low]!, keys[(low + high) >>> 1]!, keys[high - 1]!)
+      const pivot = keys[medianOf(keys, low, high - 1)]!
       let less = low
       let more = high
       let lessMass = 0
@@ -133,8 +134,13 @@ export class MassCut {
   }
 }
 
-function middle(a: number, b: number, c: number): number {
-  return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c))
+/** The index of the median of the first, the middle and the last value. */
+function medianOf(values: Float32Array | Float64Array, first: number, last: number): number {
+  const middle = (first + last) >>> 1
+  const low = values[first]! < values[last]! ? first : last
+  const high = first + last - low
+  if (values[middle]! < values[low]!) return low
+  return values[middle]! > values[high]! ? high : middle
 }
 
 function swap(values: Float32Array | Float64Array, i: number, j: number): void {

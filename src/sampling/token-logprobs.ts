@@ -34,8 +34,10 @@ export class LogprobReader {
 
   /** ln of the sum of exp(logit - best). */
   #logTotal(): number {
+    const row = this.#row
+    const { best } = this.#likely
     let total = 0
-    for (const logit of this.#row) total += expMinus(this.#likely.best - logit)
+    for (let id = 0; id < row.length; id++) total += expMinus(best - row[id]!)
     return Math.log(total)
   }
 

@@ -1,4 +1,5 @@
 /** Reading the goldens: packed bits, little-endian floats. */
+import { readFileSync } from 'node:fs'
 
 /** The ids whose bit is set; the first id is the most significant bit of the first byte. */
 export function unpackBits(base64: string): number[] {
@@ -24,4 +25,10 @@ export function readNpyRows(file: Buffer): Float32Array[] {
     .map(Number)
   const values = unpackFloats(file.subarray(headerEnd).toString('base64'))
   return Array.from({ length: rows! }, (_, row) => values.slice(row * width!, (row + 1) * width!))
+}
+
+export function readGolden<T>(name: string): T {
+  return JSON.parse(
+    readFileSync(new URL(`../../../fixtures/golden/sampling/${name}`, import.meta.url), 'utf8'),
+  )
 }
