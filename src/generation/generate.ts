@@ -108,7 +108,7 @@ class Run {
   /** Chooses an id and writes its piece. Sets `finishReason` when it was the last. */
   async step(logits: Logits): Promise<number> {
     const { sampler, sink } = this.#options
-    const id = sampleNext(logits.row, sampler, this.#ids.length)
+    const id = sampleNext(logits.row, sampler)
     const isStop = this.#stopIds.has(id)
     const piece = isStop ? '' : this.#stops.push(this.#stream.push(id))
     this.#trace(id, piece, isStop)

@@ -5,13 +5,13 @@ import type { Sampler } from '../sampling/sampler.ts'
  * The one way an id is chosen, for the first token as for every other.
  * @throws SpoutError `failed` naming the step, when the logits are not finite.
  */
-export function sampleNext(row: Float32Array, sampler: Sampler, step: number): number {
+export function sampleNext(row: Float32Array, sampler: Sampler): number {
   try {
     return sampler.sample(row)
   } catch (cause) {
     if (!(cause instanceof SpoutError) || cause.code !== 'failed') throw cause
-    throw new SpoutError('failed', `${cause.message} at token ${step + 1}`, {
-      hint: '--dtype with another format, or spout models verify',
+    throw new SpoutError('failed', `the model's scores are not numbers: ${cause.message}`, {
+      hint: 'another --dtype, or check the files: spout models verify',
       cause,
     })
   }

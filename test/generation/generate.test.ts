@@ -159,7 +159,7 @@ describe('endings that are not the model’s', () => {
       else row.fill(Number.NaN)
     }
     const { sink, result } = run(scriptedBackend('', { fill }))
-    await expect(result).rejects.toMatchObject({ code: 'failed', message: expect.stringMatching(/token 3/) })
+    await expect(result).rejects.toMatchObject({ code: 'failed', message: expect.stringMatching(/step 3/) })
     expect(sink.text).toBe('aa')
   })
 

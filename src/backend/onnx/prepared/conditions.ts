@@ -16,7 +16,10 @@ export interface Conditions {
 }
 
 /** A short name that is equal exactly where a prepared graph may be shared. */
-export function conditionsKey({ runtimeVersion, precise }: Conditions, processor = processorFeatures()): string {
+export function conditionsKey(
+  { runtimeVersion, precise }: Conditions,
+  processor = processorFeatures(),
+): string {
   const facts = [FORMAT, runtimeVersion, precise, process.platform, process.arch, processor]
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
 }
