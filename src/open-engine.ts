@@ -3,6 +3,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import type { Backend } from './backend/backend.ts'
+import { ownCacheFolder } from './backend/onnx/graph/own-cache.ts'
 import { loadSession } from './backend/onnx/load-session.ts'
 import { OnnxBackend } from './backend/onnx/onnx-backend.ts'
 import { openRuntime, type RuntimeChoice } from './backend/onnx/runtime/open-runtime.ts'
@@ -77,7 +78,13 @@ export async function openBackend(options: OpenEngineOptions = {}): Promise<Open
   const config = loadModelConfig(resolved.folder, (text) => note?.(text, 'warning'))
   const runtime = await openRuntime(options.runtime ?? 'auto', (text) => note?.(text, 'info'))
   const threads = options.threads ?? defaultThreads()
-  const loading = loadSession(runtime, resolved.onnxPath, config, { threads, spinning: true })
+  const loading = loadSession(runtime, resolved.onnxPath, config, {
+    threads,
+    spinning: true,
+    cacheFolder: ownCacheFolder(process.env),
+  })
+  // Nobody listens while the tokenizer is read; a failure is met at `await loading`.
+  loading.catch(() => undefined)
   try {
     const tokenizer = await loadTokenizer(resolved.folder, { note: (text) => note?.(text, 'info') })
     const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })

@@ -5,6 +5,7 @@ import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import { Embedder } from './embedder.ts'
 import { encodeGraph, type Graph, readGraphFile } from './graph/graph-file.ts'
+import { storeGraph } from './graph/graph-store.ts'
 import { keepLastRows } from './graph/keep-last-rows.ts'
 import { type FeedPlan, makeFeedPlan } from './plan/feed-plan.ts'
 import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
@@ -17,6 +18,11 @@ export interface LoadedSession {
   dispose(): Promise<void>
 }
 
+export interface LoadOptions extends SessionOptions {
+  /** Where patched graphs are kept; without it they are only in memory. */
+  readonly cacheFolder?: string | undefined
+}
+
 /**
  * @throws SpoutError `config` when the graph cannot be read or run, or wants inputs that are not known; `not-found`
  * when a part of a split model is not there.
@@ -25,7 +31,7 @@ export async function loadSession(
   runtime: Runtime,
   onnxPath: string,
   config: ModelConfig,
-  options: SessionOptions,
+  options: LoadOptions,
 ): Promise<LoadedSession> {
   const original = readGraphFile(onnxPath)
   const opened: { dispose(): Promise<void> }[] = []
@@ -38,7 +44,7 @@ export async function loadSession(
     let embedder: Embedder | undefined
     if (!original.inputs.includes('input_ids') && original.inputs.includes('inputs_embeds')) {
       const path = embeddingFile(onnxPath)
-      const embedding = await open(runtime, readGraphFile(path), path, options)
+      const embedding = await open(runtime, { graph: readGraphFile(path), path, options })
       opened.push(embedding)
       embedder = new Embedder(embedding, session, config)
       opened[1] = embedder
@@ -56,21 +62,37 @@ async function openDecoder(
   runtime: Runtime,
   original: Graph,
   path: string,
-  options: SessionOptions,
+  options: LoadOptions,
 ): Promise<{ session: Session; graph: Graph }> {
   const patched = keepLastRows(original)
   if (patched !== undefined && patched !== original) {
-    const session = await open(runtime, patched, path, options).catch(() => undefined)
+    const session = await open(runtime, {
+      graph: patched,
+      path,
+      options,
+      cacheFolder: options.cacheFolder,
+    }).catch(() => undefined)
     const logits = session?.outputs.find((info) => info.name === 'logits')
     // The rows are cut along the axis of [batch, tokens, size]; a head over [tokens, size] has another.
     if (session !== undefined && logits?.dims.length === 3) return { session, graph: patched }
     await session?.dispose()
   }
-  return { session: await open(runtime, original, path, options), graph: original }
+  return { session: await open(runtime, { graph: original, path, options }), graph: original }
 }
 
-async function open(runtime: Runtime, graph: Graph, path: string, options: SessionOptions): Promise<Session> {
-  const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder }
+interface OpenInput {
+  readonly graph: Graph
+  /** Of the file it came from, for messages. */
+  readonly path: string
+  readonly options: SessionOptions
+  readonly cacheFolder?: string | undefined
+}
+
+async function open(runtime: Runtime, input: OpenInput): Promise<Session> {
+  const { graph, path, options, cacheFolder } = input
+  const bytes = encodeGraph(graph)
+  const stored = cacheFolder === undefined ? undefined : storeGraph(bytes, cacheFolder)
+  const source = { bytes, weightsFolder: graph.weightsFolder, path: stored }
   try {
     return await runtime.createSession(source, options)
   } catch (error) {

@@ -1,5 +1,4 @@
 /** Sessions, tensors and bindings over the C API. No output is copied; loading and running leave the main thread free. */
-import { basename } from 'node:path'
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
 import { cString, type OrtLibrary, openOrt } from './c-api.ts'
@@ -8,7 +7,6 @@ import { tameHeap } from './heap.ts'
 import type {
   ElementType,
   GraphSource,
-  PreparedSource,
   Runtime,
   Session,
   SessionOptions,
@@ -106,11 +104,7 @@ class CSession implements Session {
   #running: Promise<void> | undefined
   #disposed = false
 
-  static async create(
-    ort: OrtLibrary,
-    graph: GraphSource | PreparedSource,
-    options: SessionOptions,
-  ): Promise<CSession> {
+  static async create(ort: OrtLibrary, graph: GraphSource, options: SessionOptions): Promise<CSession> {
     const sessionOptions = ort.make('CreateSessionOptions')
     // The native side reads and writes these while it works: they must not be collected before.
     const memory = { graph, handle: new BigUint64Array(stableMemory(8)) }
@@ -118,9 +112,8 @@ class CSession implements Session {
     try {
       configure(ort, sessionOptions, graph, options)
       const { handle } = memory
-      if ('preparedPath' in graph) {
-        const path = pathString(graph.preparedPath)
-        await ort.callAsync('CreateSession', ort.env, path, sessionOptions, handle)
+      if (graph.path !== undefined) {
+        await ort.callAsync('CreateSession', ort.env, pathString(graph.path), sessionOptions, handle)
       } else {
         const { bytes } = graph
         const length = bytes.byteLength
@@ -286,12 +279,7 @@ class CSession implements Session {
 
 const loading = new Set<object>()
 
-function configure(
-  ort: OrtLibrary,
-  handle: bigint,
-  graph: GraphSource | PreparedSource,
-  options: SessionOptions,
-): void {
+function configure(ort: OrtLibrary, handle: bigint, graph: GraphSource, options: SessionOptions): void {
   const entry = (key: string, value: string): void => ort.call('AddSessionConfigEntry', handle, key, value)
   ort.call('SetIntraOpNumThreads', handle, options.threads)
   ort.call('SetInterOpNumThreads', handle, 1)
@@ -299,20 +287,10 @@ function configure(
   ort.call('DisableMemPattern', handle)
   entry('session.intra_op.allow_spinning', options.spinning ? '1' : '0')
   entry('session.set_denormal_as_zero', '1')
-  if ('preparedPath' in graph) {
-    ort.call('SetSessionGraphOptimizationLevel', handle, OPTIMIZE_NOTHING)
-    return
-  }
   ort.call('SetSessionGraphOptimizationLevel', handle, OPTIMIZE_ALL)
   entry('session.model_external_initializers_file_folder_path', graph.weightsFolder)
-  if (options.saveTo === undefined) return
-  entry('session.save_external_prepacked_constant_initializers', '1')
-  entry('session.optimized_model_external_initializers_file_name', `${basename(options.saveTo)}.data`)
-  entry('session.optimized_model_external_initializers_min_size_in_bytes', '1024')
-  ort.call('SetOptimizedModelFilePath', handle, pathString(options.saveTo))
 }
 
-const OPTIMIZE_NOTHING = 0
 const OPTIMIZE_ALL = 99
 
 /** A path as ONNX Runtime takes it: wide characters on Windows. */

@@ -8,7 +8,6 @@ import { dataOf, elementBytes } from './element-types.ts'
 import type {
   ElementType,
   GraphSource,
-  PreparedSource,
   Runtime,
   Session,
   SessionOptions,
@@ -22,13 +21,14 @@ export async function openNodeRuntime(): Promise<Runtime> {
   const ort = await import('onnxruntime-node')
   return {
     name: 'node',
-    async createSession(graph: GraphSource | PreparedSource, options: SessionOptions): Promise<Session> {
+    async createSession(graph: GraphSource, options: SessionOptions): Promise<Session> {
       try {
-        const { create } = ort.InferenceSession
+        const { InferenceSession } = ort
+        const settings = nativeOptions(graph, options)
         const native =
-          'preparedPath' in graph
-            ? await create(graph.preparedPath, preparedOptions(options))
-            : await create(graph.bytes, nativeOptions(graph, options))
+          graph.path === undefined
+            ? await InferenceSession.create(graph.bytes, settings)
+            : await InferenceSession.create(graph.path, settings)
         return new NodeSession(native)
       } catch (cause) {
         throw failed(cause)
@@ -53,11 +53,6 @@ function nativeOptions(graph: GraphSource, options: SessionOptions): InferenceSe
       },
     },
   }
-}
-
-function preparedOptions(options: SessionOptions): InferenceSession.SessionOptions {
-  const { extra, ...rest } = nativeOptions({ bytes: new Uint8Array(), weightsFolder: '' }, options)
-  return { ...rest, graphOptimizationLevel: 'disabled', extra: { session: { set_denormal_as_zero: '1' } } }
 }
 
 /** A plain object with the four properties that the native side reads. */

@@ -49,24 +49,19 @@ export interface SessionOptions {
   readonly threads: number
   /** False: worker threads sleep between operators instead of spinning. */
   readonly spinning: boolean
-  /** Writes the optimized graph here, and its prepacked weights to the same name with `.data`. */
-  readonly saveTo?: string
 }
 
 /** A graph in memory; its weights stay in files under `weightsFolder`, mapped by the runtime. */
 export interface GraphSource {
   readonly bytes: Uint8Array
   readonly weightsFolder: string
-}
-
-/** A graph that was optimized and prepacked on this machine, with its weights beside it: loaded as it is. */
-export interface PreparedSource {
-  readonly preparedPath: string
+  /** A file with the same bytes, if there is one. */
+  readonly path?: string | undefined
 }
 
 export interface Runtime {
   readonly name: 'c-api' | 'node'
-  createSession(graph: GraphSource | PreparedSource, options: SessionOptions): Promise<Session>
+  createSession(graph: GraphSource, options: SessionOptions): Promise<Session>
 }
 
 /** One loaded graph with one set of bound tensors. Not for concurrent runs. */

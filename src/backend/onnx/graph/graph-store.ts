@@ -1,0 +1,45 @@
+/**
+ * Patched graphs in our own cache, each under the hash of its content: `graphs/<sha256>.onnx`. A graph without its
+ * weights is some 100 kB; the weights stay where the user has them.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * The path of a file with exactly these bytes, written if there is none; `undefined` where the cache cannot be
+ * written, which is no error: the bytes themselves serve as well.
+ */
+export function storeGraph(bytes: Uint8Array, cacheFolder: string): string | undefined {
+  const folder = join(cacheFolder, 'graphs')
+  const path = join(folder, `${createHash('sha256').update(bytes).digest('hex')}.onnx`)
+  try {
+    // A file cut short by a crash or changed since is written again.
+    if (isFile(path, bytes)) return path
+    mkdirSync(folder, { recursive: true })
+    writeWhole(path, bytes)
+    return path
+  } catch {
+    return undefined
+  }
+}
+
+function isFile(path: string, bytes: Uint8Array): boolean {
+  try {
+    return readFileSync(path).equals(bytes)
+  } catch {
+    return false
+  }
+}
+
+/** Under another name first, so that nobody sees half a file. */
+function writeWhole(path: string, bytes: Uint8Array): void {
+  const unfinished = `${path}.${process.pid}.${randomUUID().slice(0, 8)}`
+  try {
+    writeFileSync(unfinished, bytes, { flush: true })
+    renameSync(unfinished, path)
+  } catch (error) {
+    rmSync(unfinished, { force: true })
+    throw error
+  }
+}
