@@ -6,6 +6,14 @@ export interface TokenOutputStreamOptions {
   readonly continuation?: boolean
   /** Default true. */
   readonly skipSpecialTokens?: boolean
+  /** Special tokens that are text all the same: the markers of a reasoning block may be special. */
+  readonly keep?: ReadonlySet<number>
+  /**
+   * Byte-fallback vocabularies only. A run of byte ids with one bad byte in it decodes to nothing but U+FFFD, so a run waits
+   * for its end (usually one id: a line feed, an emoji). With `eager` its characters leave as soon as they are whole, and the
+   * text differs from `decode` where a run is malformed. Default false.
+   */
+  readonly eager?: boolean
 }
 
 /**
@@ -16,19 +24,18 @@ export class TokenOutputStream {
   readonly #tokenizer: Tokenizer
   readonly #joiner: Joiner
   readonly #skip: boolean
+  readonly #keep: ReadonlySet<number> | undefined
 
   constructor(tokenizer: Tokenizer, options: TokenOutputStreamOptions = {}) {
-    const { continuation = false, skipSpecialTokens = true } = options
     this.#tokenizer = tokenizer
-    this.#skip = skipSpecialTokens
-    this.#joiner = tokenizer.pieces
-      ? new PieceJoiner(tokenizer.pieces, continuation)
-      : new WindowJoiner(tokenizer)
+    this.#skip = options.skipSpecialTokens ?? true
+    this.#keep = options.keep
+    this.#joiner = tokenizer.pieces ? new PieceJoiner(tokenizer.pieces, options) : new WindowJoiner(tokenizer)
   }
 
   /** The text that `id` completes, possibly empty. */
   push(id: number): string {
-    if (this.#skip && this.#tokenizer.isSpecial(id)) return ''
+    if (this.#skip && this.#tokenizer.isSpecial(id) && !this.#keep?.has(id)) return ''
     return this.#joiner.push(id)
   }
 
@@ -59,10 +66,10 @@ class PieceJoiner implements Joiner {
   #opening = false
   #spaces = 0
 
-  constructor(pieces: PieceTable, continuation: boolean) {
+  constructor(pieces: PieceTable, { continuation = false, eager = false }: TokenOutputStreamOptions) {
     this.#pieces = pieces
     this.#continuation = continuation
-    this.#run = new ByteRun(pieces.malformed)
+    this.#run = new ByteRun(eager ? 'lossy' : pieces.malformed)
     this.reset()
   }
 

@@ -1,8 +1,10 @@
+/** The chat template of a model: where it is kept, and messages into prompt text. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Template } from '@huggingface/jinja'
 import { SpoutError } from '../errors.ts'
-import type { Tokenizer } from './tokenizer.ts'
+import { compileTemplate, type TemplateProgram } from './jinja.ts'
+import { withTimeLimit } from './time-limit.ts'
+import { isObject } from './tokenizer-json.ts'
 
 export interface ChatMessage {
   readonly role: string
@@ -13,141 +15,152 @@ export interface ChatMessage {
 export interface RenderOptions {
   /** Ends with what opens the assistant's turn. Default true. */
   readonly addGenerationPrompt?: boolean
-  /** More variables of the template, for example `enable_thinking`. */
+  /** More variables of the template, for example `{ enable_thinking: false }`. */
   readonly args?: Readonly<Record<string, unknown>>
 }
 
-/** A chat template of a model: messages in, prompt text out. */
 export interface ChatTemplate {
   readonly source: string
-  /** @throws SpoutError `config` when the template fails, refuses the messages, or does not end. */
+  /** @throws SpoutError `config` when the template fails, refuses the messages, or takes too long. */
   render(messages: readonly ChatMessage[], options?: RenderOptions): string
 }
 
 export interface LoadChatTemplateOptions {
   /** A template file of the user's, instead of the model's. */
   readonly file?: string | undefined
-  /** Which of several named templates. Default `default`. */
+  /** Which of several named templates. */
   readonly name?: string | undefined
 }
 
-/** The template of a model folder: chat_template.jinja, chat_template.json, tokenizer_config.json; `undefined` without one. */
+type Json = Readonly<Record<string, unknown>>
+
+/** Templates in use have up to 30 kB. */
+const LONGEST = 1 << 20
+
+/**
+ * The template of a model folder: chat_template.jinja, else chat_template.json, else tokenizer_config.json, where it is a
+ * text or a list of named ones. `undefined` when the model has none.
+ * @throws SpoutError `not-found` for a missing `file`, `config` for a file that cannot be read.
+ */
 export async function loadChatTemplate(
   folder: string,
-  { file, name = 'default' }: LoadChatTemplateOptions = {},
+  { file, name }: LoadChatTemplateOptions = {},
 ): Promise<ChatTemplate | undefined> {
-  const config = JSON.parse((await readOptional(join(folder, 'tokenizer_config.json'))) ?? '{}')
-  const source = file === undefined ? await findSource(folder, config, name) : await readFile(file, 'utf8')
-  return source === undefined ? undefined : createChatTemplate(source, specialTokenVariables(config))
-}
-
-async function readOptional(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(() => undefined)
+  const config = (await readJson(folder, 'tokenizer_config.json')) ?? {}
+  const source = file === undefined ? await findSource(folder, config, name) : await readUserFile(file)
+  if (source === undefined) return undefined
+  const legacy = (await readJson(folder, 'special_tokens_map.json')) ?? {}
+  return createChatTemplate(source, { ...specialTokens(legacy), ...specialTokens(config) })
 }
 
 async function findSource(
   folder: string,
-  config: Record<string, unknown>,
-  name: string,
+  config: Json,
+  name: string | undefined,
 ): Promise<string | undefined> {
-  const jinja = await readOptional(join(folder, 'chat_template.jinja'))
-  if (jinja !== undefined) return jinja
-  const json = await readOptional(join(folder, 'chat_template.json'))
-  const stored = json === undefined ? config.chat_template : JSON.parse(json).chat_template
+  const jinja = await readOptional(folder, 'chat_template.jinja')
+  if (jinja !== undefined && name === undefined) return jinja
+  const stored = (await readJson(folder, 'chat_template.json'))?.chat_template ?? config.chat_template
+  return pickTemplate(stored, name) ?? jinja
+}
+
+/** A template as a JSON file keeps it. */
+function pickTemplate(stored: unknown, name = 'default'): string | undefined {
   if (typeof stored === 'string') return stored
   if (!Array.isArray(stored)) return undefined
-  return stored.find((entry) => entry.name === name)?.template
-}
-
-function specialTokenVariables(config: Record<string, unknown>): Record<string, string> {
-  const variables: Record<string, string> = {}
-  for (const [key, value] of Object.entries(config)) {
-    if (!/^(bos|eos|unk|sep|pad|cls|mask)_token$/.test(key)) continue
-    const text = typeof value === 'object' ? (value as { content?: string } | null)?.content : value
-    if (typeof text === 'string') variables[key] = text
+  const found = stored.find((entry) => isObject(entry) && entry.name === name)
+  if (found === undefined && stored.length > 0) {
+    const names = stored.map((entry) => (isObject(entry) ? entry.name : '?')).join(', ')
+    throw failure(`none is called ${name}`, { hint: `the model has: ${names}` })
   }
-  return variables
+  return typeof found?.template === 'string' ? found.template : undefined
 }
 
-function createChatTemplate(source: string, variables: Record<string, string>): ChatTemplate {
-  let template: Template | undefined
+async function readUserFile(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new SpoutError('not-found', 'chat template: the file cannot be read', { cause })
+  })
+  return /^\s*\{\s*"/.test(text) ? templateOfJson(text) : text
+}
+
+/** A whole tokenizer_config.json will do as a template file too. */
+function templateOfJson(text: string): string {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return text
+  }
+  return (isObject(json) ? pickTemplate(json.chat_template) : undefined) ?? text
+}
+
+async function readOptional(folder: string, name: string): Promise<string | undefined> {
+  return readFile(join(folder, name), 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return undefined
+    throw new SpoutError('config', `${name}: cannot be read`, { cause })
+  })
+}
+
+async function readJson(folder: string, name: string): Promise<Json | undefined> {
+  const text = await readOptional(folder, name)
+  if (text === undefined) return undefined
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new SpoutError('config', `${name}: is not JSON`, { cause })
+  }
+  if (!isObject(json)) throw new SpoutError('config', `${name}: is not an object`)
+  return json
+}
+
+/** `bos_token` and its like, which are texts or objects with a `content`. */
+function specialTokens(config: Json): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const [name, value] of Object.entries(config)) {
+    const text = isObject(value) ? value.content : value
+    if (/^\w+_token$/.test(name) && typeof text === 'string') found[name] = text
+  }
+  return found
+}
+
+function createChatTemplate(source: string, tokens: Json): ChatTemplate {
+  if (source.length > LONGEST) throw failure('is longer than 1 MiB')
+  let program: TemplateProgram | undefined
   return {
     source,
     render(messages, { addGenerationPrompt = true, args = {} } = {}) {
+      const given = { messages, add_generation_prompt: addGenerationPrompt }
       try {
-        template ??= new Template(source)
-        return template.render({
-          ...variables,
-          ...args,
-          messages,
-          add_generation_prompt: addGenerationPrompt,
-        })
+        program ??= compile(source)
+        return program.run({ tools: null, documents: null, ...tokens, ...args, ...given })
       } catch (cause) {
-        const detail = cause instanceof Error ? cause.message : String(cause)
-        throw new SpoutError('config', `chat template: ${detail}`, { hint: '--raw', cause })
+        if (cause instanceof SpoutError) throw cause
+        throw failure(describe(cause), { hint: '--raw sends the prompt without a template', cause })
       }
     },
   }
 }
 
-/** A rendered chat: the text, and where special tokens must not be read because a message holds their text. */
-export interface RenderedChat {
-  readonly text: string
-  readonly cuts: readonly number[]
+/** The library's reader is quadratic in white space: only a long template can make that felt. */
+function compile(source: string): TemplateProgram {
+  if (source.length < 1 << 14) return compileTemplate(source)
+  return withTimeLimit(() => compileTemplate(source), {
+    ms: 5000,
+    error: () => failure('takes too long to read'),
+  })
 }
 
-export interface RenderChatOptions extends RenderOptions {
-  /** Lets special-token text inside messages become tokens. Default false. */
-  readonly allowSpecial?: boolean
+function failure(detail: string, options: { hint?: string; cause?: unknown } = {}): SpoutError {
+  return new SpoutError('config', `chat template: ${detail}`, options)
 }
 
-/**
- * Renders messages so that only the template itself can write special tokens. Where a message holds the text of one, a
- * private-use character splits it during rendering; its place is remembered as a cut, and it is taken out again.
- */
-export function renderChat(
-  { template, tokenizer }: { template: ChatTemplate; tokenizer: Tokenizer },
-  messages: readonly ChatMessage[],
-  options: RenderChatOptions = {},
-): RenderedChat {
-  const pattern = options.allowSpecial ? undefined : specialPattern(tokenizer)
-  if (pattern === undefined || !pattern.test(JSON.stringify(messages)))
-    return { text: template.render(messages, options), cuts: [] }
-  const splitter = unusedCharacter(template.source + JSON.stringify(messages))
-  const marked = mapStrings(messages, (text) =>
-    text.replace(pattern, (found) => found[0] + splitter + found.slice(1)),
-  )
-  const parts = template.render(marked as ChatMessage[], options).split(splitter)
-  const cuts: number[] = []
-  let text = ''
-  for (const part of parts) {
-    text += part
-    cuts.push(text.length)
-  }
-  return { text, cuts: cuts.slice(0, -1) }
-}
-
-/** The ids of a rendered chat. The template writes BOS itself, so nothing is added. */
-export function encodeChat(tokenizer: Tokenizer, chat: RenderedChat): Int32Array {
-  return tokenizer.encode(chat.text, { addSpecialTokens: false, allowSpecial: true, cuts: chat.cuts })
-}
-
-function specialPattern({ specialTokens }: Tokenizer): RegExp | undefined {
-  if (specialTokens.length === 0) return undefined
-  const escaped = [...specialTokens]
-    .sort((a, b) => b.length - a.length)
-    .map((t) => t.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
-  return new RegExp(escaped.join('|'), 'g')
-}
-
-function unusedCharacter(text: string): string {
-  for (let code = 0xe000; ; code++)
-    if (!text.includes(String.fromCharCode(code))) return String.fromCharCode(code)
-}
-
-function mapStrings(value: unknown, edit: (text: string) => string): unknown {
-  if (typeof value === 'string') return edit(value)
-  if (Array.isArray(value)) return value.map((item) => mapStrings(item, edit))
-  if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapStrings(item, edit)]))
+/** The template's own complaint, on one line and without control characters. */
+function describe(cause: unknown): string {
+  if (cause instanceof RangeError)
+    return cause.message.includes('string') ? 'writes too much' : 'nests too deeply'
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return message
+    .slice(0, 500)
+    .replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }

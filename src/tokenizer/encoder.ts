@@ -3,10 +3,9 @@
  * tokens that are looked for in the normalized text, the pre-tokenizer, the model, and what the post-processor puts around.
  */
 import { SpoutError } from '../errors.ts'
-import { createAddedTokenSplitter } from './added-tokens.ts'
+import { createAddedTokenSplitter, type Span, type SplitRule } from './added-tokens.ts'
 import { createBpe, type EncodeWord } from './bpe.ts'
 import { toByteLevel } from './byte-level.ts'
-import { libraryModel, libraryNormalizer } from './library.ts'
 import { compileNormalizer } from './normalizer.ts'
 import { hasUnknownPattern } from './pattern.ts'
 import { compilePostProcessor } from './post-processor.ts'
@@ -15,6 +14,7 @@ import { withTimeLimit } from './time-limit.ts'
 import type { EncodeOptions } from './tokenizer.ts'
 import { invalid, type ModelJson, type TokenizerJson } from './tokenizer-json.ts'
 import { createUnigram } from './unigram.ts'
+import { createWordPiece } from './word-piece.ts'
 
 /** No pattern in use needs a second for the longest prompt. */
 const PATTERN_LIMIT = {
@@ -56,10 +56,8 @@ interface Parts {
 }
 
 function createParts(json: TokenizerJson): Parts {
-  const normalize = compileNormalizer(json.normalizer) ?? libraryNormalizer(json.normalizer!)
+  const normalize = compileNormalizer(json.normalizer)
   const preTokenizer = compilePreTokenizer(json.preTokenizer)
-  if (preTokenizer === undefined)
-    throw invalid('pre_tokenizer.type', `${json.preTokenizer!.type} is not supported`)
   const added = (normalized: boolean, written: (content: string) => string) =>
     createAddedTokenSplitter(
       json.addedTokens
@@ -75,34 +73,44 @@ function createParts(json: TokenizerJson): Parts {
   }
 }
 
+const OTHER_MODELS = new Map([
+  ['Unigram', createUnigram],
+  ['WordPiece', createWordPiece],
+])
+
 function createModel(model: ModelJson, byteLevel: boolean): EncodeWord {
   if (model.type === 'BPE') return createBpe(model, byteLevel)
-  const encodeWord = model.type === 'Unigram' ? createUnigram(model) : libraryModel(model)
+  const create = OTHER_MODELS.get(model.type)
+  if (create === undefined) throw invalid('model.type', `${model.type} is not supported`)
+  const encodeWord = create(model)
   return byteLevel ? (word, ids) => encodeWord(toByteLevel(word), ids) : encodeWord
 }
 
 /** Words for the model, and ids of added tokens among them. */
-function splitText(
-  parts: Parts,
-  text: string,
-  rule: { allowSpecial: boolean; cuts: readonly number[] },
-): (string | number)[] {
+function splitText(parts: Parts, text: string, rule: SplitRule): (string | number)[] {
   const result: (string | number)[] = []
   for (const span of parts.rawTokens(text, rule)) {
-    if (span.id !== undefined) {
-      result.push(span.id)
-      continue
-    }
-    const clean = parts.normalize(text.slice(span.start, span.end))
-    for (const inner of parts.normalizedTokens(clean, { allowSpecial: rule.allowSpecial, cuts: NO_CUTS })) {
-      if (inner.id !== undefined) result.push(inner.id)
-      else
-        for (const word of parts.preTokenizer.split(
-          clean.slice(inner.start, inner.end),
-          span.start + inner.start === 0,
-        ))
-          result.push(word)
-    }
+    if (span.id === undefined) splitPlain(parts, text, { span, rule, result })
+    else result.push(span.id)
   }
   return result
+}
+
+interface Plain {
+  readonly span: Span
+  readonly rule: SplitRule
+  readonly result: (string | number)[]
+}
+
+/** A stretch between tokens of the raw text: normalized, it may hold tokens of the other kind. */
+function splitPlain(parts: Parts, text: string, { span, rule, result }: Plain): void {
+  const clean = parts.normalize(text.slice(span.start, span.end))
+  for (const inner of parts.normalizedTokens(clean, { ...rule, cuts: NO_CUTS })) {
+    if (inner.id !== undefined) {
+      result.push(inner.id)
+      continue
+    }
+    const opens = span.start === 0 && inner.start === 0
+    for (const word of parts.preTokenizer.split(clean.slice(inner.start, inner.end), opens)) result.push(word)
+  }
 }

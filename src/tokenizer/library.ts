@@ -1,21 +1,13 @@
 /**
- * The one door to @huggingface/tokenizers: translates patterns, and brings the models and normalizers that are not written
- * here (WordPiece, Precompiled, Bert). Loaded when first needed: most models never need it.
+ * The one door to @huggingface/tokenizers: it translates patterns that are not known here, and stands in for the one
+ * normalizer that is not written here. Loaded when first needed: most models never need it.
  */
 import { createRequire } from 'node:module'
-import type { EncodeWord } from './bpe.ts'
-import { idOf } from './bpe.ts'
 import type { Normalize } from './normalizer.ts'
-import { invalid, type ModelJson, type Step } from './tokenizer-json.ts'
+import type { Step } from './tokenizer-json.ts'
 
 /** The classes used here; the package's own types leave them out. */
-type Library = Record<
-  'SplitPreTokenizer' | 'BertNormalizer' | 'PrecompiledNormalizer' | 'SequenceNormalizer' | 'WordPiece',
-  new (
-    step: object,
-    eosToken?: string,
-  ) => object
->
+type Library = Record<'SplitPreTokenizer' | 'PrecompiledNormalizer', new (step: object) => object>
 
 let loaded: Library | undefined
 
@@ -36,25 +28,8 @@ export function translatePattern(source: string): RegExp {
   return (step as unknown as { pattern: RegExp }).pattern
 }
 
-/** A normalizer that is not written here. */
-export function libraryNormalizer(step: Step): Normalize {
-  const { BertNormalizer, PrecompiledNormalizer, SequenceNormalizer } = library()
-  const known = new Map([
-    ['BertNormalizer', BertNormalizer],
-    ['Precompiled', PrecompiledNormalizer],
-    ['Sequence', SequenceNormalizer],
-  ])
-  const Normalizer = known.get(step.type)
-  if (Normalizer === undefined) throw invalid('normalizer.type', `${step.type} is not supported`)
-  const normalizer = new Normalizer(step) as { normalize(text: string): string }
+/** SentencePiece's table of replacements, which the library knows in outline: NFKC, and white space and controls as spaces. */
+export function precompiledNormalizer(step: Step): Normalize {
+  const normalizer = new (library().PrecompiledNormalizer)(step) as { normalize(text: string): string }
   return (text) => normalizer.normalize(text)
-}
-
-/** A model that is not written here: WordPiece. */
-export function libraryModel({ type, vocab, raw }: ModelJson): EncodeWord {
-  if (type !== 'WordPiece') throw invalid('model.type', `${type} is not supported`)
-  const model = new (library().WordPiece)(raw) as { encode(words: readonly string[]): string[] }
-  return (word, ids) => {
-    for (const token of model.encode([word])) ids.push(idOf(vocab, token)!)
-  }
 }

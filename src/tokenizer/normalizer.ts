@@ -1,13 +1,14 @@
 /** The `normalizer` of tokenizer.json: text to text, before it is split. */
 
 import { toByteLevel } from './byte-level.ts'
+import { precompiledNormalizer } from './library.ts'
 import { compilePattern, type Pattern } from './pattern.ts'
 import { invalid, nestedSteps, type Step } from './tokenizer-json.ts'
 
 export type Normalize = (text: string) => string
 
-/** `undefined` for a type that is not known here. */
-export function compileNormalizer(step: Step | null): Normalize | undefined {
+/** @throws SpoutError `config` for a type that is not known here. */
+export function compileNormalizer(step: Step | null): Normalize {
   if (step === null) return (text) => text
   switch (step.type) {
     case 'Sequence':
@@ -29,15 +30,36 @@ export function compileNormalizer(step: Step | null): Normalize | undefined {
       return toByteLevel
     case 'Replace':
       return compileReplace(step)
+    case 'BertNormalizer':
+      return compileBert(step)
+    case 'Precompiled':
+      return precompiledNormalizer(step)
     default:
-      return undefined
+      throw invalid('normalizer.type', `${step.type} is not supported`)
   }
 }
 
-function compileSequence(steps: readonly Step[]): Normalize | undefined {
+function compileSequence(steps: readonly Step[]): Normalize {
   const parts = steps.map(compileNormalizer)
-  if (parts.includes(undefined)) return undefined
-  return (text) => parts.reduce((result, part) => part!(result), text)
+  return (text) => parts.reduce((result, part) => part(result), text)
+}
+
+/** Clean, space out Chinese characters, drop accents, lowercase: each unless it is switched off. */
+function compileBert(step: Step): Normalize {
+  const parts: Normalize[] = []
+  if (step.clean_text !== false) parts.push(cleanText)
+  if (step.handle_chinese_chars !== false) parts.push((text) => text.replace(CHINESE, ' $& '))
+  if (step.strip_accents ?? step.lowercase)
+    parts.push((text) => text.normalize('NFD').replace(/\p{Mn}/gu, ''))
+  if (step.lowercase) parts.push(lowercase)
+  return (text) => parts.reduce((result, part) => part(result), text)
+}
+
+const CHINESE =
+  /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu
+
+function cleanText(text: string): string {
+  return text.replace(/(?![\t\n\r])\p{C}|\ufffd/gu, '').replace(/\p{White_Space}/gu, ' ')
 }
 
 /** Character by character: a final sigma is not looked for. */

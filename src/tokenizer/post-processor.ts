@@ -1,5 +1,5 @@
 /** The `post_processor` of tokenizer.json, for one text: the ids it puts before and after. */
-import { invalid, isObject, nestedSteps, type Step } from './tokenizer-json.ts'
+import { invalid, isId, isObject, nestedSteps, type Step } from './tokenizer-json.ts'
 
 export interface Frame {
   readonly before: readonly number[]
@@ -48,13 +48,13 @@ function specialIds(step: Step, name: unknown): number[] {
   const token =
     isObject(tokens) && typeof name === 'string' && Object.hasOwn(tokens, name) ? tokens[name] : undefined
   const ids = isObject(token) ? token.ids : undefined
-  if (!Array.isArray(ids) || !ids.every(Number.isInteger))
+  if (!Array.isArray(ids) || !ids.every(isId))
     throw invalid('post_processor.special_tokens', `has no ids of ${name}`)
   return ids
 }
 
 function pairId(value: unknown, field: string): number {
   const id = Array.isArray(value) ? value[1] : undefined
-  if (!Number.isInteger(id)) throw invalid(`post_processor.${field}`, 'is not a token with its id')
+  if (!isId(id)) throw invalid(`post_processor.${field}`, 'is not a token with its id')
   return id
 }

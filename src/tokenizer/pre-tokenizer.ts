@@ -15,13 +15,12 @@ export interface PreTokenizer {
   readonly byteLevel: boolean
 }
 
-/** `undefined` for a type that is not known here. */
-export function compilePreTokenizer(step: Step | null): PreTokenizer | undefined {
+/** @throws SpoutError `config` for a type that is not known here. */
+export function compilePreTokenizer(step: Step | null): PreTokenizer {
   const steps = step === null ? [] : flatten(step)
   const byteLevel = steps.at(-1)?.type === 'ByteLevel'
   const parts = steps.map((part, i) => compileStep(part, byteLevel && i === steps.length - 1))
-  if (parts.includes(undefined)) return undefined
-  return { split: chain(parts as SplitWords[]), byteLevel }
+  return { split: chain(parts), byteLevel }
 }
 
 function flatten(step: Step): Step[] {
@@ -35,10 +34,13 @@ function chain(parts: readonly SplitWords[]): SplitWords {
   if (first === undefined) return (text) => [text]
   if (rest.length === 0) return first
   return (text, opens) =>
-    rest.reduce((words, part) => words.flatMap((word, i) => part(word, opens && i === 0)), first(text, opens))
+    rest.reduce(
+      (words, part) => words.flatMap((word, i) => part(word, opens && i === 0 && text.startsWith(word))),
+      first(text, opens),
+    )
 }
 
-function compileStep(step: Step, last: boolean): SplitWords | undefined {
+function compileStep(step: Step, last: boolean): SplitWords {
   switch (step.type) {
     case 'ByteLevel':
       return byteLevel(step, last)
@@ -62,7 +64,7 @@ function compileStep(step: Step, last: boolean): SplitWords | undefined {
     case 'CharDelimiterSplit':
       return by(String(step.delimiter), 'Removed')
     default:
-      return undefined
+      throw invalid('pre_tokenizer.type', `${step.type} is not supported`)
   }
 }
 

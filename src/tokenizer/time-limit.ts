@@ -19,7 +19,7 @@ export interface TimeLimit {
 
 /**
  * Runs `work` on this thread, for `ms` at most.
- * @throws the error of the limit; SpoutError `failed` after Ctrl-C, whose signal is then sent again for its handlers.
+ * @throws the error of the limit; SpoutError `failed` after Ctrl-C, once its handlers have run.
  */
 export function withTimeLimit<T>(work: () => T, { ms, error }: TimeLimit): T {
   script ??= new Script(`globalThis[Symbol.for('${WORK.description}')]()`)
@@ -31,9 +31,15 @@ export function withTimeLimit<T>(work: () => T, { ms, error }: TimeLimit): T {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error()
     if (code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw cause
-    process.kill(process.pid, 'SIGINT')
+    passOn('SIGINT')
     throw new SpoutError('failed', 'tokenizer: interrupted', { cause })
   } finally {
     delete slot[WORK]
   }
+}
+
+/** What the signal would have done: its handlers, or the end of the process. */
+function passOn(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) > 0) process.emit(signal, signal)
+  else process.kill(process.pid, signal)
 }

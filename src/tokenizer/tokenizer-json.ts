@@ -42,7 +42,7 @@ export interface TokenizerJson {
   readonly raw: Readonly<Record<string, unknown>>
 }
 
-/** Far above any vocabulary in use; a table of ids must not be made as large as a file says. */
+/** Far above any vocabulary in use. */
 const MOST_IDS = 1 << 22
 
 /** @throws SpoutError `config`, `tokenizer.json: <field> …`. */
@@ -125,7 +125,8 @@ function place(tokens: (string | undefined)[], id: number, token: string): void 
   tokens[id] = token
 }
 
-function isId(value: unknown): value is number {
+/** True of what may be an id: a table of ids is never as large as a file says. */
+export function isId(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < MOST_IDS
 }
 

@@ -3,7 +3,7 @@
  * pass over the word keeps the best way to reach each place; of equal sums the one found first stays.
  */
 import { type EncodeWord, idOf } from './bpe.ts'
-import { invalid, type ModelJson } from './tokenizer-json.ts'
+import { invalid, isId, type ModelJson } from './tokenizer-json.ts'
 
 /** What an unknown character costs beside the worst token, in nats. */
 const UNKNOWN_PENALTY = 10
@@ -12,7 +12,7 @@ export function createUnigram({ vocab, raw }: ModelJson): EncodeWord {
   const scores = (raw.vocab as [string, number][]).map(([, score]) => score)
   const unknownScore =
     scores.reduce((least, score) => Math.min(least, score), Number.POSITIVE_INFINITY) - UNKNOWN_PENALTY
-  const unknown = typeof raw.unk_id === 'number' ? raw.unk_id : undefined
+  const unknown = isId(raw.unk_id) ? raw.unk_id : undefined
   const lengths = createLengths(Object.keys(vocab))
   const bytes = raw.byte_fallback === true
 

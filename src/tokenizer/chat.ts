@@ -1,0 +1,93 @@
+/**
+ * A chat into ids. Only the template may write special tokens: a message that holds the text of one must not end the turn.
+ * So such text is split by a private-use character while the template runs (it sees no whole token, and may trim, test and
+ * join as it likes), the character is taken out again, and its place is remembered as a cut that no special token may span.
+ * A chat without such text, nearly every one, goes through untouched.
+ */
+import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template.ts'
+import type { Tokenizer } from './tokenizer.ts'
+
+/** A rendered chat: the prompt text, and the offsets that no special token may span. */
+export interface RenderedChat {
+  readonly text: string
+  readonly cuts: readonly number[]
+}
+
+export interface RenderChatOptions extends RenderOptions {
+  /** Lets special-token text inside messages become tokens. Default false: it stays text. */
+  readonly allowSpecial?: boolean
+}
+
+/** @throws SpoutError `config` when the template fails. */
+export function renderChat(
+  { template, tokenizer }: { readonly template: ChatTemplate; readonly tokenizer: Tokenizer },
+  messages: readonly ChatMessage[],
+  options: RenderChatOptions = {},
+): RenderedChat {
+  const guarded = options.allowSpecial ? [] : specialTexts(tokenizer.specialTokens, [messages, options.args])
+  if (guarded.length === 0) return { text: template.render(messages, options), cuts: [] }
+  const mark = unusedCharacter([template.source, messages, options.args])
+  const split = (value: unknown) => mapTexts(value, (text) => splitTokens(text, guarded, mark))
+  const marked = { ...options, args: split(options.args ?? {}) as Record<string, unknown> }
+  return takeOut(template.render(split(messages) as ChatMessage[], marked), mark)
+}
+
+/** The ids of a rendered chat. Nothing is added: a template writes BOS itself. */
+export function encodeChat(tokenizer: Tokenizer, chat: RenderedChat): Int32Array {
+  return tokenizer.encode(chat.text, { addSpecialTokens: false, allowSpecial: true, cuts: chat.cuts })
+}
+
+/** The special tokens whose text occurs in the data. */
+function specialTexts(tokens: readonly string[], data: unknown): readonly string[] {
+  const texts: string[] = []
+  mapTexts(data, (text) => {
+    texts.push(text)
+    return text
+  })
+  return tokens.filter((token) => token !== '' && texts.some((text) => text.includes(token)))
+}
+
+/** Puts the mark after the first character of every token, overlapping ones too. */
+function splitTokens(text: string, tokens: readonly string[], mark: string): string {
+  const places = new Set<number>()
+  for (const token of tokens) {
+    for (let at = text.indexOf(token); at !== -1; at = text.indexOf(token, at + 1)) {
+      places.add(at + (token.codePointAt(0)! > 0xffff ? 2 : 1))
+    }
+  }
+  let split = ''
+  let done = 0
+  for (const place of [...places].sort((a, b) => a - b)) {
+    split += text.slice(done, place) + mark
+    done = place
+  }
+  return split + text.slice(done)
+}
+
+function takeOut(text: string, mark: string): RenderedChat {
+  const parts = text.split(mark)
+  const cuts: number[] = []
+  let length = 0
+  for (const part of parts.slice(0, -1)) {
+    length += part.length
+    cuts.push(length)
+  }
+  return { text: parts.join(''), cuts }
+}
+
+/** A private-use character that nobody else uses here. */
+function unusedCharacter(data: unknown): string {
+  const all = JSON.stringify(data)
+  for (let code = 0xe000; code < 0xf8ff; code++) {
+    const char = String.fromCharCode(code)
+    if (!all.includes(char)) return char
+  }
+  throw new RangeError('every private-use character is in use')
+}
+
+function mapTexts(value: unknown, edit: (text: string) => string): unknown {
+  if (typeof value === 'string') return edit(value)
+  if (Array.isArray(value)) return value.map((item) => mapTexts(item, edit))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapTexts(item, edit)]))
+}

@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  openedBlock,
+  type Segment,
+  THINK_MARKERS,
+  ThinkSplitter,
+  type ThinkSplitterOptions,
+  thinkMarkersOf,
+} from '../../src/generation/think-splitter.ts'
+
+function read(pieces: readonly string[], options?: ThinkSplitterOptions): Segment[] {
+  const splitter = new ThinkSplitter(options)
+  return [...pieces.flatMap((piece) => splitter.push(piece)), ...splitter.flush()]
+}
+
+function joined(segments: readonly Segment[]): { reasoning: string; answer: string } {
+  const of = (channel: string) =>
+    segments
+      .filter((s) => s.channel === channel)
+      .map((s) => s.text)
+      .join('')
+  return { reasoning: of('reasoning'), answer: of('answer') }
+}
+
+const [think] = THINK_MARKERS
+
+test('a block at the beginning is reasoning, the rest is the answer', () => {
+  expect(joined(read(['<think>\nhm\n</think>\n\nYes.']))).toEqual({ reasoning: 'hm\n', answer: 'Yes.' })
+})
+
+test('a prompt that opened the block', () => {
+  expect(joined(read(['hm\n</think>\n\nYes.'], { opened: think }))).toEqual({
+    reasoning: 'hm\n',
+    answer: 'Yes.',
+  })
+})
+
+test('an answer may speak about markers', () => {
+  const text = 'Models write <think> and </think>.\n'
+  expect(joined(read([text]))).toEqual({ reasoning: '', answer: text })
+})
+
+test('a second block before the answer', () => {
+  expect(joined(read(['<think>a</think>\n<think>b</think> c']))).toEqual({ reasoning: 'ab', answer: ' c' })
+})
+
+test('a block that never ends is reasoning', () => {
+  expect(joined(read(['<think>a</thin']))).toEqual({ reasoning: 'a</thin', answer: '' })
+})
+
+test('half a marker at the end is answer', () => {
+  expect(joined(read(['  <thi']))).toEqual({ reasoning: '', answer: '  <thi' })
+})
+
+const fragments = fc.constantFrom(
+  '<think>',
+  '</think>',
+  '<thi',
+  'nk>',
+  '</',
+  '\n',
+  ' ',
+  'a',
+  '<',
+  '>',
+  'word',
+  '[THINK]',
+  '[/THINK]',
+)
+const texts = fc.array(fragments, { maxLength: 14 }).map((parts) => parts.join(''))
+const cuts = fc.array(fc.nat(60), { maxLength: 8 })
+
+function split(text: string, places: readonly number[]): string[] {
+  const at = [0, ...places.filter((p) => p < text.length).sort((a, b) => a - b), text.length]
+  return at.slice(1).map((end, i) => text.slice(at[i], end))
+}
+
+describe('for any split', () => {
+  test.each([undefined, think])('the channels are those of the whole text (opened: %o)', (opened) => {
+    fc.assert(
+      fc.property(texts, cuts, (text, places) => {
+        const options = { markers: THINK_MARKERS, opened }
+        expect(joined(read(split(text, places), options))).toEqual(joined(read([text], options)))
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  test('nothing but markers and the line breaks after them is lost', () => {
+    fc.assert(
+      fc.property(texts, (text) => {
+        const { reasoning, answer } = joined(read([text]))
+        const strip = (t: string) => t.replace(/<\/?think>|\s/g, '')
+        expect(strip(reasoning + answer).length).toBe(strip(text).length)
+      }),
+    )
+  })
+
+  test('exactly what may begin the closing marker is held back', () => {
+    const open = fc.array(fc.constantFrom('<', '/', '</', 'think', '</th', 'a'), { maxLength: 10 })
+    fc.assert(
+      fc.property(open, (pieces) => {
+        const splitter = new ThinkSplitter({ opened: think })
+        let said = ''
+        let all = ''
+        for (const piece of pieces) {
+          all += piece
+          said += joined(splitter.push(piece)).reasoning
+          const held = [8, 7, 6, 5, 4, 3, 2, 1, 0].find((length) =>
+            all.endsWith(think!.close.slice(0, length)),
+          )!
+          fc.pre(held < 8)
+          expect(said).toBe(all.slice(0, all.length - held))
+        }
+      }),
+    )
+  })
+})
+
+test('markers of a template, and the block that a prompt left open', () => {
+  expect(thinkMarkersOf("{{ '[THINK]' }}").map((m) => m.open)).toEqual(['[THINK]'])
+  expect(thinkMarkersOf('{{ messages }}').map((m) => m.open)).toEqual(['<think>'])
+  expect(openedBlock('<|im_start|>assistant\n<think>\n')).toBe(think)
+  expect(openedBlock('<|im_start|>assistant\n<think>\n\n</think>\n\n')).toBeUndefined()
+})
