@@ -20,17 +20,24 @@ export interface ExchangeOptions {
 export interface Agents {
   readonly http: Agent
   readonly https: https.Agent
+  /** Connections through a proxy, which no agent keeps. */
+  readonly tunnels: Set<Socket>
   close(): void
 }
 
 export function createAgents(): Agents {
   const options = { keepAlive: true, maxSockets: 16 }
-  const agents = { http: new http.Agent(options), https: new https.Agent(options) }
+  const agents = {
+    http: new http.Agent(options),
+    https: new https.Agent(options),
+    tunnels: new Set<Socket>(),
+  }
   return {
     ...agents,
     close: () => {
       agents.http.destroy()
       agents.https.destroy()
+      for (const socket of agents.tunnels) socket.destroy()
     },
   }
 }
@@ -79,6 +86,8 @@ async function requestFor(url: URL, options: ExchangeOptions): Promise<ClientReq
   if (url.protocol === 'https:') {
     if (proxy === undefined) return https.request(url, { method, headers, agent: agents.https })
     const socket = await tunnel(url, proxy, options)
+    agents.tunnels.add(socket)
+    socket.once('close', () => agents.tunnels.delete(socket))
     const createConnection = () => tls.connect({ socket, servername: url.hostname })
     return https.request(url, { method, headers, agent: false, createConnection })
   }
