@@ -45,7 +45,14 @@ export function createAgents(): Agents {
 /** Sends a request without a body and answers with the response, its body unread. Rejects with Node's own errors. */
 export async function exchange(url: URL, options: ExchangeOptions): Promise<IncomingMessage> {
   options.signal?.throwIfAborted()
-  return answerTo(await requestFor(url, options), options)
+  const request = await requestFor(url, options)
+  try {
+    return await answerTo(request, options)
+  } catch (error) {
+    // A kept connection may have been closed at the other end just now: that says nothing about the hub.
+    if (!request.reusedSocket || (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error
+    return answerTo(await requestFor(url, options), options)
+  }
 }
 
 /** Drops a response nobody reads: a short body is read off so that its connection can serve again. */

@@ -1,5 +1,5 @@
 import { SpoutError } from '../../errors.ts'
-import { describeModel, type ModelDescription } from '../../model/describe-model.ts'
+import { describeModel } from '../../model/describe-model.ts'
 import type { DtypeChoice } from '../../model/dtype.ts'
 import { repoCache } from '../../model/hub-cache.ts'
 import { cacheRoot, type Environment } from '../../model/hub-environment.ts'
@@ -10,6 +10,14 @@ import type { Patience } from '../../model/retry.ts'
 import { type CachedSnapshot, scanCache, scanRepo } from '../../model/scan-cache.ts'
 import { verifySnapshot } from '../../model/verify-model.ts'
 import { createDownloadProgress, type ProgressStream } from '../terminal/download-progress.ts'
+import {
+  day,
+  descriptionJson,
+  descriptionText,
+  nameOf,
+  snapshotJson,
+  tableText,
+} from '../terminal/model-tables.ts'
 import { printable, readableSize } from '../terminal/printable.ts'
 
 // `spout models`: what is in the cache, and what to do with it. Each command prints its result on stdout, as text for
@@ -59,7 +67,7 @@ async function list(_models: readonly string[], options: ModelsOptions, io: Mode
     readableSize(snapshot.size),
     day(snapshot.lastUsed),
   ])
-  printTable(io, [['MODEL', 'REVISION', 'DTYPES', 'SIZE', 'LAST USED'], ...rows])
+  io.stdout.write(tableText([['MODEL', 'REVISION', 'DTYPES', 'SIZE', 'LAST USED'], ...rows]))
 }
 
 async function pull(models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {
@@ -176,64 +184,6 @@ function atLeastOne(models: readonly string[], command: string): readonly string
   })
 }
 
-/** What to type to get this snapshot. */
-function nameOf({ repo, refs, commit }: CachedSnapshot): string {
-  if (refs.includes('main')) return repo
-  return `${repo}@${refs[0] ?? commit}`
-}
-
-function snapshotJson(snapshot: CachedSnapshot): object {
-  const { repo, commit, refs, dtypes, size, lastUsed, folder, files } = snapshot
-  const last_used = lastUsed > 0 ? new Date(lastUsed).toISOString() : null
-  return { id: repo, revision: commit, refs, dtypes, size, files: files.length, last_used, folder }
-}
-
-function descriptionJson(d: ModelDescription): object {
-  return {
-    id: d.id,
-    revision: d.revision ?? null,
-    folder: d.folder,
-    architecture: d.architecture ?? null,
-    context_length: d.contextLength ?? null,
-    kv_bytes_per_token: d.kvBytesPerToken ?? null,
-    chat_template: d.hasChatTemplate,
-    licence: d.licence ?? null,
-    graphs: d.graphs,
-  }
-}
-
-function descriptionText(d: ModelDescription): string {
-  const unknown = 'not known'
-  const lines: [string, string][] = [
-    ['model', d.id],
-    ['revision', d.revision ?? 'a folder'],
-    ['architecture', d.architecture ?? unknown],
-    ['context', d.contextLength === undefined ? unknown : `${d.contextLength} tokens`],
-    ['KV cache', d.kvBytesPerToken === undefined ? unknown : `${readableSize(d.kvBytesPerToken)} per token`],
-    ['chat template', d.hasChatTemplate ? 'yes' : 'no'],
-    ['licence', d.licence ?? unknown],
-    ...d.graphs.map(({ dtype, file, size }): [string, string] => [
-      `dtype ${dtype}`,
-      `${readableSize(size)}  ${file}`,
-    ]),
-    ['folder', d.folder],
-  ]
-  return lines.map(([name, value]) => `${`${name}:`.padEnd(15)} ${printable(value)}\n`).join('')
-}
-
 function printJson(io: ModelsIo, value: unknown): void {
   io.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
-}
-
-function printTable(io: ModelsIo, rows: readonly (readonly string[])[]): void {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  for (const row of rows) {
-    const cells = row.map((cell, column) => printable(cell).padEnd(widths[column]!))
-    io.stdout.write(`${cells.join('  ').trimEnd()}\n`)
-  }
-}
-
-/** A date as in 2026-11-23; `-` where the file system does not tell. */
-function day(time: number): string {
-  return time > 0 ? new Date(time).toISOString().slice(0, 10) : '-'
 }
