@@ -17,20 +17,29 @@ export interface CachedModel {
   readonly lacking: readonly string[]
 }
 
-/** The cached graphs `choice` allows at a revision, the preferred first; empty where none is cached. */
-export function cachedModels(cache: RepoCache, revision: string, choice: DtypeChoice): CachedModel[] {
+/** The cached graphs `choice` allows at a revision, the preferred first, each looked at when it is asked for. */
+export function* cachedModels(
+  cache: RepoCache,
+  revision: string,
+  choice: DtypeChoice,
+): Generator<CachedModel> {
   const commit = cachedCommit(cache, revision)
-  if (commit === undefined) return []
+  if (commit === undefined) return
+  const snapshot = cache.snapshot(commit)
   const files = new Set(snapshotFiles(cache, commit))
   const known = knownFiles(cache, commit)
-  return rankGraphs(graphsBelow(cache.snapshot(commit), [...files]), choice).map((graph) => {
-    const side = SIDE_FILES.map((name) => posix.join(graph.base, name))
-    const missing = neededFiles(cache.snapshot(commit), graph, files).filter((name) => !files.has(name))
-    const lacking = side.filter(
-      (name) => known?.has(name) && !files.has(name) && !isKnownAbsent(cache, commit, name),
-    )
-    return { commit, graph, missing, lacking }
-  })
+  const isLacking = (name: string) =>
+    known?.has(name) && !files.has(name) && !isKnownAbsent(cache, commit, name)
+  for (const graph of rankGraphs(graphsBelow(snapshot, [...files]), choice)) {
+    const missing = neededFiles(snapshot, graph, files).filter((name) => !files.has(name))
+    const lacking = SIDE_FILES.map((name) => posix.join(graph.base, name)).filter(isLacking)
+    yield { commit, graph, missing, lacking }
+  }
+}
+
+/** Whether a cached model can be used. */
+export function isComplete({ missing }: CachedModel): boolean {
+  return missing.length === 0
 }
 
 /** The files without which a graph is no model. */

@@ -66,11 +66,18 @@ function checkMemory(onnxPath: string, bytes: number, memory: number): void {
   })
 }
 
+/** The facts read last, and of which file: a model's are asked for more than once while it is found. */
+let known: { readonly key: string; readonly facts: OnnxFacts } | undefined
+
 /** The facts of a graph. Throws `config` where it is no ONNX graph or is cut off. */
 export function factsOf(onnxPath: string, options: CheckOptions = {}): OnnxFacts {
-  const { size } = regularFile(onnxPath, options)
+  const { size, mtimeMs, ino } = regularFile(onnxPath, options)
+  const key = `${onnxPath}\0${size} ${mtimeMs} ${ino}`
+  if (known?.key === key) return known.facts
   try {
-    return readOnnxFacts(onnxPath, size)
+    const facts = readOnnxFacts(onnxPath, size)
+    known = { key, facts }
+    return facts
   } catch (cause) {
     if (!(cause instanceof WireError)) throw cause
     throw new BrokenFile(onnxPath, `cut off or not an ONNX graph (${size} bytes)`, { ...options, cause })

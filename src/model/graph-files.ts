@@ -1,7 +1,9 @@
+import { statSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { dtypeOfFileName, type GraphFile } from './dtype.ts'
 import { type JsonObject, readJsonFile } from './json-file.ts'
 import { listFiles } from './list-files.ts'
+import { type OnnxFacts, readOnnxFacts } from './onnx-facts.ts'
 import type { Dtype } from './resolved-model.ts'
 
 // Where the graphs of a repository lie. Three layouts are in use: `onnx/model*.onnx`, `model*.onnx` at the root,
@@ -60,8 +62,28 @@ export function graphsBelow(folder: string, files: readonly string[] = listFiles
     const decoder = genaiDecoder(readJsonFile(join(folder, base, 'genai_config.json')) ?? {})
     return decoder === undefined ? [] : [[base, decoder] as const]
   })
-  return findGraphs(files, new Map(decoders))
+  return findGraphs(files, new Map(decoders)).map((graph) => looked(folder, graph, files))
 }
+
+/** A genai folder's `model.onnx` does not say what it is; the graph itself does. */
+function looked(folder: string, graph: GraphFile, files: readonly string[]): GraphFile {
+  if (graph.dtype !== 'fp32' || !files.includes(posix.join(folderOf(graph.path), 'genai_config.json')))
+    return graph
+  try {
+    const path = join(folder, graph.path)
+    return { ...graph, dtype: dtypeOfFacts(readOnnxFacts(path, statSync(path).size)) }
+  } catch {
+    return graph
+  }
+}
+
+function dtypeOfFacts({ narrowWeights, inputs }: OnnxFacts): Dtype {
+  const halves = inputs.some(({ elementType }) => elementType === FLOAT16)
+  if (narrowWeights) return halves ? 'q4f16' : 'q4'
+  return halves ? 'fp16' : 'fp32'
+}
+
+const FLOAT16 = 10
 
 /** The decoder's file in a parsed genai_config.json, below the folder of that file. */
 export function genaiDecoder(config: JsonObject): string | undefined {

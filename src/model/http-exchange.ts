@@ -20,17 +20,24 @@ export interface ExchangeOptions {
 export interface Agents {
   readonly http: Agent
   readonly https: https.Agent
+  /** Connections through a proxy, which no agent keeps. */
+  readonly tunnels: Set<Socket>
   close(): void
 }
 
 export function createAgents(): Agents {
   const options = { keepAlive: true, maxSockets: 16 }
-  const agents = { http: new http.Agent(options), https: new https.Agent(options) }
+  const agents = {
+    http: new http.Agent(options),
+    https: new https.Agent(options),
+    tunnels: new Set<Socket>(),
+  }
   return {
     ...agents,
     close: () => {
       agents.http.destroy()
       agents.https.destroy()
+      for (const socket of agents.tunnels) socket.destroy()
     },
   }
 }
@@ -38,7 +45,14 @@ export function createAgents(): Agents {
 /** Sends a request without a body and answers with the response, its body unread. Rejects with Node's own errors. */
 export async function exchange(url: URL, options: ExchangeOptions): Promise<IncomingMessage> {
   options.signal?.throwIfAborted()
-  return answerTo(await requestFor(url, options), options)
+  const request = await requestFor(url, options)
+  try {
+    return await answerTo(request, options)
+  } catch (error) {
+    // A kept connection may have been closed at the other end just now: that says nothing about the hub.
+    if (!request.reusedSocket || (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error
+    return answerTo(await requestFor(url, options), options)
+  }
 }
 
 /** Drops a response nobody reads: a short body is read off so that its connection can serve again. */
@@ -79,6 +93,8 @@ async function requestFor(url: URL, options: ExchangeOptions): Promise<ClientReq
   if (url.protocol === 'https:') {
     if (proxy === undefined) return https.request(url, { method, headers, agent: agents.https })
     const socket = await tunnel(url, proxy, options)
+    agents.tunnels.add(socket)
+    socket.once('close', () => agents.tunnels.delete(socket))
     const createConnection = () => tls.connect({ socket, servername: url.hostname })
     return https.request(url, { method, headers, agent: false, createConnection })
   }

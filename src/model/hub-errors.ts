@@ -89,7 +89,7 @@ function until(waitMs: number): string {
 export function connectionError(error: unknown, at: URL, proxy?: URL): TransientError {
   const code = (error as NodeJS.ErrnoException).code ?? ''
   const name = proxy ? `proxy ${proxy.host}` : `hub: ${at.host}`
-  const reason = REASONS[code] ?? (isTls(code) ? `TLS: ${code}` : (error as Error).message || code)
+  const reason = REASONS[code] ?? (isTls(code) ? `TLS: ${code}` : oneLine((error as Error).message || code))
   const final = new SpoutError('unavailable', `${name}: ${reason}`, { hint: connectHint(code), cause: error })
   return new TransientError(final, {
     hopeless: HOPELESS.has(code) || isTls(code) || error instanceof ProxyError,
@@ -108,6 +108,10 @@ const REASONS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no network',
   EPIPE: 'connection closed',
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').slice(0, 200)
 }
 
 function connectHint(code: string): string {

@@ -41,8 +41,15 @@ export class HubRequests {
   }
 
   /** Asks about a file: redirects to another host are not followed, the hub has said all it knows. */
-  head(url: URL): Promise<Answer> {
-    return this.#follow(url, { method: 'HEAD', headers: {}, idleMs: this.#options.patience.answerMs })
+  async head(url: URL): Promise<Answer> {
+    const answer = await this.#follow(url, {
+      method: 'HEAD',
+      headers: {},
+      idleMs: this.#options.patience.answerMs,
+    })
+    // Without a body there is still an end, and until it is read the connection serves nobody else.
+    answer.response.resume()
+    return answer
   }
 
   /** Asks for a file from byte `offset` on, or for an answer of the API where no offset is named. */

@@ -1,4 +1,4 @@
-import { type Field, ProtobufFile, WireError } from './protobuf-file.ts'
+import { type FieldVisitor, ProtobufFile, WireError } from './protobuf-file.ts'
 
 // What must be known of a graph before a session is made of it: which files its weights lie in, and what it is fed
 // with. Field numbers are those of onnx.proto. Tensors hide in more places than the list of initializers: in sparse
@@ -44,11 +44,16 @@ export function readOnnxFacts(path: string, size: number): OnnxFacts {
   }
 }
 
+/**
+ * Walks a model. One method for each kind of message; all but those that have something to remember of their message are
+ * visitors made once, since a graph has thousands of them.
+ */
 class FactReader {
   readonly #file: ProtobufFile
   readonly #tensors: ExternalTensor[] = []
   readonly #inputs: GraphInput[] = []
   #narrow = false
+  #depth = 0
 
   constructor(file: ProtobufFile) {
     this.#file = file
@@ -56,61 +61,61 @@ class FactReader {
 
   read(): OnnxFacts {
     let graphs = 0
-    const whole = { number: 0, wire: 2, value: 0, start: 0, end: this.#file.size }
-    this.#each(whole, {
-      7: (graph) => {
+    this.#file.eachField(0, this.#file.size, (number, start, end) => {
+      if (number === 7) {
         graphs++
-        this.#graph(graph, 0)
-      },
-      25: (fn) => this.#each(fn, { 7: (node) => this.#node(node, 0) }),
+        this.#graph(start, end)
+      } else if (number === 25) this.#each(start, end, this.#functionField)
     })
     if (graphs !== 1) throw new WireError(`${graphs} graphs where there should be one`)
     return { externalTensors: this.#tensors, inputs: this.#inputs, narrowWeights: this.#narrow }
   }
 
-  #graph(graph: Field, depth: number): void {
-    if (depth > DEEPEST) throw new WireError('subgraphs nested too deep')
-    this.#each(graph, {
-      1: (node) => this.#node(node, depth),
-      5: (tensor) => this.#tensor(tensor),
-      11: (input) => depth === 0 && this.#inputs.push(this.#input(input)),
-      15: (sparse) => this.#sparse(sparse),
-    })
+  #graph(start: number, end: number): void {
+    if (++this.#depth > DEEPEST) throw new WireError('subgraphs nested too deep')
+    this.#each(start, end, this.#graphField)
+    this.#depth--
   }
 
-  #node(node: Field, depth: number): void {
-    if (depth === 0) this.#narrow ||= this.#file.includes(node, NARROW)
-    if (!this.#file.includes(node, LOCATION)) return
-    this.#each(node, {
-      5: (attribute) =>
-        this.#each(attribute, {
-          5: (tensor) => this.#tensor(tensor),
-          6: (graph) => this.#graph(graph, depth + 1),
-          10: (tensor) => this.#tensor(tensor),
-          11: (graph) => this.#graph(graph, depth + 1),
-          22: (sparse) => this.#sparse(sparse),
-          23: (sparse) => this.#sparse(sparse),
-        }),
-    })
+  readonly #graphField: FieldVisitor = (number, start, end) => {
+    if (number === 1) this.#node(start, end)
+    else if (number === 5) this.#tensor(start, end)
+    else if (number === 11 && this.#depth === 1) this.#inputs.push(this.#input(start, end))
+    else if (number === 15) this.#each(start, end, this.#sparseField)
   }
 
-  #sparse(sparse: Field): void {
-    this.#each(sparse, { 1: (values) => this.#tensor(values), 2: (indices) => this.#tensor(indices) })
+  readonly #functionField: FieldVisitor = (number, start, end) => {
+    if (number === 7) this.#node(start, end)
   }
 
-  #tensor(tensor: Field): void {
-    const entries = new Map<string, string>()
-    let external = false
-    this.#each(tensor, {
-      13: (entry) => {
-        external = true
-        entries.set(...this.#entry(entry))
-      },
-      14: (place) => {
-        external ||= place.value === 1
-      },
+  #node(start: number, end: number): void {
+    if (this.#depth === 1) this.#narrow ||= this.#file.includes(start, end, NARROW)
+    if (this.#file.includes(start, end, LOCATION)) this.#each(start, end, this.#nodeField)
+  }
+
+  readonly #nodeField: FieldVisitor = (number, start, end) => {
+    if (number === 5) this.#each(start, end, this.#attributeField)
+  }
+
+  readonly #attributeField: FieldVisitor = (number, start, end) => {
+    if (number === 5 || number === 10) this.#tensor(start, end)
+    else if (number === 6 || number === 11) this.#graph(start, end)
+    else if (number === 22 || number === 23) this.#each(start, end, this.#sparseField)
+  }
+
+  /** A sparse tensor is two tensors: values and indices. */
+  readonly #sparseField: FieldVisitor = (number, start, end) => {
+    if (number === 1 || number === 2) this.#tensor(start, end)
+  }
+
+  #tensor(start: number, end: number): void {
+    let entries: Map<string, string> | undefined
+    this.#each(start, end, (number, from, to, value) => {
+      const marked = number === 14 && value === 1
+      if (number === 13 || marked) entries ??= new Map()
+      if (number === 13) entries?.set(...this.#entry(from, to))
     })
-    if (!external) return
+    if (entries === undefined) return
     const length = entries.get('length')
     this.#tensors.push({
       location: entries.get('location') ?? '',
@@ -119,55 +124,40 @@ class FactReader {
     })
   }
 
-  #entry(entry: Field): [key: string, value: string] {
+  #entry(start: number, end: number): [key: string, value: string] {
     let key = ''
     let value = ''
-    this.#each(entry, {
-      1: (field) => {
-        key = this.#file.text(field)
-      },
-      2: (field) => {
-        value = this.#file.text(field)
-      },
+    this.#each(start, end, (number, from, to) => {
+      if (number === 1) key = this.#file.text(from, to)
+      else if (number === 2) value = this.#file.text(from, to)
     })
     return [key, value]
   }
 
-  #input(input: Field): GraphInput {
+  #input(start: number, end: number): GraphInput {
     const dims: (number | undefined)[] = []
     let name = ''
     let elementType = 0
-    this.#each(input, {
-      1: (field) => {
-        name = this.#file.text(field)
-      },
-      2: (type) =>
-        this.#each(type, {
-          1: (tensor) =>
-            this.#each(tensor, {
-              1: (field) => {
-                elementType = field.value
-              },
-              2: (shape) => this.#each(shape, { 1: (dim) => dims.push(this.#dimension(dim)) }),
-            }),
-        }),
+    const ofTensor: FieldVisitor = (number, from, to, value) => {
+      if (number === 1) elementType = value
+      else if (number === 2) this.#each(from, to, (n, f, t) => n === 1 && dims.push(this.#dimension(f, t)))
+    }
+    this.#each(start, end, (number, from, to) => {
+      if (number === 1) name = this.#file.text(from, to)
+      else if (number === 2) this.#each(from, to, (n, f, t) => n === 1 && this.#each(f, t, ofTensor))
     })
     return { name, elementType, dims }
   }
 
-  #dimension(dim: Field): number | undefined {
-    let value: number | undefined
-    this.#each(dim, {
-      1: (field) => {
-        value = field.value
-      },
+  #dimension(start: number, end: number): number | undefined {
+    let size: number | undefined
+    this.#each(start, end, (number, _from, _to, value) => {
+      if (number === 1) size = value
     })
-    return value
+    return size
   }
 
-  /** Visits the fields of a message by their numbers. */
-  #each(message: Field, visitors: Readonly<Record<number, (field: Field) => unknown>>): void {
-    if (message.wire !== 2) throw new WireError(`a message has wire type ${message.wire}`)
-    this.#file.eachField(message.start, message.end, (field) => visitors[field.number]?.(field))
+  #each(start: number, end: number, visit: FieldVisitor): void {
+    this.#file.eachField(start, end, visit)
   }
 }

@@ -3,15 +3,11 @@ import { closeSync, openSync, readSync } from 'node:fs'
 // Protobuf's wire format, read from a file without reading the file: a window of it is held, and whatever is not
 // asked for is skipped by its length. A graph of a gigabyte costs some small reads.
 
-/** One field of a message. Of a length-delimited field (`wire` 2) `start` and `end` bound the content. */
-export interface Field {
-  readonly number: number
-  readonly wire: number
-  /** The value of a varint, as far as a number can hold it. */
-  readonly value: number
-  readonly start: number
-  readonly end: number
-}
+/**
+ * Told of one field of a message: its number, the bytes between which its content lies in the file, and, of a number, its
+ * value as far as a number holds it.
+ */
+export type FieldVisitor = (number: number, start: number, end: number, value: number) => void
 
 /** The bytes do not follow the wire format. */
 export class WireError extends Error {
@@ -36,7 +32,7 @@ export class ProtobufFile {
   }
 
   /** Calls `visit` for every field between `start` and `end`. Throws `WireError` where a field does not fit. */
-  eachField(start: number, end: number, visit: (field: Field) => void): void {
+  eachField(start: number, end: number, visit: FieldVisitor): void {
     for (let at = start; at < end; ) {
       const key = this.#varint(at, end)
       const wire = key & 7
@@ -45,20 +41,20 @@ export class ProtobufFile {
       const contentStart = this.#next
       const contentEnd = contentStart + contentLength(wire, value)
       if (contentEnd > end) throw new WireError(`a field ends at byte ${contentEnd}, beyond byte ${end}`)
-      visit({ number: Math.floor(key / 8), wire, value, start: contentStart, end: contentEnd })
+      visit(Math.floor(key / 8), contentStart, contentEnd, value)
       at = contentEnd
     }
   }
 
-  /** The content of a field as UTF-8, cut after `WINDOW` bytes. */
-  text({ start, end }: Field): string {
+  /** The bytes from `start` to `end` as UTF-8, cut after `WINDOW` of them. */
+  text(start: number, end: number): string {
     const stop = Math.min(end, start + WINDOW)
     if (start < this.#windowStart || stop > this.#windowEnd) this.#fill(start)
     return this.#window.toString('utf8', start - this.#windowStart, stop - this.#windowStart)
   }
 
-  /** Whether the content of a field holds `needle`, wherever and in whatever it is nested. */
-  includes({ start, end }: Field, needle: Buffer): boolean {
+  /** Whether the bytes from `start` to `end` hold `needle`. */
+  includes(start: number, end: number, needle: Buffer): boolean {
     for (let at = start; at + needle.length <= end; at = this.#windowEnd - needle.length + 1) {
       if (at < this.#windowStart || Math.min(end, at + needle.length) > this.#windowEnd) this.#fill(at)
       const stop = Math.min(end, this.#windowEnd)

@@ -69,7 +69,6 @@ async function pullWith(client: HubClient, request: PullRequest, stop: AbortCont
   const { id, cache, dtype, note } = request
   const commit = isCommit(id.revision) ? id.revision : await client.commit(id.repo, id.revision)
   const tree = new Map((await client.tree(id.repo, commit)).map((entry) => [entry.path, entry]))
-  prepareCache(request)
   const files = new SnapshotFiles({
     ...request,
     client,
@@ -77,7 +76,10 @@ async function pullWith(client: HubClient, request: PullRequest, stop: AbortCont
     copy: withoutSymlinks(request.env),
     signal: stop.signal,
   })
-  const fetch = (entries: readonly TreeEntry[]) => fetchAll(files, entries, stop)
+  const fetch = async (entries: readonly TreeEntry[]) => {
+    if (entries.length > 0) prepareCache(request)
+    await fetchAll(files, entries, stop)
+  }
   const decoders = await decodersOf(tree, (name) => cache.file(commit, name), fetch)
   const graph = chooseGraph(findGraphs([...tree.keys()], decoders), dtype, id.repo)
   note?.(`dtype ${graph.dtype}: ${graph.path}`, 'info')
@@ -133,13 +135,9 @@ function weightFiles(tree: ReadonlyMap<string, TreeEntry>, graph: GraphFile, pat
   )
   const lost = names.find((name) => !tree.has(name))
   if (lost === undefined) return entriesOf(tree, names)
-  throw new SpoutError(
-    'config',
-    `${graph.path}: its weights should lie in ${lost}, which the repository has not`,
-    {
-      hint: 'take another dtype with --dtype',
-    },
-  )
+  throw new SpoutError('config', `${graph.path}: its weights lie in ${lost}, which the repository has not`, {
+    hint: 'take another dtype with --dtype',
+  })
 }
 
 function entriesOf(tree: ReadonlyMap<string, TreeEntry>, paths: readonly string[]): TreeEntry[] {

@@ -2,7 +2,7 @@ import { realpathSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { cacheWarning } from './cache-owner.ts'
-import { type CachedModel, cachedModels } from './cached-model.ts'
+import { type CachedModel, cachedModels, isComplete } from './cached-model.ts'
 import { BrokenFile, checkModelFiles } from './check-model-files.ts'
 import { chooseGraph, type DtypeChoice, type GraphFile } from './dtype.ts'
 import { graphsBelow } from './graph-files.ts'
@@ -48,7 +48,7 @@ export interface ResolveOptions {
  */
 export async function resolveModel(options: ResolveOptions): Promise<ResolvedModel> {
   if (isFolder(options.model)) return resolveFolder(options)
-  return resolveHubModel({ ...options, env: options.env ?? process.env })
+  return resolveHubModel(options)
 }
 
 /** A model in a folder, which is used as it is. */
@@ -68,38 +68,39 @@ interface HubPlace {
   readonly cache: RepoCache
 }
 
-async function resolveHubModel(options: ResolveOptions & { env: Environment }): Promise<ResolvedModel> {
-  const { model, env, cacheDir, dtype = 'auto', refresh, note } = options
+/** The same for what can only be a name on the hub. */
+export async function resolveHubModel(options: ResolveOptions): Promise<ResolvedModel> {
+  const { model, env = process.env, cacheDir, dtype = 'auto', refresh, note } = options
   const id = parseHubId(model)
   const root = cacheRoot(env, cacheDir)
   const place = { id, root, cache: repoCache(root, id.repo) }
-  const cached = cachedModels(place.cache, id.revision, dtype)
   const offline = options.offline || isOffline(env)
-  const usable = offline
-    ? cached.find(isComplete)
-    : cached.slice(0, 1).find((m) => isComplete(m) && knowsAll(m))
   warnOfOthers(place, options)
+  const usable = cachedModel(place, { dtype, offline })
   if (usable !== undefined && (!refresh || offline)) {
     note?.(`dtype ${usable.graph.dtype}: ${usable.graph.path}, cached`, 'info')
     return checked(place, usable, options)
   }
-  if (offline) throw notCached(options, place, cached)
-  return checked(place, await pullOrFallBack(place, options, cached.find(isComplete)), options)
+  if (offline) throw notCached(options, place)
+  return checked(place, await pullOrFallBack(place, { ...options, env }), options)
 }
 
-function isComplete({ missing }: CachedModel): boolean {
-  return missing.length === 0
-}
-
-function knowsAll({ lacking }: CachedModel): boolean {
-  return lacking.length === 0
+/**
+ * The cached model to use. Offline the best that is whole; else only the preferred one of those here, and only when
+ * nothing is known to be lacking: the rest of it can be had.
+ */
+function cachedModel({ cache, id }: HubPlace, { dtype, offline }: { dtype: DtypeChoice; offline: boolean }) {
+  for (const model of cachedModels(cache, id.revision, dtype)) {
+    if (isComplete(model) && (offline || model.lacking.length === 0)) return model
+    if (!offline) return undefined
+  }
+  return undefined
 }
 
 /** Downloads what is missing; a hub out of reach is no reason to stop where the cache would do. */
 async function pullOrFallBack(
   { id, root, cache }: HubPlace,
   options: ResolveOptions & { env: Environment },
-  complete: CachedModel | undefined,
 ): Promise<Pick<CachedModel, 'commit' | 'graph'>> {
   const { env, signal, onProgress, note, dtype = 'auto', repair = false } = options
   const [{ pullModel }, { PATIENCE }] = await Promise.all([import('./pull-model.ts'), import('./retry.ts')])
@@ -109,6 +110,7 @@ async function pullOrFallBack(
     return await pullModel(request)
   } catch (error) {
     signal?.throwIfAborted()
+    const complete = cachedModel({ id, root, cache }, { dtype, offline: true })
     const passing =
       error instanceof SpoutError && (error.code === 'unavailable' || error.code === 'try-later')
     if (!passing || complete === undefined) throw error
@@ -156,20 +158,17 @@ function repairOf({ repo, revision }: HubId): string {
   return `spout models pull --repair ${repo}${revision === 'main' ? '' : `@${revision}`}`
 }
 
-function notCached(
-  { model, dtype = 'auto' }: ResolveOptions,
-  { id, cache }: HubPlace,
-  partial: CachedModel[],
-) {
-  const hint = `without --offline and HF_HUB_OFFLINE: spout models pull ${model}${dtype === 'auto' ? '' : ` --dtype ${dtype}`}`
-  const missing = partial[0]?.missing
-  if (missing !== undefined) {
-    return new SpoutError('not-found', `${model}: offline, and not cached: ${missing.join(', ')}`, { hint })
+function notCached({ model, dtype = 'auto' }: ResolveOptions, { id, cache }: HubPlace): SpoutError {
+  const hint = `with a network: spout models pull ${model}${dtype === 'auto' ? '' : ` --dtype ${dtype}`}`
+  const [partial] = cachedModels(cache, id.revision, dtype)
+  if (partial !== undefined) {
+    return new SpoutError('not-found', `${model}: not cached: ${partial.missing.join(', ')}`, { hint })
   }
-  const others = dtype === 'auto' ? [] : cachedModels(cache, id.revision, 'auto').filter(isComplete)
-  const detail = others.length > 0 ? `dtype ${dtype} is not cached` : 'the model is not cached'
-  const instead = others.length > 0 ? `--dtype ${others.map((m) => m.graph.dtype).join(' | ')}, or ` : ''
-  return new SpoutError('not-found', `${model}: offline, and ${detail}`, { hint: instead + hint })
+  const others = [...cachedModels(cache, id.revision, 'auto')].filter(isComplete)
+  if (others.length === 0) return new SpoutError('not-found', `${model}: not cached`, { hint })
+  return new SpoutError('not-found', `${model}: dtype ${dtype} is not cached`, {
+    hint: `--dtype ${others.map(({ graph }) => graph.dtype).join(' | ')}, or ${hint}`,
+  })
 }
 
 function warnOfOthers({ root, cache }: HubPlace, { strict, note }: ResolveOptions): void {

@@ -166,11 +166,7 @@ describe('offline', () => {
   })
 
   it('H2: a model that is not cached is named, and the command that fetches it', async () => {
-    await expectFailure(
-      pull(hub, root, { offline: true }),
-      'not-found',
-      /offline, and the model is not cached/,
-    )
+    await expectFailure(pull(hub, root, { offline: true }), 'not-found', /^org\/name: not cached$/)
     const error = await pull(hub, root, { offline: true, dtype: 'q8' }).catch((e) => e)
     expect(error.hint).toContain('spout models pull org/name --dtype q8')
     expect(hub.requests).toEqual([])

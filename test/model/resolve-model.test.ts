@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { resolveModel } from '../../src/model/resolve-model.ts'
+import { onnxBytes } from '../support/tiny-onnx.ts'
 
 const COMMIT = '0123456789abcdef0123456789abcdef01234567'
 
 function write(folder: string, files: readonly string[]): string {
   for (const file of files) {
     mkdirSync(dirname(join(folder, file)), { recursive: true })
-    writeFileSync(join(folder, file), '{}')
+    writeFileSync(join(folder, file), file.endsWith('.onnx') ? onnxBytes() : '{}')
   }
   return folder
 }
@@ -74,7 +75,8 @@ describe('a cached model', () => {
     for (const file of ['config.json', 'tokenizer.json']) {
       symlinkSync('../../blobs/a', join(repo, 'snapshots', COMMIT, file))
     }
-    symlinkSync('../../../blobs/a', join(repo, 'snapshots', COMMIT, 'onnx/model_q4.onnx'))
+    writeFileSync(join(repo, 'blobs/b'), onnxBytes())
+    symlinkSync('../../../blobs/b', join(repo, 'snapshots', COMMIT, 'onnx/model_q4.onnx'))
   })
 
   it('is found by its branch and by its commit', async () => {

@@ -1,0 +1,77 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { weightsOf } from './cached-model.ts'
+import { factsOf } from './check-model-files.ts'
+import { CARD, graphsBelow } from './graph-files.ts'
+import { readJsonFile, readTextFile } from './json-file.ts'
+import { kvBytesPerToken } from './kv-size.ts'
+import { statusOf } from './list-files.ts'
+import { loadModelConfig } from './model-config.ts'
+import type { Dtype, ResolvedModel } from './resolved-model.ts'
+
+/** What people ask of a model before they use it. */
+export interface ModelDescription {
+  readonly id: string
+  readonly revision: string | undefined
+  readonly folder: string
+  /** The class of the model, as its config names it. */
+  readonly architecture: string | undefined
+  /** Most tokens of prompt and answer together. */
+  readonly contextLength: number | undefined
+  /** Of the graph that would be used. */
+  readonly kvBytesPerToken: number | undefined
+  readonly hasChatTemplate: boolean
+  readonly licence: string | undefined
+  readonly graphs: readonly GraphDescription[]
+}
+
+export interface GraphDescription {
+  readonly dtype: Dtype
+  readonly file: string
+  /** Bytes of graph and weights. */
+  readonly size: number
+}
+
+/** Describes a model whose files are on this disk. Throws `config`. */
+export function describeModel(model: ResolvedModel): ModelDescription {
+  const config = loadModelConfig(model.folder)
+  const [architecture] = [config.raw.architectures].flat()
+  return {
+    id: model.id,
+    revision: model.revision,
+    folder: model.folder,
+    architecture: typeof architecture === 'string' ? architecture : config.modelType,
+    contextLength: config.contextLength,
+    kvBytesPerToken: kvBytesPerToken(factsOf(model.onnxPath), config),
+    hasChatTemplate: hasChatTemplate(model.folder),
+    licence: licenceOf(model.folder),
+    graphs: graphsOf(model.folder),
+  }
+}
+
+function graphsOf(folder: string): GraphDescription[] {
+  return graphsBelow(folder).flatMap((graph) => {
+    const files = [graph.path, ...weightsOf(folder, graph)].map((name) => join(folder, name))
+    if (files.some((path) => statusOf(path) === undefined)) return []
+    const size = files.reduce((sum, path) => sum + statSync(path).size, 0)
+    return [{ dtype: graph.dtype, file: graph.path, size }]
+  })
+}
+
+/** Whether a model says how messages become a prompt: in a file of its own or in the tokenizer's config. */
+function hasChatTemplate(folder: string): boolean {
+  if (['chat_template.jinja', 'chat_template.json'].some((name) => statusOf(join(folder, name))?.isFile()))
+    return true
+  const template = readJsonFile(join(folder, 'tokenizer_config.json'))?.chat_template
+  return typeof template === 'string' || Array.isArray(template)
+}
+
+/** The licence the model card names, of the folder or of the snapshot the folder is in. */
+function licenceOf(folder: string): string | undefined {
+  const snapshot = /^.*[\\/]snapshots[\\/][0-9a-f]{40}(?=[\\/]|$)/.exec(folder)?.[0] ?? folder
+  const front = /^---\r?\n(.*?)\r?\n---/s.exec(readTextFile(join(snapshot, CARD)) ?? '')?.[1] ?? ''
+  const field = (name: string) =>
+    new RegExp(`^${name}:[ \\t]*["']?([^"'\\r\\n]+)`, 'm').exec(front)?.[1]?.trim()
+  const licence = field('license')
+  return licence === 'other' ? (field('license_name') ?? licence) : licence
+}

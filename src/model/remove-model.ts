@@ -1,0 +1,75 @@
+import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+import { SpoutError } from '../errors.ts'
+import { cacheError } from './cache-errors.ts'
+import { cachedCommit, type RepoCache, repoCache } from './hub-cache.ts'
+import { parseHubId } from './model-id.ts'
+import { type CachedSnapshot, refsOf, scanRepo } from './scan-cache.ts'
+
+// Taking a model out of the cache. Names go before what they name: first the refs, then the snapshot, then the blobs
+// that no other snapshot needs, so that a removal broken off leaves nothing that points to nothing.
+
+export interface Removed {
+  readonly repo: string
+  readonly commits: readonly string[]
+  /** Bytes of blobs that no remaining snapshot needs. */
+  readonly freed: number
+}
+
+/**
+ * Removes a model, or, where a revision is named, that revision alone. With `dryRun` it only tells.
+ * Throws `not-found` where it is not cached, `cache` where it cannot be removed.
+ */
+export function removeModel(root: string, model: string, { dryRun = false } = {}): Removed {
+  const { repo, revision } = parseHubId(model)
+  const cache = repoCache(root, repo)
+  const all = scanRepo(cache)
+  const commit = model.includes('@') ? cachedCommit(cache, revision) : undefined
+  const going = model.includes('@') ? all.filter((snapshot) => snapshot.commit === commit) : all
+  if (going.length === 0 && (model.includes('@') || !existsSync(cache.folder))) {
+    throw new SpoutError('not-found', `${model}: not in the cache`, { hint: 'spout models list --all' })
+  }
+  const files = filesOnlyOf(going, all, cache)
+  const removed = {
+    repo,
+    commits: going.map((snapshot) => snapshot.commit),
+    freed: [...files.values()].reduce((sum, size) => sum + size, 0),
+  }
+  if (dryRun) return removed
+  try {
+    const refs = refsOf(cache)
+    for (const { commit } of going)
+      for (const ref of refs.get(commit) ?? []) rmSync(cache.ref(ref), { force: true })
+    for (const { folder, commit } of going) {
+      rmSync(folder, { recursive: true, force: true })
+      rmSync(cache.tree(commit), { force: true })
+      rmSync(join(cache.folder, '.no_exist', commit), { recursive: true, force: true })
+    }
+    for (const file of files.keys()) rmSync(file, { force: true })
+    if (going.length === all.length) removeRest(cache.folder, dirname(cache.lock('0'.repeat(40))))
+  } catch (error) {
+    throw cacheError(error, cache.folder)
+  }
+  return removed
+}
+
+/** The files that go with the going snapshots and no other needs, with the bytes each frees. */
+function filesOnlyOf(going: readonly CachedSnapshot[], all: readonly CachedSnapshot[], cache: RepoCache) {
+  const staying = new Set(
+    all.filter((s) => !going.includes(s)).flatMap((s) => s.files.map((file) => file.blob)),
+  )
+  const freed = new Map<string, number>()
+  for (const { blob, size } of going.flatMap((snapshot) => snapshot.files)) {
+    // Whatever a pointer may lead to, only files of this model are removed.
+    if (staying.has(blob) || !blob.startsWith(cache.folder + sep)) continue
+    // A blob in Python's shared store is a link itself: only the link is ours to remove.
+    freed.set(blob, lstatSync(blob).isSymbolicLink() ? 0 : size)
+  }
+  return freed
+}
+
+/** Removes the folder of a model that has no snapshot any more, and that of its locks when it is empty. */
+function removeRest(folder: string, locks: string): void {
+  rmSync(folder, { recursive: true, force: true })
+  if (existsSync(locks) && readdirSync(locks).length === 0) rmdirSync(locks)
+}

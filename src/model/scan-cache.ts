@@ -1,0 +1,105 @@
+import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { cachedModels, isComplete } from './cached-model.ts'
+import { isEtag, type RepoCache, repoCache, snapshotFiles } from './hub-cache.ts'
+import { listFiles } from './list-files.ts'
+import { isCommit, isRepo } from './model-id.ts'
+import type { Dtype } from './resolved-model.ts'
+
+// What the cache holds, told by looking: every model, every snapshot of it, and which blobs each snapshot needs.
+
+export interface CachedSnapshot {
+  readonly repo: string
+  readonly commit: string
+  /** Branches, tags and pull requests that are this commit. */
+  readonly refs: readonly string[]
+  readonly folder: string
+  readonly files: readonly CachedFile[]
+  /** Bytes of its files, each blob counted once. */
+  readonly size: number
+  /** The dtypes that can be used. */
+  readonly dtypes: readonly Dtype[]
+  /** When any of its files was last read, in milliseconds, as far as the file system notes that. */
+  readonly lastUsed: number
+}
+
+export interface CachedFile {
+  /** Path in the snapshot. */
+  readonly name: string
+  /** The file that has the bytes; its name is the blob's unless the cache goes without symlinks. */
+  readonly blob: string
+  readonly size: number
+}
+
+/** All models in the cache, by name. Empty where there is no cache. */
+export function scanCache(root: string): CachedSnapshot[] {
+  return namesIn(root)
+    .map((name) => repoOf(name))
+    .filter((repo) => repo !== undefined)
+    .sort()
+    .flatMap((repo) => scanRepo(repoCache(root, repo)))
+}
+
+/** The snapshots of one model. */
+export function scanRepo(cache: RepoCache): CachedSnapshot[] {
+  const refs = refsOf(cache)
+  return namesIn(join(cache.folder, 'snapshots'))
+    .filter(isCommit)
+    .map((commit) => scanSnapshot(cache, commit, refs.get(commit) ?? []))
+}
+
+/** The refs of a model, by the commit they name. */
+export function refsOf(cache: RepoCache): Map<string, string[]> {
+  const refs = new Map<string, string[]>()
+  for (const name of listFiles(join(cache.folder, 'refs'))) {
+    const commit = readFileSync(join(cache.folder, 'refs', name), 'utf8').trim()
+    refs.set(commit, [...(refs.get(commit) ?? []), name])
+  }
+  return refs
+}
+
+function scanSnapshot(cache: RepoCache, commit: string, refs: readonly string[]): CachedSnapshot {
+  const folder = cache.snapshot(commit)
+  const files = snapshotFiles(cache, commit).map((name) => fileAt(folder, name))
+  const usable = [...cachedModels(cache, commit, 'auto')].filter(isComplete)
+  return {
+    repo: cache.repo,
+    commit,
+    refs,
+    folder,
+    files,
+    size: [...new Map(files.map(({ blob, size }) => [blob, size])).values()].reduce(
+      (sum, size) => sum + size,
+      0,
+    ),
+    dtypes: [...new Set(usable.map(({ graph }) => graph.dtype))],
+    lastUsed: Math.max(0, ...files.map(({ blob }) => statSync(blob).atimeMs)),
+  }
+}
+
+function fileAt(folder: string, name: string): CachedFile {
+  const path = join(folder, name)
+  const isLink = lstatSync(path).isSymbolicLink()
+  const blob = isLink ? resolve(dirname(path), readlinkSync(path)) : path
+  return { name, blob, size: statSync(path).size }
+}
+
+/** The hash a file's bytes should have, where its place tells. */
+export function etagOfFile({ blob }: CachedFile): string | undefined {
+  return isEtag(basename(blob)) && basename(dirname(blob)) === 'blobs' ? basename(blob) : undefined
+}
+
+/** The repository a folder of the cache is for. */
+function repoOf(folder: string): string | undefined {
+  const [, name] = /^models--(.+)$/.exec(folder) ?? []
+  const repo = name?.replace('--', '/')
+  return repo !== undefined && isRepo(repo) ? repo : undefined
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort()
+  } catch {
+    return []
+  }
+}
