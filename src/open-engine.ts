@@ -10,10 +10,11 @@ import { openRuntime, type RuntimeChoice } from './backend/onnx/runtime/open-run
 import { defaultThreads } from './backend/onnx/runtime/threads.ts'
 import type { Engine, EngineModel } from './engine/engine.ts'
 import { createLocalEngine } from './engine/local-engine.ts'
+import { SpoutError } from './errors.ts'
 import type { DtypeChoice } from './model/dtype.ts'
 import { loadModelConfig } from './model/model-config.ts'
 import { resolveModel } from './model/resolve-model.ts'
-import type { ModelConfig } from './model/resolved-model.ts'
+import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
 import { samplingDefaults } from './sampling/generation-defaults.ts'
 import { type ChatTemplate, loadChatTemplate } from './tokenizer/chat-template.ts'
 import { loadTokenizer } from './tokenizer/load-tokenizer.ts'
@@ -33,6 +34,8 @@ export interface OpenEngineOptions {
   /** A chat template of the user's, in place of the model's. */
   readonly chatTemplateFile?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** The files are all here. What follows may keep the thread busy, so that no handler of a signal runs. */
+  readonly onResolved?: ((model: ResolvedModel) => void) | undefined
   /** Told what was decided (`info`) and what should be looked at (`warning`). */
   readonly note?: ((text: string, level: 'info' | 'warning') => void) | undefined
   readonly trace?: Trace | undefined
@@ -65,16 +68,9 @@ export async function openEngine(options: OpenEngineOptions = {}): Promise<Engin
  * @throws SpoutError with the code of what went wrong; nothing stays open.
  */
 export async function openBackend(options: OpenEngineOptions = {}): Promise<OpenedBackend> {
-  const { note, trace, signal } = options
-  const resolved = await resolveModel({
-    model: options.model ?? EMBEDDED_MODEL.folder,
-    name: options.model === undefined ? EMBEDDED_MODEL.name : undefined,
-    dtype: options.dtype,
-    cacheDir: options.cacheDir,
-    offline: options.offline,
-    signal,
-    note,
-  })
+  const { note, trace } = options
+  const resolved = await resolveFor(options)
+  options.onResolved?.(resolved)
   const config = loadModelConfig(resolved.folder, (text) => note?.(text, 'warning'))
   const runtime = await openRuntime(options.runtime ?? 'auto', (text) => note?.(text, 'info'))
   const threads = options.threads ?? defaultThreads()
@@ -93,11 +89,42 @@ export async function openBackend(options: OpenEngineOptions = {}): Promise<Open
     for (const line of loaded.plan.warnings) note?.(line, 'warning')
     trace?.('loaded', { model: resolved.id, dtype: resolved.dtype, runtime: runtime.name, threads })
     const { id, revision, dtype } = resolved
-    const model = { id, revision, dtype, runtime: runtime.name, contextLength: backend.contextLength }
+    const { contextLength } = backend
+    const hasChatTemplate = template !== undefined
+    const model = { id, revision, dtype, runtime: runtime.name, contextLength, hasChatTemplate }
     return { backend, model, config, template }
   } catch (error) {
     // The session may still be loading: it is closed when it arrives.
     loading.then((loaded) => loaded.dispose()).catch(() => undefined)
-    throw error
+    throw loadError(error)
   }
+}
+
+/** The files of the model that `options` ask for. @throws SpoutError as `resolveModel` does. */
+export function resolveFor({
+  model,
+  dtype,
+  cacheDir,
+  offline,
+  signal,
+  note,
+}: OpenEngineOptions): Promise<ResolvedModel> {
+  return resolveModel({
+    model: model ?? EMBEDDED_MODEL.folder,
+    name: model === undefined ? EMBEDDED_MODEL.name : undefined,
+    dtype,
+    cacheDir,
+    offline,
+    signal,
+    note,
+  })
+}
+
+/** What the runtime refuses while it loads is the model's fault. */
+function loadError(error: unknown): unknown {
+  if (!(error instanceof SpoutError) || error.code !== 'failed') return error
+  return new SpoutError('config', `model: ${error.message}`, {
+    hint: 'another --dtype, or spout models verify',
+    cause: error,
+  })
 }

@@ -1,48 +1,78 @@
-/** How the answer leaves: as text, as one JSON document, or as JSON events. */
-import type { Engine, EngineResult } from '../engine/engine.ts'
-import type { TokenSink } from '../generation/token-sink.ts'
+/** How the answer leaves: as text, as one JSON document or as JSON events; to stdout or into a file. */
+import type { AnswerSink, Engine, EngineResult } from '../engine/engine.ts'
+import type { SpoutError } from '../errors.ts'
+import type { AnswerWriter } from '../output/answer-writer.ts'
+import type { FileOutput } from '../output/file-output.ts'
 import { createJsonSink } from '../output/json-sink.ts'
 import { createJsonlSink } from '../output/jsonl-sink.ts'
 import type { Measurements } from '../output/measurements.ts'
-import type { Stdout } from '../output/stdout.ts'
+import type { Output } from '../output/stdout.ts'
 import { createTextSink } from '../output/text-sink.ts'
 import type { Options } from './options.ts'
-
-export interface Answer {
-  readonly sink: TokenSink
-  /** The generation ended. */
-  finish(result: EngineResult, measured: Measurements): Promise<void>
-  /** The generation failed: what was written stays, and ends its line. */
-  fail(): Promise<void>
-}
+import { openReasoning } from './terminal/reasoning.ts'
 
 export interface AnswerOptions {
-  readonly stdout: Stdout
+  readonly output: Output
+  /** The output, when it is a file of `--output`. */
+  readonly file?: FileOutput | undefined
   readonly options: Options
   readonly engine: Engine
-  /** Before the first piece is written. */
+  /** Before the first piece is handed over. */
   readonly onFirst: () => void
 }
 
-export function openAnswer({ stdout, options, engine, onFirst }: AnswerOptions): Answer {
-  if (options.json || options.jsonl) {
-    const create = options.json ? createJsonSink : createJsonlSink
-    return create({ stdout, engine, logprobs: options.logprobs !== undefined })
-  }
-  const sink = createTextSink(stdout, { terminal: Boolean(process.stdout.isTTY) })
-  let first = true
+export function openAnswer(input: AnswerOptions): AnswerWriter {
+  const { file } = input
+  const writer = chooseWriter(input)
   return {
-    sink: {
-      token(id, text) {
-        if (first && text !== '') {
-          first = false
-          onFirst()
-        }
-        return sink.token(id, text)
-      },
-      rest: (text) => sink.rest(text),
+    sink: announcing(writer.sink, input.onFirst),
+    async finish(result: EngineResult, measured: Measurements) {
+      if (file !== undefined && result.finishReason === 'aborted') return file.discard()
+      await writer.finish(result, measured)
+      file?.commit()
     },
-    finish: () => sink.finish(options.newline),
-    fail: () => sink.finish(options.newline),
+    async fail(error: SpoutError) {
+      if (file === undefined) await writer.fail(error)
+      else file.discard()
+    },
+  }
+}
+
+function chooseWriter({ output, file, options, engine }: AnswerOptions): AnswerWriter {
+  const { json, jsonl, think, color, newline } = options
+  if (json || jsonl) {
+    const create = json ? createJsonSink : createJsonlSink
+    return create({
+      output,
+      engine,
+      logprobs: options.logprobs !== undefined,
+      hideReasoning: think === 'hide',
+    })
+  }
+  const terminal = file === undefined && Boolean(process.stdout.isTTY)
+  const reasoning = think === 'only' ? think : openReasoning(think !== 'hide', color)
+  return createTextSink({ output, terminal, newline, reasoning })
+}
+
+/** Tells when the first piece comes, of whatever kind; afterwards nothing stands between. */
+function announcing(sink: AnswerSink, onFirst: () => void): AnswerSink {
+  let waiting = true
+  const announce = (): void => {
+    waiting = false
+    onFirst()
+  }
+  return {
+    token(id, text, logprobs) {
+      if (waiting) announce()
+      return sink.token(id, text, logprobs)
+    },
+    rest(text) {
+      if (waiting) announce()
+      return sink.rest(text)
+    },
+    reasoning(text) {
+      if (waiting) announce()
+      return sink.reasoning?.(text)
+    },
   }
 }

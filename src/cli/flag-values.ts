@@ -1,28 +1,21 @@
 /** Values of flags, parsed strictly: `5abc`, `0x10`, an empty text and numbers out of range are refused with the range. */
 import { SpoutError } from '../errors.ts'
+import {
+  BIAS_RANGE,
+  describeRange,
+  ID_RANGE,
+  isInRange,
+  type SamplingRange,
+} from '../sampling/sampling-params.ts'
 
-export interface NumberRange {
-  readonly min: number
-  readonly max: number
-  /** `min` itself is out. */
-  readonly above?: boolean
-  /** `max` itself is out. */
-  readonly below?: boolean
-}
-
-export function parseInteger(text: string, min: number, max: number): number {
-  const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
-  throw refused(text, `a whole number from ${min} to ${max}`)
-}
+export type NumberRange = Omit<SamplingRange, 'name'>
 
 export function parseNumber(text: string, range: NumberRange): number {
-  const value = /^-?(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN
-  const low = range.above ? value > range.min : value >= range.min
-  const high = range.below ? value < range.max : value <= range.max
-  if (low && high) return value
-  const from = range.above ? `above ${range.min}` : `from ${range.min}`
-  throw refused(text, `a number ${from} ${range.below ? 'to below' : 'to'} ${range.max}`)
+  const digits = range.whole ? /^-?\d+$/ : /^-?(\d+\.?\d*|\.\d+)$/
+  const value = digits.test(text) ? Number(text) : Number.NaN
+  const named = { name: '', ...range }
+  if (isInRange(named, value)) return value
+  throw refused(text, describeRange(named))
 }
 
 /** 0 to 2^64 - 1. */
@@ -40,7 +33,7 @@ export function parseChoice(text: string, values: readonly string[]): string {
 export function parseLogitBias(text: string): readonly [number, number] {
   const [id, bias] = splitOnce(text)
   if (bias === undefined) throw refused(text, 'id=x, for example 42=-100')
-  return [parseInteger(id, 0, 2 ** 31 - 1), parseNumber(bias, { min: -100, max: 100 })]
+  return [parseNumber(id, ID_RANGE), parseNumber(bias, BIAS_RANGE)]
 }
 
 /** `key=value`; the value is JSON where it reads as JSON (`false`, `3`), else text. */
@@ -52,6 +45,12 @@ export function parseKeyValue(text: string): readonly [string, unknown] {
   } catch {
     return [key, value]
   }
+}
+
+/** A text that may not be empty. */
+export function parseText(text: string): string {
+  if (text !== '') return text
+  throw refused(text, 'a text of at least one character')
 }
 
 function splitOnce(text: string): [string, string | undefined] {

@@ -1,13 +1,17 @@
-/** Every flag, once: how it is written, how its value is checked, what help says, and under which heading. */
+/**
+ * Every flag, once: how it is written, how its value is checked, what help says, and under which heading. Help, the
+ * manual page, completion, the configuration file and the README are made from this table.
+ */
 import { RUNTIMES } from '../backend/onnx/runtime/open-runtime.ts'
 import { DTYPES } from '../model/resolved-model.ts'
+import { SAMPLING_RANGES } from '../sampling/sampling-params.ts'
 import {
   parseChoice,
-  parseInteger,
   parseKeyValue,
   parseLogitBias,
   parseNumber,
   parseSeed,
+  parseText,
 } from './flag-values.ts'
 
 export interface Flag {
@@ -19,57 +23,105 @@ export interface Flag {
   readonly parse?: (text: string) => unknown
   /** May be given several times; the values are collected. */
   readonly repeatable?: true
+  /** In the short help. */
+  readonly everyday?: true
+  /** May have a default in the configuration file and in a variable: see settings.ts. */
+  readonly setting?: true
+  /** What completion offers: the values themselves, or where to find them. */
+  readonly values?: readonly string[] | 'file' | 'folder' | 'model'
+  /** Only of `spout [prompt...]`: a conversation has no use for it. */
+  readonly oneShot?: true
 }
 
 export const FLAG_GROUPS = ['Model', 'Prompt', 'Length', 'Sampling', 'Output', 'Measure'] as const
 export type FlagGroup = (typeof FLAG_GROUPS)[number]
 
 const MAX_TOKENS = 2 ** 31 - 1
-const choice = (values: readonly string[]) => (text: string) => parseChoice(text, values)
-const integer = (min: number, max: number) => (text: string) => parseInteger(text, min, max)
-const number =
-  (min: number, max: number, open: { above?: true; below?: true } = {}) =>
-  (text: string) =>
-    parseNumber(text, { min, max, ...open })
+const oneOf = (values: readonly string[]) => ({
+  values,
+  parse: (text: string) => parseChoice(text, values),
+})
+const whole = (min: number, max: number) => (text: string) => parseNumber(text, { min, max, whole: true })
+const sampling = (name: keyof typeof SAMPLING_RANGES) => (text: string) =>
+  parseNumber(text, SAMPLING_RANGES[name])
+
+/** What becomes of the reasoning of a model that thinks aloud. */
+export const THINK_MODES = ['show', 'hide', 'only'] as const
+export type ThinkMode = (typeof THINK_MODES)[number]
 
 export const FLAGS: readonly Flag[] = [
   {
     flags: '-m, --model <name>',
-    help: 'org/name[@revision] on the hub, or a folder (SPOUT_MODEL; else the embedded model)',
+    help: 'org/name[@revision] on the hub, or a folder (default: the embedded model)',
+    parse: parseText,
     group: 'Model',
+    everyday: true,
+    setting: true,
+    values: 'model',
   },
   {
     flags: '--dtype <type>',
     help: `weights to use: auto, ${DTYPES.join(', ')}`,
     group: 'Model',
-    parse: choice(['auto', ...DTYPES]),
+    setting: true,
+    ...oneOf(['auto', ...DTYPES]),
   },
-  { flags: '--device <device>', help: 'where to run: cpu', group: 'Model', parse: choice(['cpu']) },
+  { flags: '--device <device>', help: 'where to run: cpu', group: 'Model', ...oneOf(['cpu']) },
   {
     flags: '--threads <n>',
     help: 'threads of the session (default: one per physical core)',
     group: 'Model',
-    parse: integer(1, 4096),
+    setting: true,
+    parse: whole(1, 4096),
   },
   {
     flags: '--ctx-size <n>',
     help: 'a shorter context than the model has',
     group: 'Model',
-    parse: integer(2, MAX_TOKENS),
+    setting: true,
+    parse: whole(2, MAX_TOKENS),
   },
-  { flags: '--cache-dir <folder>', help: 'where hub models are (HF_HUB_CACHE)', group: 'Model' },
-  { flags: '--offline', help: 'never use the network', group: 'Model' },
+  {
+    flags: '--cache-dir <folder>',
+    help: 'where hub models are (HF_HUB_CACHE)',
+    parse: parseText,
+    group: 'Model',
+    setting: true,
+    values: 'folder',
+  },
+  { flags: '--offline', help: 'never use the network', group: 'Model', setting: true },
 
-  { flags: '-s, --system <text>', help: 'system message', group: 'Prompt' },
-  { flags: '--system-file <file>', help: 'system message from a file', group: 'Prompt' },
+  { flags: '-s, --system <text>', help: 'system message', group: 'Prompt', everyday: true },
+  {
+    flags: '--system-file <file>',
+    help: 'system message from a file',
+    parse: parseText,
+    group: 'Prompt',
+    values: 'file',
+  },
   {
     flags: '-f, --file <file>',
     help: 'put a file before the prompt; - is stdin',
+    parse: parseText,
     group: 'Prompt',
     repeatable: true,
+    everyday: true,
+    values: 'file',
+    oneShot: true,
   },
-  { flags: '--raw', help: 'complete the text, without the chat template', group: 'Prompt' },
-  { flags: '--chat-template <file>', help: "use this template in place of the model's", group: 'Prompt' },
+  {
+    flags: '--raw',
+    help: 'complete the text, without the chat template',
+    group: 'Prompt',
+    everyday: true,
+  },
+  {
+    flags: '--chat-template <file>',
+    help: "use this template in place of the model's",
+    parse: parseText,
+    group: 'Prompt',
+    values: 'file',
+  },
   {
     flags: '--template-arg <key=value>',
     help: 'a variable for the chat template',
@@ -78,71 +130,98 @@ export const FLAGS: readonly Flag[] = [
     repeatable: true,
   },
   { flags: '--allow-special', help: 'let special tokens written in the prompt be special', group: 'Prompt' },
-  { flags: '--no-stdin', help: 'do not read stdin', group: 'Prompt' },
+  { flags: '--no-stdin', help: 'do not read stdin', group: 'Prompt', oneShot: true },
+  {
+    flags: '--dry-run',
+    help: 'say what would run and what it needs; load no weights',
+    group: 'Prompt',
+    oneShot: true,
+  },
 
   {
     flags: '-n, --max-tokens <n>',
     help: 'most tokens to write; 0: until the end (default: 0 with a chat template, else 512)',
     group: 'Length',
-    parse: integer(0, MAX_TOKENS),
+    parse: whole(0, MAX_TOKENS),
+    everyday: true,
   },
-  { flags: '--stop <text>', help: 'end before this text', group: 'Length', repeatable: true },
+  {
+    flags: '--stop <text>',
+    help: 'end before this text',
+    parse: parseText,
+    group: 'Length',
+    repeatable: true,
+    everyday: true,
+  },
   { flags: '--ignore-eos', help: 'go on past the end token', group: 'Length' },
+  {
+    flags: '--timeout <seconds>',
+    help: 'give up after this time: exit code 124, the text so far is kept',
+    group: 'Length',
+    parse: (text) => parseNumber(text, { min: 0, max: 2 ** 20, above: true }),
+    oneShot: true,
+  },
 
-  { flags: '-t, --temperature <x>', help: '0 is greedy', group: 'Sampling', parse: number(0, 100) },
+  {
+    flags: '-t, --temperature <x>',
+    help: "0 is greedy (default: the model's own, as with all of these)",
+    group: 'Sampling',
+    parse: sampling('temperature'),
+    everyday: true,
+  },
   {
     flags: '--top-k <n>',
     help: 'keep the k most likely tokens; 0: off',
     group: 'Sampling',
-    parse: integer(0, MAX_TOKENS),
+    parse: sampling('topK'),
   },
   {
     flags: '--top-p <x>',
     help: 'keep the most likely tokens up to this probability; 1: off',
     group: 'Sampling',
-    parse: number(0, 1),
+    parse: sampling('topP'),
   },
   {
     flags: '--min-p <x>',
     help: "keep tokens of at least this share of the best one's probability; 0: off",
     group: 'Sampling',
-    parse: number(0, 1),
+    parse: sampling('minP'),
   },
   {
     flags: '--typical-p <x>',
     help: 'keep typical tokens up to this probability; 1: off',
     group: 'Sampling',
-    parse: number(0, 1, { above: true }),
+    parse: sampling('typicalP'),
   },
   {
     flags: '--repetition-penalty <x>',
     help: 'above 1: repeat less',
     group: 'Sampling',
-    parse: number(0, 100, { above: true }),
+    parse: sampling('repetitionPenalty'),
   },
   {
     flags: '--repeat-last-n <n>',
     help: 'tokens the penalties look at; -1: all',
     group: 'Sampling',
-    parse: integer(-1, MAX_TOKENS),
+    parse: sampling('repeatLastN'),
   },
   {
     flags: '--presence-penalty <x>',
     help: 'taken off the logits of tokens already written',
     group: 'Sampling',
-    parse: number(-2, 2),
+    parse: sampling('presencePenalty'),
   },
   {
     flags: '--frequency-penalty <x>',
     help: 'the same, times how often they were written',
     group: 'Sampling',
-    parse: number(-2, 2),
+    parse: sampling('frequencyPenalty'),
   },
   {
     flags: '--no-repeat-ngram-size <n>',
     help: 'let no run of n tokens occur twice; 0: off',
     group: 'Sampling',
-    parse: integer(0, MAX_TOKENS),
+    parse: sampling('noRepeatNgramSize'),
   },
   {
     flags: '--logit-bias <id=x>',
@@ -155,25 +234,60 @@ export const FLAGS: readonly Flag[] = [
     flags: '--min-new-tokens <n>',
     help: 'do not end before this many tokens',
     group: 'Sampling',
-    parse: integer(0, MAX_TOKENS),
+    parse: sampling('minNewTokens'),
   },
-  { flags: '--seed <n>', help: 'the same seed gives the same text', group: 'Sampling', parse: parseSeed },
+  {
+    flags: '--seed <n>',
+    help: 'the same seed gives the same text',
+    group: 'Sampling',
+    parse: parseSeed,
+    everyday: true,
+  },
 
-  { flags: '--json', help: 'one JSON document with text, ids and figures', group: 'Output' },
-  { flags: '--jsonl', help: 'one JSON event per line: start, token, end', group: 'Output' },
+  {
+    flags: '-o, --output <file>',
+    help: 'write the answer there, all of it or nothing; an old file stays until then',
+    parse: parseText,
+    group: 'Output',
+    everyday: true,
+    values: 'file',
+    oneShot: true,
+  },
+  {
+    flags: '--json',
+    help: 'one JSON document with text, ids and figures',
+    group: 'Output',
+    everyday: true,
+    oneShot: true,
+  },
+  {
+    flags: '--jsonl',
+    help: 'one JSON event per line: start, token, end',
+    group: 'Output',
+    oneShot: true,
+  },
   {
     flags: '--logprobs [k]',
     help: 'with --json or --jsonl: log-probabilities, and the k best tokens',
     group: 'Output',
-    parse: integer(0, 100),
+    parse: sampling('logprobs'),
+    oneShot: true,
   },
-  { flags: '--no-newline', help: 'no newline after the text', group: 'Output' },
-  { flags: '--stats', help: 'figures on stderr', group: 'Output' },
+  {
+    flags: '--think <what>',
+    help: 'reasoning of a model: show (on stderr), hide, only (it alone, on stdout)',
+    group: 'Output',
+    setting: true,
+    ...oneOf(THINK_MODES),
+  },
+  { flags: '--no-newline', help: 'no newline after the text', group: 'Output', oneShot: true },
+  { flags: '--stats', help: 'figures on stderr', group: 'Output', everyday: true },
   {
     flags: '--color <when>',
     help: 'auto, always, never',
     group: 'Output',
-    parse: choice(['auto', 'always', 'never']),
+    setting: true,
+    ...oneOf(['auto', 'always', 'never']),
   },
   { flags: '-q, --quiet', help: 'no notes on stderr', group: 'Output' },
   { flags: '-v, --verbose', help: 'say what was chosen and why', group: 'Output' },
@@ -183,6 +297,20 @@ export const FLAGS: readonly Flag[] = [
     flags: '--runtime <name>',
     help: `which binding runs the session: ${RUNTIMES.join(', ')}`,
     group: 'Measure',
-    parse: choice(RUNTIMES),
+    ...oneOf(RUNTIMES),
   },
 ]
+
+/** Those a conversation takes. */
+export const CHAT_FLAGS: readonly Flag[] = FLAGS.filter((flag) => !flag.oneShot)
+
+/** `--max-tokens` of `-n, --max-tokens <n>`. */
+export function longName({ flags }: Flag): string {
+  return /--[\w-]+/.exec(flags)![0]
+}
+
+/** The property of commander's options: `maxTokens`, `stdin` of `--no-stdin`. */
+export function optionKey(flag: Flag): string {
+  const name = longName(flag).slice(2).replace(/^no-/, '')
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+}

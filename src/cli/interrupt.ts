@@ -1,6 +1,7 @@
 /**
- * Signals as an AbortSignal. Work that hears it ends and delivers what it has; then the process dies of the very
- * signal, so that a shell loop around it stops too. Work that does not hear it is not waited for.
+ * Signals. Where nothing has been written yet they keep their default action, which ends the process even while the
+ * thread is busy and no handler could run. Once there is text to deliver they become an AbortSignal: the work ends and
+ * hands over what it has, and then the process dies of the very signal, so that a shell loop around it stops too.
  */
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 export type InterruptSignal = (typeof SIGNALS)[number]
@@ -21,20 +22,33 @@ const PATIENCE_MS = 700
 
 export interface Interrupts {
   readonly signal: AbortSignal
+  /** From here on a signal aborts. */
+  listen(): void
+  /** From here on a signal ends the process at once. */
+  release(): void
   /** Aborts for another reason than a signal: the reader went away, the time is up. */
   abort(reason: unknown): void
 }
 
-export function listenForInterrupts(): Interrupts {
+export function createInterrupts(): Interrupts {
   const controller = new AbortController()
-  for (const name of SIGNALS) {
-    process.on(name, () => {
-      if (controller.signal.aborted) dieOf(name)
-      controller.abort(new Interrupted(name))
-      setTimeout(() => dieOf(name), PATIENCE_MS).unref()
-    })
+  const handlers = SIGNALS.map((name) => ({ name, handle: () => interrupt(name) }))
+  const interrupt = (name: InterruptSignal): void => {
+    if (controller.signal.aborted) dieOf(name)
+    controller.abort(new Interrupted(name))
+    setTimeout(() => dieOf(name), PATIENCE_MS).unref()
   }
-  return { signal: controller.signal, abort: (reason) => controller.abort(reason) }
+  return {
+    signal: controller.signal,
+    listen() {
+      this.release()
+      for (const { name, handle } of handlers) process.on(name, handle)
+    },
+    release() {
+      for (const { name, handle } of handlers) process.off(name, handle)
+    },
+    abort: (reason) => controller.abort(reason),
+  }
 }
 
 /** Ends the process by the signal's own default action. */

@@ -1,44 +1,68 @@
 /** The program: signals in, exit code out, and the one place that catches. */
-import { ReaderGone } from '../output/stdout.ts'
-import { generateCommand } from './commands/generate.ts'
-import { dieOf, Interrupted, listenForInterrupts } from './interrupt.ts'
-import { asUsageError, makeProgram } from './program.ts'
+import type { SpoutError } from '../errors.ts'
+import { errorDocument } from '../output/json-document.ts'
+import { openStdout, ReaderGone } from '../output/stdout.ts'
+import { chooseCommand } from './commands.ts'
+import type { Context } from './context.ts'
+import { createInterrupts, dieOf, Interrupted } from './interrupt.ts'
+import { Requested } from './program.ts'
 import { asSpoutError, writeError } from './terminal/messages.ts'
 
 /** What a shell reports for a process that SIGPIPE ended. */
 const READER_GONE = 141
+/** How long work that cannot be stopped may keep a failed process alive. */
+const PATIENCE_MS = 300
 
 /** Runs the command line. Resolves when everything is written; the exit code is in `process.exitCode`. */
-export async function main(argv: readonly string[] = process.argv): Promise<void> {
+export async function main(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
   // Whoever closed stderr does not want to hear: not an error of the run.
   process.stderr.on('error', () => undefined)
-  const interrupts = listenForInterrupts()
-  const program = makeProgram((words, options) => generateCommand(words, options, interrupts))
+  // Without a handler this signal would open a debugger on a port of this machine.
+  process.on('SIGUSR1', () => undefined)
+  const stdout = openStdout()
+  const interrupts = createInterrupts()
+  const context = { stdout, interrupts }
+  stdout.failure.addEventListener('abort', () => interrupts.abort(stdout.failure.reason))
+  process.on('uncaughtException', (error) => void end(error, argv, context))
   try {
-    await program.parseAsync([...argv])
+    await runCommand(argv, context)
   } catch (error) {
-    end(interrupts.signal.aborted ? interrupts.signal.reason : error, argv)
+    await end(interrupts.signal.aborted ? interrupts.signal.reason : error, argv, context)
   }
 }
 
-function end(error: unknown, argv: readonly string[]): void {
-  if (isHelp(error)) return
-  if (error instanceof Interrupted) {
-    dieOf(error.signal)
-    return
+async function runCommand(argv: readonly string[], context: Context): Promise<void> {
+  try {
+    const [run, words] = await chooseCommand(argv)
+    await run(words, context)
+  } catch (error) {
+    if (!(error instanceof Requested)) throw error
+    await context.stdout.write(error.text)
+    await context.stdout.flush()
   }
+}
+
+async function end(error: unknown, argv: readonly string[], { stdout }: Context): Promise<void> {
+  if (error instanceof Interrupted) return dieOf(error.signal)
   if (error instanceof ReaderGone) process.exit(READER_GONE)
-  const failure = asUsageError(error) ?? asSpoutError(error)
-  if (argv.includes('--json') || argv.includes('--jsonl')) writeJsonError(failure)
-  writeError(failure)
+  const failure = asSpoutError(error)
   process.exitCode = failure.exitCode
+  writeError(failure)
+  if (!stdout.used) await writeJsonError(failure, argv, stdout).catch(() => undefined)
+  setTimeout(() => process.exit(), PATIENCE_MS).unref()
 }
 
-/** Commander ends `--help` and `--version` by throwing, exit code 0. */
-function isHelp(error: unknown): boolean {
-  return (error as { exitCode?: unknown }).exitCode === 0
-}
-
-function writeJsonError({ code, exitCode, message }: ReturnType<typeof asSpoutError>): void {
-  process.stdout.write(`${JSON.stringify({ error: { code, exit: exitCode, message } })}\n`)
+/** Who asked for JSON gets the failure as JSON too, even if the command line could not be read. */
+async function writeJsonError(
+  failure: SpoutError,
+  argv: readonly string[],
+  stdout: Context['stdout'],
+): Promise<void> {
+  const end = argv.indexOf('--')
+  const flags = end < 0 ? argv : argv.slice(0, end)
+  const isJsonl = flags.includes('--jsonl')
+  if (!isJsonl && !flags.includes('--json')) return
+  const event = isJsonl ? { event: 'error' } : {}
+  await stdout.write(`${JSON.stringify({ ...event, ...errorDocument(failure) })}\n`)
+  await stdout.flush()
 }

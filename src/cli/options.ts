@@ -1,7 +1,11 @@
+import type { RuntimeChoice } from '../backend/onnx/runtime/open-runtime.ts'
+import type { DtypeChoice } from '../model/dtype.ts'
+import type { ThinkMode } from './flags.ts'
+
 /** What the flags give, as commander names it. */
 export interface Options {
   readonly model?: string
-  readonly dtype?: string
+  readonly dtype?: DtypeChoice
   readonly device?: string
   readonly threads?: number
   readonly ctxSize?: number
@@ -15,9 +19,11 @@ export interface Options {
   readonly templateArg?: readonly (readonly [string, unknown])[]
   readonly allowSpecial?: boolean
   readonly stdin: boolean
+  readonly dryRun?: boolean
   readonly maxTokens?: number
   readonly stop?: readonly string[]
   readonly ignoreEos?: boolean
+  readonly timeout?: number
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
@@ -31,14 +37,16 @@ export interface Options {
   readonly logitBias?: readonly (readonly [number, number])[]
   readonly minNewTokens?: number
   readonly seed?: bigint
+  readonly output?: string
   readonly json?: boolean
   readonly jsonl?: boolean
   readonly logprobs?: number | true
+  readonly think?: ThinkMode
   readonly newline: boolean
   readonly stats?: boolean
   readonly color?: string
   readonly quiet?: boolean
   readonly verbose?: boolean
   readonly trace?: boolean
-  readonly runtime?: string
+  readonly runtime?: RuntimeChoice
 }

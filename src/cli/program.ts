@@ -1,43 +1,70 @@
-/** The commander program, made from the table of flags. */
+/** Command lines, read by commander as the table of flags says. Its help is ours, and its complaints are thrown. */
 import { Command, CommanderError, Option } from 'commander'
 import { SpoutError } from '../errors.ts'
-import { FLAGS, type Flag } from './flags.ts'
-import type { Options } from './options.ts'
-import { version } from './version.ts'
+import { type Flag, longName } from './flags.ts'
+import { nearest } from './nearest.ts'
 
-export type Run = (words: readonly string[], options: Options) => Promise<void>
+/** `--help` or `--version` was asked for: this is to be printed, and nothing else happens. */
+export class Requested extends Error {
+  override readonly name = 'Requested'
+  readonly text: string
 
-const EXAMPLES = `
-Examples:
-  spout "Once upon a time"
-  git diff | spout "Write a commit message"
-  spout -f notes.txt "Summarise this" --json | jq -r .text`
+  constructor(text: string) {
+    super('requested')
+    this.text = text
+  }
+}
 
-export function makeProgram(run: Run): Command {
-  const program = new Command('spout')
-    .description('Generates text from a local model. What is piped in comes before the prompt.')
-    .argument('[prompt...]', 'the prompt; - is stdin')
-    .version(version(), '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print this help')
-    .addHelpText('after', EXAMPLES)
-    .configureHelp({ helpWidth: 100 })
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
-  for (const flag of FLAGS) program.addOption(makeOption(flag))
-  refuseRepeats(program)
-  return program.action((words: string[], options: Options) => run(words, options))
+export interface CommandLineOptions {
+  /** As messages call it: `spout`, `spout chat`. */
+  readonly name: string
+  readonly flags: readonly Flag[]
+  readonly help: () => string
+  readonly version?: () => string
+  /** Words that are no flags are allowed. */
+  readonly words?: boolean
+}
+
+export interface CommandLine<Options> {
+  readonly words: readonly string[]
+  readonly options: Options
+}
+
+/** @throws SpoutError `usage`, or Requested. */
+export function parseCommandLine<Options>(
+  argv: readonly string[],
+  { name, flags, help, version, words = false }: CommandLineOptions,
+): CommandLine<Options> {
+  const command = new Command(name).exitOverride().helpOption(false)
+  command.configureOutput({ writeErr: () => undefined, writeOut: () => undefined })
+  if (words) command.argument('[words...]')
+  for (const flag of flags) command.addOption(makeOption(flag))
+  addPage(command, '-h, --help', help)
+  if (version !== undefined) addPage(command, '-V, --version', version)
+  refuseRepeats(command, flags)
+  try {
+    command.parse([...argv], { from: 'user' })
+  } catch (error) {
+    throw error instanceof CommanderError ? asUsageError(error, flags) : error
+  }
+  return { words: command.args, options: command.opts() as Options }
+}
+
+function addPage(command: Command, flags: string, page: () => string): void {
+  command.addOption(new Option(flags))
+  const name = flags.slice(flags.indexOf('--') + 2)
+  command.on(`option:${name}`, () => {
+    throw new Requested(page())
+  })
 }
 
 function makeOption(flag: Flag): Option {
-  const option = new Option(flag.flags, flag.help).helpGroup(`${flag.group}:`)
-  const parse = flag.parse ?? ((text: string) => text)
-  if (flag.parse !== undefined || flag.repeatable) {
-    option.argParser((text: string, previous: unknown) => {
-      const value = named(flag, () => parse(text))
-      return flag.repeatable ? [...((previous as unknown[]) ?? []), value] : value
-    })
-  }
-  return option
+  const option = new Option(flag.flags)
+  const { parse = (text: string): unknown => text } = flag
+  return option.argParser((text: string, previous: unknown) => {
+    const value = named(flag, () => parse(text))
+    return flag.repeatable ? [...((previous as unknown[]) ?? []), value] : value
+  })
 }
 
 function named<T>(flag: Flag, parse: () => T): T {
@@ -45,30 +72,48 @@ function named<T>(flag: Flag, parse: () => T): T {
     return parse()
   } catch (error) {
     if (!(error instanceof SpoutError)) throw error
-    throw new SpoutError(error.code, `${longName(flag)}: ${error.message}`, { cause: error })
+    const hint = optionalValueHint(flag)
+    throw new SpoutError(error.code, `${longName(flag)}: ${error.message}`, {
+      ...(hint === undefined ? {} : { hint }),
+      cause: error,
+    })
   }
 }
 
-function longName(flag: Flag): string {
-  return /--[\w-]+/.exec(flag.flags)?.[0] ?? flag.flags
+/** A flag whose value may be left out takes the word that follows, which may have been meant for the prompt. */
+function optionalValueHint(flag: Flag): string | undefined {
+  return flag.flags.includes('[') ? `put ${longName(flag)} after the prompt, or give it a value` : undefined
 }
 
 /** The last of two values would win without a word; whoever wrote two meant something else. */
-function refuseRepeats(program: Command): void {
-  for (const flag of FLAGS) {
+function refuseRepeats(command: Command, flags: readonly Flag[]): void {
+  for (const [i, flag] of flags.entries()) {
     if (flag.repeatable) continue
     let seen = false
-    program.on(`option:${program.options[FLAGS.indexOf(flag) + 1]!.name()}`, () => {
+    command.on(`option:${command.options[i]!.name()}`, () => {
       if (seen) throw new SpoutError('usage', `${longName(flag)}: given twice`)
       seen = true
     })
   }
 }
 
-/** Commander's own complaints as ours; `undefined` for help and version, which are no errors. */
-export function asUsageError(error: unknown): SpoutError | undefined {
-  if (!(error instanceof CommanderError) || error.exitCode === 0) return undefined
-  const [what, suggestion] = error.message.replace(/^error: /, '').split('\n')
-  const hint = suggestion?.replace(/[()?]/g, '').trim() ?? 'spout --help'
-  return new SpoutError('usage', what ?? error.message, { hint, cause: error })
+function asUsageError(error: CommanderError, flags: readonly Flag[]): SpoutError {
+  const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? ''
+  if (error.code === 'commander.unknownOption') {
+    const near = nearest(quoted.replace(/=.*/s, ''), [...flags.map(longName), '--help', '--version'])
+    const hint =
+      near === undefined ? `spout help options; a prompt: spout -- ${quoted}` : `did you mean ${near}`
+    return new SpoutError('usage', `${quoted}: no such option`, { hint, cause: error })
+  }
+  if (error.code === 'commander.optionMissingArgument') {
+    const name = /--[\w-]+/.exec(quoted)?.[0] ?? quoted
+    return new SpoutError('usage', `${name}: a value is missing`, {
+      hint: 'spout help options',
+      cause: error,
+    })
+  }
+  return new SpoutError('usage', error.message.replace(/^error: /, ''), {
+    hint: 'spout --help',
+    cause: error,
+  })
 }

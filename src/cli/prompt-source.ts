@@ -2,7 +2,7 @@
  * Where the prompt comes from: files, then stdin, then the words of the command line. A document first and the
  * instruction last, so that the document stays a prefix that can be reused.
  */
-import { fstatSync } from 'node:fs'
+import { fstatSync, readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { SpoutError } from '../errors.ts'
 
@@ -35,11 +35,34 @@ export async function readPrompt(input: PromptInput): Promise<string | undefined
   const given = words.length > 0 || files.length > 0
   if (!given && !asked && source === 'terminal') return undefined
 
+  checkWords(words)
   const parts: string[] = []
   for (const file of files) parts.push(await readText(file))
   if (asked || (source !== 'terminal' && source !== 'none')) parts.push(await readStdin(input))
   if (words.length > 0) parts.push(words.join(' '))
   return parts.filter((part) => part !== '').join('\n\n')
+}
+
+/** Bytes of an argument that are not UTF-8 arrive as U+FFFD; whether they were one, only the system still knows. */
+function checkWords(words: readonly string[]): void {
+  if (!words.some((word) => word.includes('\uFFFD'))) return
+  let bytes: Uint8Array
+  try {
+    bytes = readFileSync('/proc/self/cmdline')
+  } catch {
+    return
+  }
+  if (isValid(bytes)) return
+  throw new SpoutError('data', 'prompt: the argument is not UTF-8', { hint: 'pipe the text in, as UTF-8' })
+}
+
+function isValid(bytes: Uint8Array, stream = false): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream })
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** One file as text, without its last newline. */
@@ -59,7 +82,8 @@ export async function readText(path: string): Promise<string> {
   return decodeText(bytes, path)
 }
 
-function unreadable(path: string, cause: NodeJS.ErrnoException): SpoutError {
+function unreadable(path: string, cause: NodeJS.ErrnoException): Error {
+  if (cause.code === 'EMFILE' || cause.code === 'ENFILE') return cause
   const reasons: Record<string, string> = {
     ENOENT: 'not found',
     EISDIR: 'it is a folder',
@@ -127,32 +151,17 @@ function firstBadByte(bytes: Uint8Array): number {
   // The longest prefix that a streaming decoder accepts.
   while (low < high) {
     const middle = (low + high + 1) >> 1
-    if (isValidPrefix(bytes.subarray(0, middle))) low = middle
+    if (isValid(bytes.subarray(0, middle), true)) low = middle
     else high = middle - 1
   }
   return lastCharacterStart(bytes, low)
 }
 
-function isValidPrefix(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** A sequence that began well but does not go on is reported where it began. */
 function lastCharacterStart(bytes: Uint8Array, end: number): number {
-  for (let start = end; start > Math.max(0, end - 4); start--) {
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, start))
-      return start
-    } catch {
-      // cut inside a character: try one byte earlier
-    }
-  }
-  return end
+  let start = end
+  while (start > Math.max(0, end - 3) && !isValid(bytes.subarray(0, start))) start--
+  return start
 }
 
 type StdinKind = 'terminal' | 'pipe' | 'folder' | 'none'

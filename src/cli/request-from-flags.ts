@@ -1,30 +1,42 @@
 /** Flags and prompt to a request: pure, so that every rule can be tested without a process. */
-import { type GenerateRequest, makeRequest } from '../engine/request.ts'
+import type { RequestInput } from '../engine/request.ts'
 import { SpoutError } from '../errors.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import type { Options } from './options.ts'
 
+/** Pairs that contradict each other. */
+const CONFLICTS: readonly (readonly [keyof Options, keyof Options])[] = [
+  ['json', 'jsonl'],
+  ['system', 'systemFile'],
+  ['quiet', 'verbose'],
+  ['raw', 'chatTemplate'],
+  ['raw', 'templateArg'],
+]
+
 /** Refuses flags that contradict each other, before anything is read or loaded. @throws SpoutError `usage`. */
 export function checkFlags(options: Options): void {
-  const conflict = (first: string, second: string): never => {
-    throw new SpoutError('usage', `${first} and ${second}: only one of them at a time`)
+  for (const [first, second] of CONFLICTS) {
+    if (isSet(options[first]) && isSet(options[second])) throw conflict(first, second)
   }
-  if (options.json && options.jsonl) conflict('--json', '--jsonl')
-  if (options.system !== undefined && options.systemFile !== undefined) conflict('--system', '--system-file')
-  if (options.quiet && options.verbose) conflict('--quiet', '--verbose')
-  if (options.logprobs !== undefined && !options.json && !options.jsonl) {
+  const structured = options.json ? 'json' : options.jsonl ? 'jsonl' : undefined
+  if (structured !== undefined && options.think === 'only') throw conflict(structured, 'think')
+  if (options.logprobs !== undefined && structured === undefined) {
     throw new SpoutError('usage', '--logprobs: needs --json or --jsonl', { hint: 'add --json' })
   }
 }
 
-export function requestFromFlags(
-  options: Options,
-  prompt: string,
-  system: string | undefined,
-): GenerateRequest {
-  return makeRequest({
-    prompt,
-    system,
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== false
+}
+
+function conflict(first: keyof Options, second: keyof Options): SpoutError {
+  const [a, b] = [first, second].map((key) => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`)
+  return new SpoutError('usage', `${a} and ${b}: only one of them at a time`)
+}
+
+/** What the flags say of a request: everything but the prompt. */
+export function requestOptions(options: Options): Omit<RequestInput, 'prompt'> {
+  return {
     raw: options.raw ?? false,
     allowSpecial: options.allowSpecial ?? false,
     maxTokens: options.maxTokens,
@@ -32,7 +44,7 @@ export function requestFromFlags(
     ignoreEos: options.ignoreEos ?? false,
     sampling: samplingFromFlags(options),
     templateArgs: Object.fromEntries(options.templateArg ?? []),
-  })
+  }
 }
 
 function samplingFromFlags(options: Options): SamplingOptions {

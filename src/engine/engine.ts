@@ -8,7 +8,16 @@ export interface Engine {
   readonly model: EngineModel
   /** @throws SpoutError `data` when the prompt does not fit the context, before anything is computed. */
   generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult>
+  /** Requests that begin alike: what one computed is not computed again for the next. Whoever opens it disposes it. */
+  openConversation(): Conversation
   dispose(): Promise<void>
+}
+
+/** Keeps the KV cache between requests. One request at a time. */
+export interface Conversation {
+  /** As the engine's, but only the ids after the longest common beginning with what the cache holds are computed. */
+  generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult>
+  dispose(): void
 }
 
 export interface EngineModel {
@@ -18,19 +27,32 @@ export interface EngineModel {
   /** Which binding runs the session. */
   readonly runtime: string
   readonly contextLength: number
+  /** The model has a chat template: messages are what it was made for. */
+  readonly hasChatTemplate: boolean
+}
+
+/** Where an answer goes. */
+export interface AnswerSink extends TokenSink {
+  /**
+   * Where this is, the reasoning of a chat model comes here and is kept out of the text. It became certain with the id
+   * that `token` is told next, if any.
+   */
+  reasoning?(text: string): Promise<void> | undefined
 }
 
 /** How one request is connected to the outside. */
 export interface EngineDoor {
-  readonly sink: TokenSink
+  readonly sink: AnswerSink
   readonly signal?: AbortSignal | undefined
   readonly trace?: Trace | undefined
-  /** Prompt tokens done, prompt tokens in all. */
+  /** Prompt tokens done, prompt tokens in all; those that were kept from before count as neither. */
   readonly onPrefill?: ((done: number, total: number) => void) | undefined
 }
 
 export interface EngineResult extends GenerateResult {
   readonly promptTokens: number
+  /** How many of them were kept from an earlier request. */
+  readonly keptTokens: number
   readonly seed: bigint
   /** Why the length ended it, when it did: the limit asked for, the default limit, or the context. */
   readonly lengthLimit: 'asked' | 'default' | 'context'

@@ -25,6 +25,8 @@ export interface GenerateRequest {
 export interface RequestInput extends Partial<Omit<GenerateRequest, 'messages' | 'text'>> {
   readonly prompt: string
   readonly system?: string | undefined
+  /** The turns before this one: `user` and `assistant`, without the system message. */
+  readonly history?: readonly ChatMessage[] | undefined
 }
 
 /** A completion without an end of its own stops here unless told otherwise. */
@@ -32,7 +34,7 @@ export const DEFAULT_RAW_TOKENS = 512
 
 /** The one validator. @throws SpoutError `data` for an empty prompt, `usage` for values out of range. */
 export function makeRequest(input: RequestInput): GenerateRequest {
-  const { prompt, system, ...rest } = input
+  const { prompt, system, history = [], ...rest } = input
   if (prompt.trim() === '') {
     throw new SpoutError('data', 'prompt: it is empty', { hint: 'spout "your prompt", or pipe a text in' })
   }
@@ -42,12 +44,14 @@ export function makeRequest(input: RequestInput): GenerateRequest {
   }
   if (stopStrings.includes('')) throw new SpoutError('usage', 'stop: a stop string must not be empty')
   resolveSampling(sampling)
+  const messages = [
+    ...(system === undefined ? [] : [{ role: 'system', content: system }]),
+    ...history,
+    { role: 'user', content: prompt },
+  ]
   return {
-    messages: [
-      ...(system === undefined ? [] : [{ role: 'system', content: system }]),
-      { role: 'user', content: prompt },
-    ],
-    text: system === undefined ? prompt : `${system}\n\n${prompt}`,
+    messages,
+    text: plainText(messages),
     raw: rest.raw ?? false,
     allowSpecial: rest.allowSpecial ?? false,
     maxTokens,
@@ -56,4 +60,11 @@ export function makeRequest(input: RequestInput): GenerateRequest {
     sampling,
     templateArgs: rest.templateArgs ?? {},
   }
+}
+
+/** An answer goes on where the text before it ended; everything else is a paragraph of its own. */
+function plainText(messages: readonly ChatMessage[]): string {
+  return messages
+    .map(({ role, content }, i) => (i === 0 || role === 'assistant' ? `${content}` : `\n\n${content}`))
+    .join('')
 }

@@ -59,6 +59,11 @@ export class ThinkSplitter {
     if (options.opened) this.#open(options.opened)
   }
 
+  /** The answer has begun: everything from here on belongs to it, and need not pass through here. */
+  get settled(): boolean {
+    return this.#state === 'answer'
+  }
+
   push(text: string): Segment[] {
     const segments: Segment[] = []
     let rest = text

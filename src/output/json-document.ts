@@ -1,5 +1,6 @@
 /** The one document of `--json`, and the last event of `--jsonl`. Field names are the contract: see the README. */
 import type { Engine, EngineResult } from '../engine/engine.ts'
+import type { SpoutError } from '../errors.ts'
 import type { TokenLogprobs } from '../sampling/sampler.ts'
 import type { Measurements } from './measurements.ts'
 
@@ -7,6 +8,8 @@ export interface JsonInput {
   readonly engine: Engine
   readonly result: EngineResult
   readonly text: string
+  /** What the model thought aloud, kept out of `text`; '' leaves the field away. */
+  readonly reasoning: string
   readonly measured: Measurements
   readonly logprobs?: readonly LogprobEntry[] | undefined
 }
@@ -16,13 +19,14 @@ export interface LogprobEntry extends TokenLogprobs {
   readonly token: string
 }
 
-export function jsonDocument({ engine, result, text, measured, logprobs }: JsonInput) {
+export function jsonDocument({ engine, result, text, reasoning, measured, logprobs }: JsonInput) {
   const { id: model, revision, dtype } = engine.model
   return {
     model,
     revision: revision ?? null,
     dtype,
     text,
+    ...(reasoning === '' ? {} : { reasoning }),
     finish_reason: result.finishReason,
     seed: Number(result.seed) <= Number.MAX_SAFE_INTEGER ? Number(result.seed) : String(result.seed),
     token_ids: result.tokenIds,
@@ -37,6 +41,11 @@ export function jsonDocument({ engine, result, text, measured, logprobs }: JsonI
     },
     ...(logprobs === undefined ? {} : { logprobs }),
   }
+}
+
+/** What takes the document's place when the run failed. */
+export function errorDocument({ code, exitCode, message }: SpoutError) {
+  return { error: { code, exit: exitCode, message } }
 }
 
 function round(value: number | undefined): number | null {

@@ -1,24 +1,20 @@
 /** `--json`: the text is collected, and one document is written at the end. */
-import type { Engine, EngineResult } from '../engine/engine.ts'
-import type { TokenSink } from '../generation/token-sink.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { AnswerWriter } from './answer-writer.ts'
 import { jsonDocument, type LogprobEntry } from './json-document.ts'
-import type { Measurements } from './measurements.ts'
-import type { Stdout } from './stdout.ts'
+import type { Output } from './stdout.ts'
 
 export interface JsonSinkOptions {
-  readonly stdout: Stdout
+  readonly output: Output
   readonly engine: Engine
   readonly logprobs: boolean
+  /** Leave the reasoning of the model out. */
+  readonly hideReasoning: boolean
 }
 
-export interface FinishingSink {
-  readonly sink: TokenSink
-  finish(result: EngineResult, measured: Measurements): Promise<void>
-  fail(): Promise<void>
-}
-
-export function createJsonSink({ stdout, engine, logprobs }: JsonSinkOptions): FinishingSink {
+export function createJsonSink({ output, engine, logprobs, hideReasoning }: JsonSinkOptions): AnswerWriter {
   const pieces: string[] = []
+  const thoughts: string[] = []
   const entries: LogprobEntry[] = []
   return {
     sink: {
@@ -31,19 +27,23 @@ export function createJsonSink({ stdout, engine, logprobs }: JsonSinkOptions): F
         pieces.push(text)
         return undefined
       },
+      reasoning(text) {
+        thoughts.push(text)
+        return undefined
+      },
     },
     async finish(result, measured) {
-      const text = pieces.join('')
       const document = jsonDocument({
         engine,
         result,
-        text,
+        text: pieces.join(''),
+        reasoning: hideReasoning ? '' : thoughts.join(''),
         measured,
         logprobs: logprobs ? entries : undefined,
       })
-      await stdout.write(`${JSON.stringify(document)}\n`)
-      await stdout.flush()
+      await output.write(`${JSON.stringify(document)}\n`)
+      await output.flush()
     },
-    fail: () => stdout.flush(),
+    fail: () => output.flush(),
   }
 }

@@ -1,34 +1,46 @@
-/** `--jsonl`: an event per line, as it happens. The texts of all events, joined, are the text of the last. */
-import { jsonDocument } from './json-document.ts'
-import type { FinishingSink, JsonSinkOptions } from './json-sink.ts'
+/**
+ * `--jsonl`: an event per line, as it happens. The texts of all `token` events, joined, are the text of `end`; so are
+ * their reasonings. A token's event bears the text that became certain with it, an id of null what was held back.
+ */
+import type { AnswerWriter } from './answer-writer.ts'
+import { errorDocument, jsonDocument } from './json-document.ts'
+import type { JsonSinkOptions } from './json-sink.ts'
 
-export function createJsonlSink({ stdout, engine, logprobs }: JsonSinkOptions): FinishingSink {
+export function createJsonlSink({ output, engine, logprobs, hideReasoning }: JsonSinkOptions): AnswerWriter {
   const pieces: string[] = []
+  const thoughts: string[] = []
+  let thought = ''
   const { id: model, revision, dtype } = engine.model
-  const write = (event: object): Promise<void> | undefined => stdout.write(`${JSON.stringify(event)}\n`)
-  let started = write({ event: 'start', model, revision: revision ?? null, dtype })
-  const after = (next: Promise<void> | undefined): Promise<void> | undefined => {
-    const waiting = started
-    started = undefined
-    return waiting === undefined ? next : waiting.then(() => next)
+  const write = (event: object): Promise<void> | undefined => output.write(`${JSON.stringify(event)}\n`)
+  const token = (fields: { id: number | null; text: string }): Promise<void> | undefined => {
+    pieces.push(fields.text)
+    const event = { event: 'token', ...fields, ...(thought === '' ? {} : { reasoning: thought }) }
+    thought = ''
+    return write(event)
   }
+  const started = write({ event: 'start', model, revision: revision ?? null, dtype })
   return {
     sink: {
-      token(id, text, chosen) {
-        pieces.push(text)
-        const scores = logprobs && chosen !== undefined ? chosen : {}
-        return after(write({ event: 'token', id, text, ...scores }))
-      },
-      rest(text) {
-        pieces.push(text)
-        return after(write({ event: 'token', id: null, text }))
+      token: (id, text, chosen) => token({ id, text, ...(logprobs ? chosen : {}) }),
+      rest: (text) => token({ id: null, text }),
+      reasoning(text) {
+        if (hideReasoning) return undefined
+        thoughts.push(text)
+        thought += text
+        return undefined
       },
     },
     async finish(result, measured) {
+      await started
+      if (thought !== '') await token({ id: null, text: '' })
       const text = pieces.join('')
-      await after(write({ event: 'end', ...jsonDocument({ engine, result, text, measured }) }))
-      await stdout.flush()
+      const document = jsonDocument({ engine, result, text, reasoning: thoughts.join(''), measured })
+      await write({ event: 'end', ...document })
+      await output.flush()
     },
-    fail: () => stdout.flush(),
+    async fail(error) {
+      await write({ event: 'error', ...errorDocument(error) })
+      await output.flush()
+    },
   }
 }

@@ -5,30 +5,27 @@ export interface Measurements {
   /** From the start of the process to the model being ready. */
   readonly loadMs: number
   readonly prefillMs: number
-  /** From the start of the process to the first byte on stdout. */
+  /** From `since` to the first text handed to stdout (with `--json`: that could have been). */
   readonly ttftMs: number | undefined
   /** From the end of the prefill to the last token. */
   readonly decodeMs: number
-  /** Prompt tokens per second. */
+  /** Prompt tokens per second, those kept from before left out. */
   readonly prefillTps: number | undefined
   /** Tokens per second, the first token left out: it belongs to the prefill. */
   readonly decodeTps: number | undefined
 }
 
-export function measure(
-  result: EngineResult,
-  loadedAt: number,
-  firstByteAt: number | undefined,
-): Measurements {
-  const { startedAt, prefilledAt, endedAt } = result.timings
+/** @param since when the first text began to be waited for: the start of the process, or of a turn. */
+export function measure(result: EngineResult, loadedAt: number, since = 0): Measurements {
+  const { startedAt, prefilledAt, endedAt, firstTextAt } = result.timings
   const decodeMs = Math.max(0, endedAt - prefilledAt)
   const prefillMs = Math.max(0, prefilledAt - startedAt)
   return {
     loadMs: loadedAt,
     prefillMs,
-    ttftMs: firstByteAt,
+    ttftMs: firstTextAt === undefined ? undefined : firstTextAt - since,
     decodeMs,
-    prefillTps: rate(result.promptTokens, prefillMs),
+    prefillTps: rate(result.promptTokens - result.keptTokens, prefillMs),
     decodeTps: rate(result.tokenIds.length - 1, decodeMs),
   }
 }

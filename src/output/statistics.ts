@@ -9,11 +9,13 @@ export function statisticsLines(
   peakRssBytes: number,
 ): string[] {
   const { id, dtype, runtime } = engine.model
+  const { promptTokens, keptTokens, tokenIds } = result
+  const kept = keptTokens === 0 ? '' : `, ${keptTokens} kept from before`
   return [
     `model     ${id} (${dtype}, ${runtime}), loaded after ${ms(measured.loadMs)}`,
-    `prompt    ${count(result.promptTokens)} in ${ms(measured.prefillMs)}${perSecond(measured.prefillTps)}`,
+    `prompt    ${count(promptTokens - keptTokens)} in ${ms(measured.prefillMs)}${perSecond(measured.prefillTps)}${kept}`,
     `first     ${measured.ttftMs === undefined ? 'no output' : `byte after ${ms(measured.ttftMs)}`}`,
-    `output    ${count(result.tokenIds.length)} in ${ms(measured.decodeMs)}${perSecond(measured.decodeTps)}`,
+    `output    ${count(tokenIds.length)} in ${ms(measured.decodeMs)}${perSecond(measured.decodeTps)}`,
     `memory    ${Math.round(peakRssBytes / 2 ** 20)} MiB at most`,
     `seed      ${result.seed}`,
     `finish    ${result.finishReason}`,

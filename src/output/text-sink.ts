@@ -1,26 +1,57 @@
-import type { TokenSink } from '../generation/token-sink.ts'
+/** The answer as text: pieces straight to the output, with control characters shown on a terminal. */
+import type { AnswerWriter } from './answer-writer.ts'
 import { showControls } from './show-controls.ts'
-import type { Stdout } from './stdout.ts'
+import type { Output } from './stdout.ts'
 
-export interface TextSink extends TokenSink {
-  /** Ends the text with exactly one newline if it has text and no newline at its end. */
-  finish(newline: boolean): Promise<void>
+/** Where reasoning goes while the answer goes to the output. */
+export interface ReasoningWriter {
+  write(text: string): Promise<void> | undefined
+  /** The reasoning is over, for now: the answer follows. */
+  end(): void
 }
 
-/** Pieces straight to stdout; on a terminal with control characters shown. */
-export function createTextSink(stdout: Stdout, options: { terminal: boolean }): TextSink {
+export interface TextSinkOptions {
+  readonly output: Output
+  readonly terminal: boolean
+  /** End the text with a newline if it has none. */
+  readonly newline: boolean
+  /** Reasoning goes there; `only`: it takes the place of the answer. */
+  readonly reasoning: ReasoningWriter | 'only'
+}
+
+export function createTextSink({ output, terminal, newline, reasoning }: TextSinkOptions): AnswerWriter {
   let last = ''
   const write = (text: string): Promise<void> | undefined => {
     if (text === '') return undefined
     last = text
-    return stdout.write(options.terminal ? showControls(text) : text)
+    return output.write(terminal ? showControls(text) : text)
   }
+  const endLine = async (wanted: boolean): Promise<void> => {
+    if (wanted && last !== '' && !last.endsWith('\n')) await output.write('\n')
+    await output.flush()
+  }
+  const answer =
+    reasoning === 'only'
+      ? () => undefined
+      : (text: string): Promise<void> | undefined => {
+          if (last === '' && text !== '') reasoning.end()
+          return write(text)
+        }
   return {
-    token: (_id, text) => write(text),
-    rest: write,
-    async finish(newline) {
-      if (newline && last !== '' && !last.endsWith('\n')) await stdout.write('\n')
-      await stdout.flush()
+    sink: {
+      token: (_id, text) => answer(text),
+      rest: answer,
+      reasoning(text) {
+        return reasoning === 'only' ? write(text) : reasoning.write(text)
+      },
+    },
+    async finish() {
+      if (reasoning !== 'only') reasoning.end()
+      await endLine(newline)
+    },
+    async fail() {
+      if (reasoning !== 'only') reasoning.end()
+      await endLine(terminal)
     },
   }
 }

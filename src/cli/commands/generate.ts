@@ -1,140 +1,141 @@
 /** `spout [prompt...]`: reads the prompt, opens the engine, writes the answer. */
 import type { Engine, EngineResult } from '../../engine/engine.ts'
-import type { GenerateRequest } from '../../engine/request.ts'
+import { type GenerateRequest, makeRequest } from '../../engine/request.ts'
 import { SpoutError } from '../../errors.ts'
 import { openEngine } from '../../open-engine.ts'
+import { type FileOutput, openFileOutput } from '../../output/file-output.ts'
 import { measure } from '../../output/measurements.ts'
-import { statisticsLines } from '../../output/statistics.ts'
-import { openStdout, type Stdout } from '../../output/stdout.ts'
-import { type Answer, openAnswer } from '../answer.ts'
-import { abortable, type Interrupts } from '../interrupt.ts'
+import { openAnswer } from '../answer.ts'
+import type { Context } from '../context.ts'
+import { engineOptions } from '../engine-options.ts'
+import { FLAGS } from '../flags.ts'
+import { shortHelp } from '../help/help-text.ts'
+import { abortable } from '../interrupt.ts'
 import type { Options } from '../options.ts'
+import { parseCommandLine } from '../program.ts'
 import { readPrompt, readText } from '../prompt-source.ts'
-import { checkFlags, requestFromFlags } from '../request-from-flags.ts'
-import { writeLine } from '../terminal/messages.ts'
+import { checkFlags, requestOptions } from '../request-from-flags.ts'
+import { withSettings } from '../settings.ts'
+import { asSpoutError, writeLine } from '../terminal/messages.ts'
+import { makePrefillListener } from '../terminal/prefill-text.ts'
+import { writeStatistics } from '../terminal/statistics.ts'
 import { openStatusLine, type StatusLine } from '../terminal/status-line.ts'
-import { loadDim } from '../terminal/style.ts'
 import { makeTrace } from '../terminal/trace-lines.ts'
+import { version } from '../version.ts'
 
-/** Nothing to do and nobody to ask: the caller shows the short help. */
-export class NothingGiven extends SpoutError {
-  constructor() {
-    super('usage', 'prompt: none given', { hint: 'spout "your prompt", or pipe a text in; spout --help' })
+export async function generateCommand(argv: readonly string[], context: Context): Promise<void> {
+  const { words, options: given } = parseCommandLine<Options>(argv, {
+    name: 'spout',
+    flags: FLAGS,
+    help: shortHelp,
+    version: () => `${version()}\n`,
+    words: true,
+  })
+  checkFlags(given)
+  const options = withSettings(given)
+  startClock(options.timeout, context)
+  const file = openFile(options.output)
+  const request = await readRequest(words, options, context)
+  if (options.dryRun) {
+    const { dryRun } = await import('../dry-run.ts')
+    await dryRun(request, options, context)
+  } else {
+    await generateOnce({ request, options, context, file })
   }
 }
 
-export async function generateCommand(
-  words: readonly string[],
-  options: Options,
-  interrupts: Interrupts,
-): Promise<void> {
-  checkFlags(options)
-  const stdout = openStdout()
-  stdout.failure.addEventListener('abort', () => interrupts.abort(stdout.failure.reason), { once: true })
-  const request = await readRequest(words, options, interrupts.signal)
-  const status = openStatusLine({ enabled: !options.quiet })
+interface Job {
+  readonly request: GenerateRequest
+  readonly options: Options
+  readonly context: Context
+  readonly file: FileOutput | undefined
+}
+
+async function generateOnce(job: Job): Promise<void> {
+  const { options, context } = job
+  const { interrupts } = context
+  const status = openStatusLine({ enabled: !options.quiet, color: options.color })
   status.show('loading the model')
+  interrupts.listen()
   try {
-    const engine = await abortable(openEngine(engineOptions(options, interrupts.signal)), interrupts.signal)
+    const engine = await abortable(openEngine(engineOptions(options, context)), interrupts.signal)
     try {
-      await answer({ engine, request, options, stdout, status, signal: interrupts.signal })
+      await answer(job, engine, status)
     } finally {
       await engine.dispose()
     }
   } finally {
     status.clear()
+    interrupts.release()
   }
+}
+
+/** `--timeout` ends the run as a signal would, wherever it is. */
+function startClock(seconds: number | undefined, { interrupts }: Context): void {
+  if (seconds === undefined) return
+  const expired = (): void =>
+    interrupts.abort(new SpoutError('timeout', `timeout: not done after ${seconds} s`))
+  setTimeout(expired, 1000 * seconds).unref()
+}
+
+function openFile(path: string | undefined): FileOutput | undefined {
+  return path === undefined || path === '-' ? undefined : openFileOutput(path)
 }
 
 async function readRequest(
   words: readonly string[],
   options: Options,
-  signal: AbortSignal,
+  { interrupts }: Context,
 ): Promise<GenerateRequest> {
   const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
   const prompt = await readPrompt({
     words,
     files: options.file ?? [],
     stdinAllowed: options.stdin,
-    signal,
+    signal: interrupts.signal,
     onSilence: () => {
       if (!options.quiet) writeLine('waiting for stdin; --no-stdin goes on without it')
     },
   })
-  if (prompt === undefined) throw new NothingGiven()
-  return requestFromFlags(options, prompt, system)
-}
-
-function engineOptions(options: Options, signal: AbortSignal) {
-  const model = options.model ?? (process.env.SPOUT_MODEL || undefined)
-  return {
-    model,
-    dtype: options.dtype as never,
-    runtime: options.runtime as never,
-    threads: options.threads,
-    contextLength: options.ctxSize,
-    cacheDir: options.cacheDir,
-    offline: options.offline,
-    chatTemplateFile: options.chatTemplate,
-    signal,
-    trace: makeTrace(options.trace),
-    note: (text: string, level: 'info' | 'warning') => {
-      if (options.verbose || (level === 'warning' && !options.quiet)) writeLine(text)
-    },
+  if (prompt === undefined) {
+    process.stderr.write(`${shortHelp()}\n`)
+    throw new SpoutError('usage', 'prompt: none given', { hint: 'spout "your prompt", or pipe a text in' })
   }
+  return makeRequest({ ...requestOptions(options), prompt, system })
 }
 
-interface AnswerInput {
-  readonly engine: Engine
-  readonly request: GenerateRequest
-  readonly options: Options
-  readonly stdout: Stdout
-  readonly status: StatusLine
-  readonly signal: AbortSignal
-}
-
-async function answer({ engine, request, options, stdout, status, signal }: AnswerInput): Promise<void> {
+async function answer({ request, options, context, file }: Job, engine: Engine, status: StatusLine) {
+  const { interrupts, stdout } = context
   const loadedAt = performance.now()
-  const answer = openAnswer({ stdout, options, engine, onFirst: () => status.clear() })
-  const trace = makeTrace(options.trace)
-  status.show('reading the prompt')
+  const writer = openAnswer({
+    output: file ?? stdout,
+    file,
+    options,
+    engine,
+    onFirst: () => {
+      status.clear()
+      interrupts.listen()
+    },
+  })
   let result: EngineResult
   try {
     result = await engine.generate(request, {
-      sink: answer.sink,
-      signal,
-      trace,
-      onPrefill: (done, total) => status.show(`reading the prompt: ${done} of ${total} tokens`),
+      sink: writer.sink,
+      signal: interrupts.signal,
+      trace: makeTrace(options.trace),
+      onPrefill: makePrefillListener((text) => status.show(text)),
     })
   } catch (error) {
     status.clear()
-    await answer.fail()
+    await writer.fail(asSpoutError(error))
     throw error
   }
   status.clear()
-  await finish({ engine, result, options, stdout, answer, loadedAt })
-  signal.throwIfAborted()
-}
-
-interface FinishInput {
-  readonly engine: Engine
-  readonly result: EngineResult
-  readonly options: Options
-  readonly stdout: Stdout
-  readonly answer: Answer
-  readonly loadedAt: number
-}
-
-async function finish({ engine, result, options, stdout, answer, loadedAt }: FinishInput): Promise<void> {
-  const measured = measure(result, loadedAt, stdout.firstByteAt)
-  await answer.finish(result, measured)
+  await writer.finish(result, measure(result, loadedAt))
   const cut = cutNote(result)
   if (cut !== undefined && !options.quiet) writeLine(cut)
-  if (!options.stats) return
-  const dim = await loadDim(options.color)
-  const peak = process.resourceUsage().maxRSS * 1024
-  const lines = statisticsLines(engine, result, measure(result, loadedAt, stdout.firstByteAt), peak)
-  process.stderr.write(`${lines.map(dim).join('\n')}\n`)
+  if (options.stats) await writeStatistics({ engine, result, loadedAt, color: options.color })
+  interrupts.signal.throwIfAborted()
 }
 
 /** A text that a limit nobody asked for has cut is said to be cut. */

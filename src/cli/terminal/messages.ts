@@ -14,20 +14,40 @@ export function writeError(error: SpoutError): void {
   if (process.env.SPOUT_DEBUG === '1') process.stderr.write(`${error.stack}\n${causes(error)}`)
 }
 
-/** What nobody foresaw, as an error of ours. */
+/** What nobody foresaw, as an error of ours: memory, descriptors and threads run out anywhere. */
 export function asSpoutError(error: unknown): SpoutError {
-  if (error instanceof SpoutError) return error
-  const message = error instanceof Error ? error.message : String(error)
-  if (error instanceof RangeError && /allocation|memory/i.test(message)) {
+  const message = withoutSignature(error instanceof Error ? error.message : String(error))
+  if (error instanceof SpoutError && !message.includes('onnxruntime')) return error
+  const { code } = (error ?? {}) as NodeJS.ErrnoException
+  if (EXHAUSTED.test(`${code}`)) {
+    return new SpoutError('os', `system: ${message}`, { hint: 'ulimit -a shows the limits', cause: error })
+  }
+  if (OUT_OF_MEMORY.test(message)) {
     return new SpoutError('os', `memory: ${message}`, {
       hint: 'a smaller model, or --dtype q4',
       cause: error,
     })
   }
+  if (error instanceof SpoutError) return restated(error, message)
   return new SpoutError('internal', `internal error: ${message}`, {
     hint: 'SPOUT_DEBUG=1 shows where; please report it',
     cause: error,
   })
+}
+
+const EXHAUSTED = /^(EMFILE|ENFILE|ENOMEM|EAGAIN)$/
+/** As V8, the C++ library, ONNX Runtime and the dynamic loader say it. */
+const OUT_OF_MEMORY =
+  /array buffer allocation|bad_alloc|failed to allocate|allocate memory|pthread_create|failed to map segment/i
+
+function restated(error: SpoutError, message: string): SpoutError {
+  const { code, hint } = error
+  return new SpoutError(code, message, { ...(hint === undefined ? {} : { hint }), cause: error })
+}
+
+/** ONNX Runtime puts file, line and the C++ function before what it has to say. */
+function withoutSignature(message: string): string {
+  return message.replace(/\/onnxruntime_src\/\S+:\d+ .*\) /s, '')
 }
 
 function oneLine(text: string): string {

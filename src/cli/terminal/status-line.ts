@@ -1,5 +1,6 @@
 /** The spinner: on stderr, on a terminal only, loaded only there. */
 import type { Ora } from 'ora'
+import { wantsColor } from './style.ts'
 
 export interface StatusLine {
   show(text: string): void
@@ -11,15 +12,27 @@ const SILENT: StatusLine = { show: () => undefined, clear: () => undefined }
 /** A run that is over sooner shows nothing: a flash of text is worse than none. */
 const DELAY_MS = 150
 
-export function openStatusLine(options: { enabled: boolean }): StatusLine {
-  if (!options.enabled || !process.stderr.isTTY || process.env.TERM === 'dumb') return SILENT
+export interface StatusLineOptions {
+  readonly enabled: boolean
+  readonly color?: string | undefined
+}
+
+export function openStatusLine({ enabled, color }: StatusLineOptions): StatusLine {
+  if (!enabled || !process.stderr.isTTY || process.env.TERM === 'dumb') return SILENT
   let spinner: Ora | undefined
   let text = ''
   let closed = false
   const start = async (): Promise<void> => {
     const { default: ora } = await import('ora')
-    if (!closed)
-      spinner = ora({ text, stream: process.stderr, discardStdin: false, hideCursor: true }).start()
+    if (closed) return
+    spinner = ora({
+      text,
+      stream: process.stderr,
+      discardStdin: false,
+      // Hiding the cursor would need handlers of signals to bring it back.
+      hideCursor: false,
+      color: wantsColor(color) ? 'cyan' : (false as never),
+    }).start()
   }
   const timer = setTimeout(() => void start(), DELAY_MS)
   return {

@@ -8,7 +8,7 @@ export async function loadDim(when: string = 'auto'): Promise<Dim> {
   return (text) => chalk.dim(text)
 }
 
-function wantsColor(when: string): boolean {
+export function wantsColor(when: string = 'auto'): boolean {
   if (when !== 'auto') return when === 'always'
   return Boolean(process.stderr.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
 }

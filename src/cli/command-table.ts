@@ -1,0 +1,27 @@
+/** The commands beside the main one, by their first word, for help and completion. What runs them is in commands.ts. */
+import { CHAT_FLAGS, type Flag } from './flags.ts'
+
+export interface Command {
+  readonly name: string
+  readonly summary: string
+  /** The words that may follow the name. */
+  readonly words?: readonly string[]
+  readonly flags?: readonly Flag[]
+}
+
+export const COMMANDS: readonly Command[] = [
+  { name: 'chat', summary: 'talk with a model', flags: CHAT_FLAGS },
+  {
+    name: 'config',
+    summary: 'show and set defaults',
+    words: ['list', 'get', 'set', 'unset', 'path'],
+  },
+  {
+    name: 'completion',
+    summary: 'print completion for bash, zsh or fish',
+    words: ['bash', 'zsh', 'fish'],
+  },
+]
+
+/** Not in the table: it speaks about all that are. */
+export const HELP: Command = { name: 'help', summary: 'more about a topic or a command' }

@@ -1,0 +1,27 @@
+/**
+ * What runs each command. It is loaded when it is named. A prompt that begins with a command's name is written after
+ * `--`.
+ */
+import type { Context } from './context.ts'
+
+/** Runs a command with the words after its name. */
+export type RunCommand = (argv: readonly string[], context: Context) => Promise<void>
+
+const LOADERS: Readonly<Record<string, () => Promise<RunCommand>>> = {
+  chat: async () => (await import('./commands/chat.ts')).chatCommand,
+  config: async () => (await import('./commands/config.ts')).configCommand,
+  completion: async () => (await import('./commands/completion.ts')).completionCommand,
+  help: async () => (await import('./commands/help.ts')).helpCommand,
+}
+
+/** The command of a command line and the words that are for it. */
+export async function chooseCommand(
+  argv: readonly string[],
+): Promise<readonly [RunCommand, readonly string[]]> {
+  const [first = '', ...rest] = argv
+  if (first === 'help' && rest.length === 1 && rest[0] !== 'help' && Object.hasOwn(LOADERS, rest[0]!)) {
+    return [await LOADERS[rest[0]!]!(), ['--help']]
+  }
+  if (Object.hasOwn(LOADERS, first)) return [await LOADERS[first]!(), rest]
+  return [(await import('./commands/generate.ts')).generateCommand, argv]
+}

@@ -1,0 +1,166 @@
+/** `spout chat`: a conversation. Answers are on stdout; prompt, notes and figures on stderr. */
+import { openEngine } from '../../open-engine.ts'
+import { type ChatReply, chatCommandRows, findChatCommand, parseChatCommand } from '../chat/chat-commands.ts'
+import { ChatSession } from '../chat/chat-session.ts'
+import { openHistoryFile } from '../chat/history-file.ts'
+import { editMessages, type MessageSource, readMessages } from '../chat/message-source.ts'
+import type { Context } from '../context.ts'
+import { engineOptions } from '../engine-options.ts'
+import { CHAT_FLAGS } from '../flags.ts'
+import { commandHelp, section } from '../help/help-text.ts'
+import { abortable, dieOf } from '../interrupt.ts'
+import type { Options } from '../options.ts'
+import { parseCommandLine } from '../program.ts'
+import { readText } from '../prompt-source.ts'
+import { checkFlags } from '../request-from-flags.ts'
+import { withSettings } from '../settings.ts'
+import { asSpoutError, writeError, writeLine } from '../terminal/messages.ts'
+import { openStatusLine } from '../terminal/status-line.ts'
+
+export function chatHelp(): string {
+  return commandHelp({
+    usage: 'spout chat [options] [first message...]',
+    summary:
+      'Talks with a model. Between turns its memory of the conversation is kept: only what is new is read. A line is ' +
+      'a message; one that ends with \\ goes on, and so does all between """ and """. Ctrl-C stops an answer; on an ' +
+      'empty line, twice, it leaves. Piped lines are messages too.',
+    more: [section('In a conversation', chatCommandRows())],
+    flags: CHAT_FLAGS,
+  })
+}
+
+export async function chatCommand(argv: readonly string[], context: Context): Promise<void> {
+  const line = { name: 'spout chat', flags: CHAT_FLAGS, help: chatHelp, words: true }
+  const { words, options: given } = parseCommandLine<Options>(argv, line)
+  checkFlags(given)
+  const options = withSettings({ ...given, stdin: true, newline: true })
+  const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
+  const engine = await load(options, context)
+  const session = new ChatSession({ engine, options, context, system })
+  const desk = process.stdin.isTTY ? terminalDesk(context) : pipeDesk(context)
+  try {
+    if (!options.quiet) greet(session, options, desk)
+    if (words.length > 0) await answer(session, words.join(' '), desk)
+    await converse(session, desk)
+  } finally {
+    desk.source.close()
+    session.dispose()
+    await engine.dispose()
+  }
+}
+
+async function load(options: Options, context: Context) {
+  const status = openStatusLine({ enabled: !options.quiet, color: options.color })
+  status.show('loading the model')
+  context.interrupts.listen()
+  try {
+    return await abortable(openEngine(engineOptions(options, context)), context.interrupts.signal)
+  } finally {
+    status.clear()
+    context.interrupts.release()
+  }
+}
+
+/** Where the other side sits: on a terminal, or behind a pipe. */
+interface Desk {
+  readonly source: MessageSource
+  readonly isTerminal: boolean
+  /** Runs `work` with a signal that aborts when the answer is to stop. */
+  attend<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>
+}
+
+/** Ctrl-C stops the answer and nothing else; a second one, while it has not stopped, ends the process. */
+function terminalDesk({ interrupts }: Context): Desk {
+  let warned = false
+  const source = editMessages({
+    history: openHistoryFile(),
+    onInterrupt() {
+      if (warned) return leave(source)
+      warned = true
+      writeLine('Ctrl-C once more, or Ctrl-D, leaves')
+    },
+  })
+  return {
+    isTerminal: true,
+    source,
+    async attend(work) {
+      warned = false
+      const controller = new AbortController()
+      const stop = (): void => {
+        if (controller.signal.aborted) leave(source)
+        warned = true
+        controller.abort()
+      }
+      process.on('SIGINT', stop)
+      try {
+        return await work(AbortSignal.any([controller.signal, interrupts.signal]))
+      } finally {
+        process.off('SIGINT', stop)
+      }
+    },
+  }
+}
+
+function leave(source: MessageSource): void {
+  source.close()
+  dieOf('SIGINT')
+}
+
+/** A signal ends the whole conversation, after what was said so far. */
+function pipeDesk({ interrupts }: Context): Desk {
+  return {
+    isTerminal: false,
+    source: readMessages(process.stdin),
+    async attend(work) {
+      interrupts.listen()
+      try {
+        const reply = await work(interrupts.signal)
+        interrupts.signal.throwIfAborted()
+        return reply
+      } finally {
+        interrupts.release()
+      }
+    },
+  }
+}
+
+function greet({ engine: { model } }: ChatSession, options: Options, desk: Desk): void {
+  if (!model.hasChatTemplate && !options.raw) {
+    writeLine(`${model.id} has no chat template: it continues the text`)
+  }
+  if (desk.isTerminal) writeLine(`${model.id} (${model.dtype}); /help lists the commands, Ctrl-D leaves`)
+}
+
+async function converse(session: ChatSession, desk: Desk): Promise<void> {
+  for (;;) {
+    const message = await desk.source.next()
+    if (message === undefined) return
+    if (message.trim() === '') continue
+    const reply = await answer(session, message, desk)
+    if (reply?.note !== undefined) writeLine(reply.note)
+    if (reply?.leave) return
+  }
+}
+
+/** On a terminal a failure ends the turn, behind a pipe the run. */
+async function answer(session: ChatSession, message: string, desk: Desk): Promise<ChatReply | undefined> {
+  try {
+    return await desk.attend((signal) => act(session, message, signal))
+  } catch (error) {
+    const failure = asSpoutError(error)
+    if (!desk.isTerminal || failure.code === 'internal' || failure.code === 'output') throw error
+    writeError(failure)
+    return undefined
+  }
+}
+
+async function act(
+  session: ChatSession,
+  message: string,
+  signal: AbortSignal,
+): Promise<ChatReply | undefined> {
+  const command = parseChatCommand(message)
+  if (command !== undefined) return findChatCommand(command.name).run(session, command.words, signal)
+  await session.say(message, signal)
+  return undefined
+}

@@ -1,0 +1,51 @@
+import { FLAGS, type Flag } from '../flags.ts'
+import { type CommandWords, commandWords, spellings, takesValue } from './words.ts'
+
+/** Completion for bash 3.2 and newer. Where it offers nothing, bash completes file names. */
+export function bashScript(): string {
+  const commands = commandWords()
+  return `# bash completion of spout
+_spout() {
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev= command=\${COMP_WORDS[1]} IFS=$' \\t\\n'
+  ((COMP_CWORD > 0)) && prev=\${COMP_WORDS[COMP_CWORD - 1]}
+  # bash takes --dtype=q4 for three words.
+  if [[ $cur == = ]]; then cur=
+  elif [[ $prev == = ]]; then prev=\${COMP_WORDS[COMP_CWORD - 2]}; fi
+  COMPREPLY=()
+  case $prev in
+${FLAGS.filter(takesValue).map(valueCase).join('\n')}
+  esac
+  if ((COMP_CWORD > 1)); then
+    case $command in
+${commands.map(commandCase).join('\n')}
+    esac
+  elif [[ $cur != -* ]]; then
+    COMPREPLY=($(compgen -W '${commands.map(({ name }) => name).join(' ')}' -- "$cur"))
+    return
+  fi
+  [[ $cur == -* ]] && COMPREPLY=($(compgen -W '${flagWords(FLAGS)}' -- "$cur"))
+}
+complete -o bashdefault -o default -F _spout spout
+`
+}
+
+function valueCase(flag: Flag): string {
+  return `    ${spellings(flag).join('|')}) ${valueAction(flag)}return ;;`
+}
+
+function valueAction({ values }: Flag): string {
+  if (values === 'model') return offer('$(spout completion models 2>/dev/null)', '"')
+  return values === undefined || typeof values === 'string' ? '' : offer(values.join(' '), "'")
+}
+
+function offer(words: string, quote: string): string {
+  return `COMPREPLY=($(compgen -W ${quote}${words}${quote} -- "$cur")); `
+}
+
+function commandCase({ name, words, flags }: CommandWords): string {
+  return `      ${name}) ${offer([...words, flagWords(flags)].join(' '), "'")}return ;;`
+}
+
+function flagWords(flags: readonly Flag[]): string {
+  return [...flags.flatMap(spellings), '-h', '--help', '-V', '--version'].join(' ')
+}

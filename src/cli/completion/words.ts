@@ -1,0 +1,37 @@
+/** What there is to complete, as the scripts of all shells need it. */
+import { COMMANDS, HELP } from '../command-table.ts'
+import { type Flag, longName } from '../flags.ts'
+import { TOPICS } from '../help/topics.ts'
+
+/** A command and the words that may follow it. */
+export interface CommandWords {
+  readonly name: string
+  readonly summary: string
+  readonly words: readonly string[]
+  readonly flags: readonly Flag[]
+}
+
+export function commandWords(): CommandWords[] {
+  const topics = [...TOPICS.map(({ name }) => name), ...COMMANDS.map(({ name }) => name)]
+  return [...COMMANDS, { ...HELP, words: topics }].map(({ name, summary, words = [], flags = [] }) => ({
+    name,
+    summary,
+    words,
+    flags,
+  }))
+}
+
+/** `-m` of `-m, --model <name>`. */
+export function shortName({ flags }: Flag): string | undefined {
+  return /^-\w/.exec(flags)?.[0]
+}
+
+/** Both spellings. */
+export function spellings(flag: Flag): string[] {
+  const short = shortName(flag)
+  return short === undefined ? [longName(flag)] : [short, longName(flag)]
+}
+
+export function takesValue({ flags }: Flag): boolean {
+  return flags.includes('<')
+}

@@ -1,0 +1,8 @@
+import type { Stdout } from '../output/stdout.ts'
+import type { Interrupts } from './interrupt.ts'
+
+/** What a command is given of the process. */
+export interface Context {
+  readonly stdout: Stdout
+  readonly interrupts: Interrupts
+}

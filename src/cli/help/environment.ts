@@ -1,0 +1,21 @@
+import { SETTINGS, variableOf } from '../settings.ts'
+import type { Row } from './columns.ts'
+
+/** The variables that are read: in `spout help environment` and the manual page. */
+export function environmentRows(): Row[] {
+  const settings = [...SETTINGS.keys()].flatMap((name): Row[] => {
+    const variable = variableOf(name)
+    return variable === undefined ? [] : [[variable, `default of --${name}`]]
+  })
+  return [...settings, ...OTHERS]
+}
+
+const OTHERS: readonly Row[] = [
+  ['SPOUT_CACHE_DIR', "spout's own files (default: $XDG_CACHE_HOME/spout, else ~/.cache/spout)"],
+  ['SPOUT_DEBUG', '1: errors with their stack'],
+  ['XDG_CONFIG_HOME', 'where spout/config.json is (default: ~/.config)'],
+  ['HF_HUB_CACHE, HF_HOME', "where the hub's models are, as for other programs"],
+  ['HF_ENDPOINT, HF_TOKEN', 'the hub and your token, as for other programs'],
+  ['HF_HUB_OFFLINE', '1: never use the network'],
+  ['NO_COLOR, TERM=dumb', 'no colour on stderr; with TERM=dumb no spinner either'],
+]

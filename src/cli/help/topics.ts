@@ -1,0 +1,62 @@
+import type { FlagGroup } from '../flags.ts'
+import { columns, type Row, wrap } from './columns.ts'
+import { ENDINGS } from './endings.ts'
+import { environmentRows } from './environment.ts'
+import { groupHelp, optionsHelp, page, section } from './help-text.ts'
+import { manPage } from './man-page.ts'
+
+export interface Topic {
+  readonly name: string
+  readonly summary: string
+  text(): string
+}
+
+/** The pages of `spout help <topic>`. */
+export const TOPICS: readonly Topic[] = [
+  { name: 'options', summary: 'every option', text: () => optionsHelp() },
+  topicOf('model', 'which model runs, and from where', [
+    'The embedded model is for trying things out: it writes, and knows nothing. A model of the hub is named ' +
+      'org/name, or org/name@revision for one branch, tag or commit; a path of a folder that exists is that folder.',
+  ]),
+  topicOf('prompt', 'what the model is given', [
+    'The prompt is made of files, then what is piped in, then the words of the command line, a blank line between ' +
+      'them: a document first, what to do with it last. One newline at the end of a file or of stdin is dropped. ' +
+      'A word - of its own, or -f -, names stdin.',
+    'A model with a chat template gets the prompt as a message of the user; --raw, or a model without one, ' +
+      'continues the text. Text that looks like a special token stays text, unless --allow-special.',
+  ]),
+  topicOf('length', 'when the answer ends', [
+    'An answer ends with the end token of the model, before a text of --stop, after --max-tokens, or when the ' +
+      'context is full. A text that a limit has cut which nobody asked for is said to be cut, on stderr.',
+  ]),
+  topicOf('sampling', 'how each token is chosen', [
+    "Defaults are the author's: those of the model's generation_config.json, greedy where it has none. The steps run " +
+      'in one order: penalties, logit bias, temperature, top-k, top-p, min-p, typical-p, draw.',
+  ]),
+  topicOf('output', 'where the answer goes, and as what', [
+    'stdout holds the answer and nothing else; everything else is on stderr. On a terminal control characters of the ' +
+      'model are shown as \\x1b; a pipe or a file gets them as they are.',
+  ]),
+  topicOf('measure', 'how fast it is', []),
+  { name: 'endings', summary: 'exit codes', text: () => page([section('Exit codes', ENDINGS)]) },
+  {
+    name: 'environment',
+    summary: 'variables',
+    text: () => page([section('Environment', environmentRows())]),
+  },
+  { name: 'man', summary: 'the manual page: spout help man | man -l -', text: manPage },
+  {
+    name: 'topics',
+    summary: 'this list',
+    text: () => page([columns(TOPICS.map(({ name, summary }): Row => [name, summary]))]),
+  },
+]
+
+function topicOf(name: string, summary: string, paragraphs: readonly string[]): Topic {
+  const group = (name[0]!.toUpperCase() + name.slice(1)) as FlagGroup
+  return {
+    name,
+    summary,
+    text: () => page([...paragraphs.map((text) => wrap(text).join('\n')), ...groupHelp(group)]),
+  }
+}

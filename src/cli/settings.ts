@@ -1,0 +1,140 @@
+/**
+ * Defaults of the user's: a flag wins over its variable, the variable over the configuration file. What a setting may
+ * be is what its flag may be.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { SpoutError } from '../errors.ts'
+import { FLAGS, type Flag, longName, optionKey } from './flags.ts'
+import { nearest } from './nearest.ts'
+import type { Options } from './options.ts'
+import { configPath } from './own-files.ts'
+
+/** A flag that may have a default, by the name it has in the configuration file. */
+export const SETTINGS: ReadonlyMap<string, Flag> = new Map(
+  FLAGS.filter((flag) => flag.setting).map((flag) => [longName(flag).slice(2), flag]),
+)
+
+/** The models' cache has the hub's own variables, and `SPOUT_CACHE_DIR` is where our own files are. */
+const WITHOUT_VARIABLE = 'cache-dir'
+const HUB_CACHE_VARIABLES = ['HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'HF_HOME']
+
+export function variableOf(name: string): string | undefined {
+  return name === WITHOUT_VARIABLE ? undefined : `SPOUT_${name.replaceAll('-', '_').toUpperCase()}`
+}
+
+export interface Setting {
+  readonly name: string
+  /** As the user wrote it. */
+  readonly text: string
+  readonly value: unknown
+  /** A variable's name, or the configuration file's path. */
+  readonly source: string
+}
+
+/** Every default the user has set. @throws SpoutError `usage` for a bad variable or key, `config` for a bad file. */
+export function readSettings(env: NodeJS.ProcessEnv = process.env): Setting[] {
+  const path = configPath(env)
+  const file = readConfigFile(path)
+  return [...SETTINGS].flatMap(([name, flag]) => {
+    const variable = variableOf(name)
+    const text = variable === undefined ? undefined : env[variable]
+    if (text) return [{ name, text, value: parseSetting(flag, text, variable!), source: variable! }]
+    if (!file.has(name) || (name === WITHOUT_VARIABLE && HUB_CACHE_VARIABLES.some((v) => env[v]))) return []
+    const written = String(file.get(name))
+    return [{ name, text: written, value: fileValue(flag, name, written, path), source: path }]
+  })
+}
+
+/** The options with the user's defaults under them. */
+export function withSettings(options: Options, env: NodeJS.ProcessEnv = process.env): Options {
+  const defaults = readSettings(env).map(({ name, value }) => [optionKey(SETTINGS.get(name)!), value])
+  return { ...Object.fromEntries(defaults), ...options }
+}
+
+/** Checks a value as the flag would. @throws SpoutError `usage`. */
+export function parseSetting(flag: Flag, text: string, where: string): unknown {
+  try {
+    if (!flag.flags.includes('<')) return parseSwitch(text)
+    return flag.parse === undefined ? text : flag.parse(text)
+  } catch (error) {
+    if (!(error instanceof SpoutError)) throw error
+    throw new SpoutError('usage', `${where}: ${error.message}`, { cause: error })
+  }
+}
+
+function parseSwitch(text: string): boolean {
+  if (/^(1|true|yes|on)$/i.test(text)) return true
+  if (/^(0|false|no|off)$/i.test(text)) return false
+  throw new SpoutError('usage', `${JSON.stringify(text.slice(0, 80))} is not true or false`)
+}
+
+function fileValue(flag: Flag, name: string, text: string, path: string): unknown {
+  try {
+    return parseSetting(flag, text, name)
+  } catch (error) {
+    throw new SpoutError('config', `${path}: ${(error as Error).message}`, {
+      hint: `spout config unset ${name}`,
+      cause: error,
+    })
+  }
+}
+
+/** The flag of a name in the configuration file. @throws SpoutError `usage` with the nearest name. */
+export function settingFlag(name: string, where = 'config'): Flag {
+  const flag = SETTINGS.get(name)
+  if (flag !== undefined) return flag
+  const names = [...SETTINGS.keys()]
+  const near = nearest(name, names)
+  throw new SpoutError('usage', `${where}: no setting is called ${JSON.stringify(name.slice(0, 80))}`, {
+    hint: near === undefined ? `there are ${names.join(', ')}` : `did you mean ${near}`,
+  })
+}
+
+/** The keys and values of the configuration file; empty where there is none. */
+export function readConfigFile(path: string): Map<string, unknown> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return new Map()
+    throw new SpoutError('config', `${path}: cannot be read: ${code}`, { cause })
+  }
+  const entries = Object.entries(parseObject(text, path))
+  for (const [name] of entries) settingFlag(name, path)
+  return new Map(entries)
+}
+
+function parseObject(text: string, path: string): object {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new SpoutError('config', `${path}:${lineOf(text, cause)}: not JSON`, {
+      hint: `an object, such as {"threads": 2}`,
+      cause,
+    })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw new SpoutError('config', `${path}:1: not an object`, { hint: `an object, such as {"threads": 2}` })
+}
+
+/** The parser names the place only in its message, as an offset. */
+function lineOf(text: string, cause: unknown): number {
+  const offset = /position (\d+)/.exec((cause as Error).message)?.[1]
+  return text.slice(0, offset === undefined ? text.length : Number(offset)).split('\n').length
+}
+
+/** Replaces the configuration file as a whole, so that a crash leaves the old or the new one. */
+export function writeConfigFile(path: string, settings: ReadonlyMap<string, unknown>): void {
+  const temporary = `${path}.${process.pid}.tmp`
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(temporary, `${JSON.stringify(Object.fromEntries(settings), null, 2)}\n`)
+    renameSync(temporary, path)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new SpoutError('output', `${path}: cannot be written: ${code}`, { cause })
+  }
+}

@@ -1,0 +1,100 @@
+/** What a request would take, found without loading weights: `--dry-run`. */
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { freemem } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { encodePrompt } from './engine/encode-prompt.ts'
+import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './engine/request.ts'
+import { loadModelConfig } from './model/model-config.ts'
+import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
+import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
+import { loadChatTemplate } from './tokenizer/chat-template.ts'
+import { loadTokenizer } from './tokenizer/load-tokenizer.ts'
+
+export interface RunPlan {
+  readonly model: string
+  readonly revision: string | undefined
+  readonly dtype: string
+  readonly files: readonly { readonly path: string; readonly bytes: number }[]
+  readonly promptTokens: number
+  /** The prompt went through the model's chat template. */
+  readonly isChat: boolean
+  /** `undefined` when config.json names none. */
+  readonly contextLength: number | undefined
+  /** 0 = until the end. */
+  readonly maxTokens: number
+  /** Of the KV cache at its largest, in bytes; `undefined` when config.json does not tell its shape. */
+  readonly kvBytes: number | undefined
+  readonly weightBytes: number
+  readonly freeBytes: number
+  /** Why it would not run, if so. */
+  readonly obstacle: 'context' | 'memory' | undefined
+}
+
+/** @throws SpoutError as opening the engine would, for everything but the weights. */
+export async function planRun(request: GenerateRequest, options: OpenEngineOptions): Promise<RunPlan> {
+  const resolved = await resolveFor(options)
+  const config = loadModelConfig(resolved.folder, (text) => options.note?.(text, 'warning'))
+  const tokenizer = await loadTokenizer(resolved.folder)
+  const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
+  const prompt = encodePrompt(request, tokenizer, template)
+  const isChat = prompt.rendered !== undefined
+  const promptTokens = prompt.ids.length
+  const maxTokens = request.maxTokens ?? (isChat ? 0 : DEFAULT_RAW_TOKENS)
+  const contextLength = shorter(options.contextLength, config.contextLength)
+  const files = graphFiles(resolved)
+  const weightBytes = files.reduce((sum, { bytes }) => sum + bytes, 0)
+  const perToken = kvBytesPerToken(config, resolved)
+  const tokens = Math.min(
+    maxTokens === 0 ? Number.POSITIVE_INFINITY : promptTokens + maxTokens,
+    contextLength ?? promptTokens + DEFAULT_RAW_TOKENS,
+  )
+  const kvBytes = perToken === undefined ? undefined : perToken * tokens
+  const freeBytes = availableMemory()
+  const tooLong = contextLength !== undefined && promptTokens >= contextLength
+  const tooLarge = weightBytes + (kvBytes ?? 0) > freeBytes
+  return {
+    model: resolved.id,
+    revision: resolved.revision,
+    dtype: resolved.dtype,
+    files,
+    promptTokens,
+    isChat,
+    contextLength,
+    maxTokens,
+    kvBytes,
+    weightBytes,
+    freeBytes,
+    obstacle: tooLong ? 'context' : tooLarge ? 'memory' : undefined,
+  }
+}
+
+function shorter(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
+}
+
+/** The graph, and the files beside it that bear its name: there its weights lie when they are too large for it. */
+function graphFiles({ onnxPath }: ResolvedModel): RunPlan['files'] {
+  const folder = dirname(onnxPath)
+  const name = basename(onnxPath)
+  return readdirSync(folder)
+    .filter((file) => file === name || file.startsWith(`${name}_`) || file.startsWith(`${name}.`))
+    .map((file) => ({ path: join(folder, file), bytes: statSync(join(folder, file)).size }))
+}
+
+/** Keys and values of one token in every layer. */
+function kvBytesPerToken(config: ModelConfig, { dtype }: ResolvedModel): number | undefined {
+  const { layers, kvHeads, headDim } = config
+  if (layers === undefined || kvHeads === undefined || headDim === undefined) return undefined
+  return 2 * layers * kvHeads * headDim * (dtype.endsWith('f16') || dtype === 'fp16' ? 2 : 4)
+}
+
+/** Memory that can be had without swapping; the system's own estimate where there is one. */
+function availableMemory(): number {
+  try {
+    const kilobytes = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]
+    if (kilobytes !== undefined) return 1024 * Number(kilobytes)
+  } catch {
+    // not Linux
+  }
+  return freemem()
+}

@@ -1,0 +1,196 @@
+/**
+ * A model without weights: what follows a token is looked up in a table, so every text it writes is known. Its graph
+ * can be told to fall silent at a token (a loop without end), or to give logits that are not finite.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bytesField, concat, varintField } from '../../src/backend/onnx/graph/wire.ts'
+import { initializer, model, node, value } from './tiny-graphs.ts'
+
+/** A piece of text, the bytes of one, or what the model does instead of going on. */
+export type Step = string | Uint8Array | typeof EOS | typeof NAN | typeof HANG
+
+export const EOS = Symbol('the end token')
+/** From here on the logits are not finite. */
+export const NAN = Symbol('logits that are no numbers')
+/** The step before this one is written, and what follows is computed for ever. */
+export const HANG = Symbol('a loop without end')
+
+export interface ToyOptions {
+  /** What follows a prompt, by its last character; a script ends with EOS or goes round. */
+  readonly scripts: Readonly<Record<string, readonly Step[]>>
+  readonly contextLength?: number
+  readonly chatTemplate?: string
+}
+
+const SPECIAL = ['<|end|>', '<|im_start|>', '<|im_end|>']
+/** A prompt with this character is read for ever. */
+export const ENDLESS = '~'
+const FOREVER = 2n ** 50n
+
+/** Writes the model and gives its folder, in a temporary place that `removeToys` takes away. */
+export function toyModel({ scripts, contextLength = 4096, chatTemplate }: ToyOptions): string {
+  const pieces: Uint8Array[] = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
+  const keys = new Map(pieces.map((bytes, id) => [keyOf(bytes), id]))
+  const idOf = (step: string | Uint8Array): number => {
+    const bytes = typeof step === 'string' ? new TextEncoder().encode(step) : step
+    const known = keys.get(keyOf(bytes))
+    if (known !== undefined) return known
+    keys.set(keyOf(bytes), pieces.length)
+    return pieces.push(bytes) - 1
+  }
+  const next = new Map<number, number | typeof EOS | typeof NAN>()
+  const trips = new Map([[ENDLESS.charCodeAt(0), FOREVER]])
+  for (const [prompt, steps] of Object.entries(scripts)) {
+    let last = prompt.charCodeAt(prompt.length - 1)
+    for (const step of steps) {
+      if (step === HANG) {
+        trips.set(last, FOREVER)
+        break
+      }
+      const id = typeof step === 'symbol' ? step : idOf(step)
+      if (next.has(last) && next.get(last) !== id) throw new Error(`two ways on from token ${last}`)
+      next.set(last, id)
+      if (typeof id === 'symbol') break
+      last = id
+    }
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'spout-toy-'))
+  made.push(folder)
+  const end = pieces.length
+  const size = end + SPECIAL.length
+  const table = new Float32Array(size * size).fill(-10)
+  for (let id = 0; id < size; id++) {
+    const following = next.get(id) ?? EOS
+    if (following === NAN) table.fill(Number.NaN, id * size, (id + 1) * size)
+    else table[id * size + (following === EOS ? end : following)] = 10
+  }
+  mkdirSync(join(folder, 'onnx'))
+  writeFileSync(join(folder, 'onnx/model.onnx'), graph(table, size, trips))
+  const json = (name: string, content: object): void =>
+    writeFileSync(join(folder, name), JSON.stringify(content))
+  json('config.json', {
+    model_type: 'toy',
+    vocab_size: size,
+    max_position_embeddings: contextLength,
+    eos_token_id: end,
+  })
+  json('generation_config.json', { eos_token_id: [end, end + 2] })
+  json('tokenizer.json', tokenizer(pieces, end))
+  json('tokenizer_config.json', {
+    eos_token: SPECIAL[0],
+    ...(chatTemplate === undefined ? {} : { chat_template: chatTemplate }),
+  })
+  return folder
+}
+
+const made: string[] = []
+
+export function removeToys(): void {
+  for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true })
+}
+
+/** ChatML without its line breaks, so that the last character of a message decides what follows. */
+export const TOY_TEMPLATE =
+  "{% for m in messages %}{{ '<|im_start|>' + m['role'] + ' ' + m['content'] + '<|im_end|>' }}{% endfor %}" +
+  "{% if add_generation_prompt %}{{ '<|im_start|>' + messages[-1]['content'][-1] }}{% endif %}"
+
+function keyOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1')
+}
+
+/** logits = table[input_ids], after as many idle rounds as the slowest of the ids wants. */
+function graph(table: Float32Array, size: number, trips: ReadonlyMap<number, bigint>): Uint8Array {
+  const INT64 = 7
+  const rounds = new BigInt64Array(size)
+  for (const [id, count] of trips) rounds[id] = count
+  const body = [
+    bytesField(1, 'idle'),
+    node('Identity', ['go'], ['go_on']),
+    node('Identity', ['in'], ['out']),
+    value('input', 'round', [], INT64),
+    value('input', 'go', [], 9),
+    value('input', 'in', [1, 'sequence', size]),
+    value('output', 'go_on', [], 9),
+    value('output', 'out', [1, 'sequence', size]),
+  ]
+  return model([
+    node('Gather', ['rounds', 'input_ids'], ['each']),
+    withAttribute(node('ReduceMax', ['each'], ['most']), intAttribute('keepdims', 0)),
+    node('Gather', ['table', 'input_ids'], ['found']),
+    withAttribute(node('Loop', ['most', '', 'found'], ['logits']), [
+      bytesField(1, 'body'),
+      bytesField(
+        6,
+        body.map((part, i) => (i === 0 ? bytesField(2, 'idle') : part)),
+      ),
+      varintField(20, 5),
+    ]),
+    initializer('table', [size, size], table),
+    bytesField(5, [
+      varintField(1, size),
+      varintField(2, INT64),
+      bytesField(8, 'rounds'),
+      bytesField(9, new Uint8Array(rounds.buffer)),
+    ]),
+    value('input', 'input_ids', [1, 'sequence'], INT64),
+    value('output', 'logits', [1, 'sequence', size]),
+  ])
+}
+
+function intAttribute(name: string, value: number): Uint8Array[] {
+  return [bytesField(1, name), varintField(3, value), varintField(20, 2)]
+}
+
+/** A node is one length-delimited field; its attribute goes to the end of it. */
+function withAttribute(plain: Uint8Array, attribute: readonly Uint8Array[]): Uint8Array {
+  let start = 1
+  while (plain[start]! >= 0x80) start++
+  return bytesField(1, concat([plain.subarray(start + 1), bytesField(5, attribute)]))
+}
+
+/** A byte-level vocabulary: a token for each byte, and one for each longer piece, which no text is encoded to. */
+function tokenizer(pieces: readonly Uint8Array[], end: number): object {
+  const vocab = Object.fromEntries(pieces.map((bytes, id) => [byteLevel(bytes), id]))
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: SPECIAL.map((content, i) => ({
+      id: end + i,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer: null,
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
+    post_processor: null,
+    decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      vocab,
+      merges: [],
+    },
+  }
+}
+
+/** Each byte as a printable character: its own where it has one, else the next free one from U+0100. */
+function byteLevel(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCodePoint(BYTE_CHARACTERS[byte]!)).join('')
+}
+
+const BYTE_CHARACTERS: number[] = []
+for (let byte = 0, free = 0x100; byte < 256; byte++) {
+  const printable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad)
+  BYTE_CHARACTERS.push(printable ? byte : free++)
+}
