@@ -13,6 +13,7 @@ import { createLocalEngine } from './engine/local-engine.ts'
 import { SpoutError } from './errors.ts'
 import type { DtypeChoice } from './model/dtype.ts'
 import { loadModelConfig } from './model/model-config.ts'
+import type { Progress } from './model/pull-model.ts'
 import { resolveModel } from './model/resolve-model.ts'
 import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
 import { samplingDefaults } from './sampling/generation-defaults.ts'
@@ -34,6 +35,8 @@ export interface OpenEngineOptions {
   /** A chat template of the user's, in place of the model's. */
   readonly chatTemplateFile?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told how far downloads are. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
   /** The files are all here. What follows may keep the thread busy, so that no handler of a signal runs. */
   readonly onResolved?: ((model: ResolvedModel) => void) | undefined
   /** Told what was decided (`info`) and what should be looked at (`warning`). */
@@ -107,6 +110,7 @@ export function resolveFor({
   cacheDir,
   offline,
   signal,
+  onProgress,
   note,
 }: OpenEngineOptions): Promise<ResolvedModel> {
   return resolveModel({
@@ -116,6 +120,7 @@ export function resolveFor({
     cacheDir,
     offline,
     signal,
+    onProgress,
     note,
   })
 }

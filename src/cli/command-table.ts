@@ -1,5 +1,5 @@
 /** The commands beside the main one, by their first word, for help and completion. What runs them is in commands.ts. */
-import { CHAT_FLAGS, type Flag } from './flags.ts'
+import { CHAT_FLAGS, type Flag, MODELS_FLAGS } from './flags.ts'
 
 export interface Command {
   readonly name: string
@@ -11,6 +11,12 @@ export interface Command {
 
 export const COMMANDS: readonly Command[] = [
   { name: 'chat', summary: 'talk with a model', flags: CHAT_FLAGS },
+  {
+    name: 'models',
+    summary: 'list, download, describe, verify and remove models',
+    words: ['list', 'pull', 'show', 'rm', 'verify', 'path'],
+    flags: MODELS_FLAGS,
+  },
   {
     name: 'config',
     summary: 'show and set defaults',

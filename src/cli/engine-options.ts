@@ -1,6 +1,7 @@
 import type { OpenEngineOptions } from '../open-engine.ts'
 import type { Context } from './context.ts'
 import type { Options } from './options.ts'
+import { createDownloadProgress, type DownloadProgress } from './terminal/download-progress.ts'
 import { writeLine } from './terminal/messages.ts'
 import { makeTrace } from './terminal/trace-lines.ts'
 
@@ -8,7 +9,12 @@ import { makeTrace } from './terminal/trace-lines.ts'
  * Flags to what the engine is opened with. While files may still be fetched a signal is heard, so that the fetching
  * can end cleanly; once the weights load, the thread may be busy and a signal acts by itself.
  */
-export function engineOptions(options: Options, { interrupts }: Context): OpenEngineOptions {
+export function engineOptions(
+  options: Options,
+  { interrupts }: Context,
+  onDownload?: () => void,
+): OpenEngineOptions {
+  const download = options.quiet ? undefined : lazyProgress(onDownload)
   return {
     model: options.model,
     dtype: options.dtype,
@@ -19,9 +25,28 @@ export function engineOptions(options: Options, { interrupts }: Context): OpenEn
     offline: options.offline,
     chatTemplateFile: options.chatTemplate,
     signal: interrupts.signal,
-    onResolved: () => interrupts.release(),
+    onProgress: download?.onProgress,
+    onResolved: () => {
+      download?.close()
+      interrupts.release()
+    },
     trace: makeTrace(options.trace),
     note: makeNote(options),
+  }
+}
+
+/** Bars for downloads; nothing is made where everything is cached. */
+function lazyProgress(onDownload?: () => void): Pick<DownloadProgress, 'onProgress' | 'close'> {
+  let progress: DownloadProgress | undefined
+  return {
+    onProgress(state) {
+      if (progress === undefined) {
+        onDownload?.()
+        progress = createDownloadProgress(process.stderr, { env: process.env })
+      }
+      progress.onProgress(state)
+    },
+    close: () => progress?.close(),
   }
 }
 

@@ -304,6 +304,17 @@ export const FLAGS: readonly Flag[] = [
 /** Those a conversation takes. */
 export const CHAT_FLAGS: readonly Flag[] = FLAGS.filter((flag) => !flag.oneShot)
 
+/** Of `spout models`. */
+export const MODELS_FLAGS: readonly Flag[] = [
+  ...FLAGS.filter((flag) =>
+    ['--dtype', '--cache-dir', '--offline', '--quiet', '--verbose', '--color'].includes(longName(flag)),
+  ),
+  { flags: '--json', help: 'one JSON document', group: 'Output' },
+  { flags: '--all', help: 'list: also models without an ONNX graph', group: 'Model' },
+  { flags: '--repair', help: 'pull: hash what is there and fetch again what is damaged', group: 'Model' },
+  { flags: '--dry-run', help: 'rm: only tell what would be removed', group: 'Model' },
+]
+
 /** `--max-tokens` of `-n, --max-tokens <n>`. */
 export function longName({ flags }: Flag): string {
   return /--[\w-]+/.exec(flags)![0]

@@ -58,7 +58,10 @@ async function generateOnce(job: Job): Promise<void> {
   status.show('loading the model')
   interrupts.listen()
   try {
-    const engine = await abortable(openEngine(engineOptions(options, context)), interrupts.signal)
+    const engine = await abortable(
+      openEngine(engineOptions(options, context, () => status.clear())),
+      interrupts.signal,
+    )
     try {
       await answer(job, engine, status)
     } finally {

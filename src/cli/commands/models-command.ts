@@ -1,0 +1,78 @@
+/** `spout models`: from words and flags to what models.ts does. */
+import { SpoutError } from '../../errors.ts'
+import type { Context } from '../context.ts'
+import { type Flag, longName, MODELS_FLAGS, optionKey } from '../flags.ts'
+import { commandHelp, section } from '../help/help-text.ts'
+import { nearest } from '../nearest.ts'
+import { parseCommandLine } from '../program.ts'
+import { type ModelsOptions, modelsCommands } from './models.ts'
+
+export type ModelsAction = keyof typeof modelsCommands
+
+/** What each action does, and the flags of its own. */
+const ACTIONS: Readonly<
+  Record<ModelsAction, { readonly summary: string; readonly flags: readonly string[] }>
+> = {
+  list: { summary: 'what is in the cache', flags: ['--all'] },
+  pull: { summary: 'download models, or bring them up to date', flags: ['--dtype', '--repair'] },
+  show: { summary: 'what a model is', flags: ['--dtype'] },
+  rm: { summary: 'remove models from the cache', flags: ['--dry-run'] },
+  verify: { summary: 'hash the files of models, of all when none is named', flags: [] },
+  path: { summary: 'the folder of a model', flags: ['--dtype'] },
+}
+const EVERYWHERE = ['--json', '--cache-dir', '--offline', '--quiet', '--verbose', '--color']
+
+export function modelsHelp(): string {
+  return commandHelp({
+    usage: 'spout models <action> [model...]',
+    summary: 'Manages the models in the Hugging Face cache, which Python and other programs share.',
+    flags: MODELS_FLAGS,
+    more: [
+      section(
+        'Actions',
+        Object.entries(ACTIONS).map(([name, { summary }]) => [name, summary]),
+      ),
+    ],
+  })
+}
+
+export async function modelsCommand(argv: readonly string[], context: Context): Promise<void> {
+  const { words, options } = parseCommandLine<ModelsOptions>(argv, {
+    name: 'spout models',
+    flags: MODELS_FLAGS,
+    help: modelsHelp,
+    words: true,
+  })
+  const [action = 'list', ...models] = words
+  if (!Object.hasOwn(ACTIONS, action)) throw unknownAction(action)
+  refuseForeignFlags(action as ModelsAction, options)
+  const { stdout, interrupts } = context
+  interrupts.listen()
+  try {
+    const io = { stdout, stderr: process.stderr, env: process.env }
+    await modelsCommands[action as ModelsAction](models, { ...options, signal: interrupts.signal }, io)
+    await stdout.flush()
+  } finally {
+    interrupts.release()
+  }
+}
+
+/** A flag of another action would do nothing; whoever wrote it expects something. */
+function refuseForeignFlags(action: ModelsAction, options: object): void {
+  const allowed = [...EVERYWHERE, ...ACTIONS[action].flags]
+  const isGiven = (flag: Flag): boolean => {
+    return (options as Record<string, unknown>)[optionKey(flag)] !== undefined
+  }
+  const foreign = MODELS_FLAGS.find((flag) => isGiven(flag) && !allowed.includes(longName(flag)))
+  if (foreign === undefined) return
+  throw new SpoutError('usage', `${longName(foreign)}: not a flag of models ${action}`, {
+    hint: 'spout help models',
+  })
+}
+
+function unknownAction(action: string): SpoutError {
+  const similar = nearest(action, Object.keys(ACTIONS))
+  return new SpoutError('usage', `models: there is no action ${JSON.stringify(action)}`, {
+    hint: similar === undefined ? 'spout help models' : `spout models ${similar}`,
+  })
+}
