@@ -2,7 +2,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -11,7 +10,6 @@ import {
   rmSync,
   statfsSync,
   symlinkSync,
-  unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -110,12 +108,6 @@ export function sweepScratch(folder: string): void {
     const maker = SCRATCH.exec(name)?.[1]
     if (maker !== undefined && lifeOf(maker) === 'dead') rmSync(join(folder, name), { force: true })
   }
-}
-
-/** Removes what may be in the way of a new link: a dangling or looping one. */
-export function removeLink(path: string): void {
-  const status = lstatSync(path, { throwIfNoEntry: false })
-  if (status?.isSymbolicLink()) unlinkSync(path)
 }
 
 /** Bytes a file below `path` could have, if the system tells. */

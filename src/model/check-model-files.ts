@@ -14,7 +14,7 @@ import type { ResolvedModel } from './resolved-model.ts'
 // tensors are read.
 
 /** A graph whose weights lie in more files than this is not believed. */
-export const MOST_DATA_FILES = 100
+const MOST_DATA_FILES = 100
 
 export interface CheckOptions {
   /** Bytes of memory of this machine. */

@@ -80,7 +80,7 @@ function answerTo(request: ClientRequest, { idleMs, signal }: ExchangeOptions): 
 }
 
 /** Nothing was heard for a while. */
-export class StallError extends Error {
+class StallError extends Error {
   override readonly name = 'StallError'
   readonly code = 'ETIMEDOUT'
   constructor(idleMs: number) {

@@ -59,7 +59,7 @@ export function hubEndpoint(env: Environment, token: HubToken | undefined): URL 
   return endpoint
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])$/i.test(host)
 }
 

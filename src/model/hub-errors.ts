@@ -73,7 +73,7 @@ export function transientStatus(response: IncomingMessage, at: URL): TransientEr
 const laterHint = 'try again later; what was received is kept'
 
 /** A rate limit that outlasts our patience. */
-export function rateLimited(at: URL, waitMs: number | undefined): SpoutError {
+function rateLimited(at: URL, waitMs: number | undefined): SpoutError {
   const when = waitMs === undefined ? 'later' : `after ${until(waitMs)}`
   return new SpoutError('try-later', `hub: ${at.host} limits the rate of requests`, {
     hint: `try again ${when}; a token (HF_TOKEN) raises the limit`,

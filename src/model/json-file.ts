@@ -38,7 +38,7 @@ export function readTextFile(path: string): string | undefined {
 }
 
 /** Parses `text`, which `name` holds, as a JSON object. Throws `config`. */
-export function parseJsonObject(text: string, name: string): JsonObject {
+function parseJsonObject(text: string, name: string): JsonObject {
   const value = parseLoosely(text, name)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SpoutError('config', `${name}: expected a JSON object`, { hint: damaged })

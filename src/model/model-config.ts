@@ -32,7 +32,7 @@ interface Sources {
 }
 
 /** The checked values of parsed files. Throws `config`. */
-export function parseModelConfig({ raw, generation, genai, warn }: Sources): ModelConfig {
+function parseModelConfig({ raw, generation, genai, warn }: Sources): ModelConfig {
   const number = (names: readonly string[], max: number) => integer(raw, names, max)
   const vocabSize = number(['vocab_size'], 2 ** 26)
   const hiddenSize = number(['hidden_size', 'n_embd', 'd_model'], 2 ** 20)

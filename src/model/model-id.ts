@@ -12,7 +12,7 @@ export interface HubId {
 }
 
 /** What a revision is when none is named. */
-export const DEFAULT_REVISION = 'main'
+const DEFAULT_REVISION = 'main'
 
 const NAME = /^\w(?:[\w.-]{0,94}\w)?$/
 const REVISION = /^[\w][\w./-]{0,254}$/

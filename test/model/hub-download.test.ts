@@ -6,6 +6,7 @@ import { resolveModel } from '../../src/model/resolve-model.ts'
 import { etagOf, FakeHub, type FakeRepo, type Fault } from '../support/fake-hub.ts'
 import {
   COMMIT,
+  IMPATIENT,
   LATER,
   modelRepo,
   PULLED,
@@ -353,15 +354,17 @@ describe('redirects', () => {
 })
 
 describe('bodies that do not come as they should', () => {
+  const restless = { patience: { ...IMPATIENT, stallMs: 400 } }
+
   it('H9: after a silence the rest is asked for', async () => {
     faults(DATA, { do: 'stall', after: 100_000 })
-    await expectPulled()
+    await expectPulled(pull(hub, root, restless))
     expect(starts()).toEqual(['all', 'bytes=100000-'])
   })
 
   it('H9: five silences without a byte: 69, and what came is kept', async () => {
     faults(DATA, { do: 'stall', after: 100_000 }, ...always({ do: 'stall', after: 0 }))
-    await expectFailure(pull(hub, root), 'unavailable', /no answer|no byte/)
+    await expectFailure(pull(hub, root, restless), 'unavailable', /no answer|no byte/)
     expect(starts()).toHaveLength(6)
     hub.faults.clear()
     hub.requests.length = 0
@@ -371,7 +374,7 @@ describe('bodies that do not come as they should', () => {
 
   it('H9: progress between two silences makes the patience new', async () => {
     faults(DATA, ...always({ do: 'stall', after: 30_000 }).slice(0, 6))
-    await expectPulled()
+    await expectPulled(pull(hub, root, restless))
     expect(starts()).toHaveLength(7)
   })
 

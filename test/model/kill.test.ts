@@ -98,6 +98,28 @@ describe('a download killed at a random moment', () => {
   }, 600_000)
 })
 
+describe('several downloads of one model, some of them killed', () => {
+  it('C2 C3: those that live end well, and the cache is whole', async () => {
+    const random = makeRandom(SEED + 1)
+    for (let round = 0; round < 3; round++) {
+      const root = temporaryFolder()
+      hub.pace = { chunk: 8_000, ms: 10 }
+      const pulls = Array.from({ length: 6 }, () => startPull({ hub, root }))
+      const killed = pulls.slice(0, 3).map(async ({ child }) => {
+        await new Promise((go) => setTimeout(go, 300 + random() * 900))
+        child.kill('SIGKILL')
+      })
+      await Promise.all(killed)
+      const ends = await Promise.all(pulls.slice(3).map(({ ended }) => ended))
+      await Promise.all(pulls.map(({ ended }) => ended))
+      expect(ends.map(({ code, output }) => [code, output.error])).toEqual(ends.map(() => [0, undefined]))
+      await expectSound(root)
+      expect(listFiles(join(root, 'models--org--name/snapshots', COMMIT))).toEqual(PULLED)
+      rmSync(root, { recursive: true })
+    }
+  }, 120_000)
+})
+
 const hasStrace = process.platform === 'linux' && canRun('strace', '-qq', '-e', 'trace=none', 'true')
 
 describe.skipIf(!hasStrace)('a download killed at every step of its last moments', () => {

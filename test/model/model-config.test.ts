@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadModelConfig } from '../../src/model/model-config.ts'
+import { temporaryFolder } from '../support/model-repo.ts'
 
 function folderOf(files: Record<string, unknown>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'spout-config-'))
+  const folder = temporaryFolder()
   for (const [name, value] of Object.entries(files)) {
     writeFileSync(join(folder, name), typeof value === 'string' ? value : JSON.stringify(value))
   }

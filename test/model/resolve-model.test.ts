@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { resolveModel } from '../../src/model/resolve-model.ts'
+import { temporaryFolder } from '../support/model-repo.ts'
 import { onnxBytes } from '../support/tiny-onnx.ts'
 
 const COMMIT = '0123456789abcdef0123456789abcdef01234567'
@@ -15,11 +15,9 @@ function write(folder: string, files: readonly string[]): string {
   return folder
 }
 
-const temporary = () => mkdtempSync(join(tmpdir(), 'spout-resolve-'))
-
 describe('a folder', () => {
   it('is taken as it is, the best dtype first', async () => {
-    const folder = write(temporary(), [
+    const folder = write(temporaryFolder(), [
       'config.json',
       'tokenizer.json',
       'onnx/model.onnx',
@@ -35,7 +33,7 @@ describe('a folder', () => {
   })
 
   it('goes by the name it is given', async () => {
-    const folder = write(temporary(), ['model.onnx'])
+    const folder = write(temporaryFolder(), ['model.onnx'])
     expect(await resolveModel({ model: folder, name: 'spout-tiny' })).toMatchObject({
       id: 'spout-tiny',
       dtype: 'fp32',
@@ -43,7 +41,7 @@ describe('a folder', () => {
   })
 
   it('lists the dtypes present where the one asked for is absent', async () => {
-    const folder = write(temporary(), ['onnx/model_fp16.onnx', 'onnx/model_quantized.onnx'])
+    const folder = write(temporaryFolder(), ['onnx/model_fp16.onnx', 'onnx/model_quantized.onnx'])
     await expect(resolveModel({ model: folder, dtype: 'q4' })).rejects.toMatchObject({
       code: 'not-found',
       hint: '--dtype q8 | fp16',
@@ -51,7 +49,7 @@ describe('a folder', () => {
   })
 
   it('of onnxruntime-genai: its config names the decoder', async () => {
-    const folder = write(temporary(), ['a.onnx', 'phi3-int4.onnx'])
+    const folder = write(temporaryFolder(), ['a.onnx', 'phi3-int4.onnx'])
     writeFileSync(
       join(folder, 'genai_config.json'),
       JSON.stringify({ model: { decoder: { filename: 'phi3-int4.onnx' } } }),
@@ -66,7 +64,7 @@ describe('a folder', () => {
 describe('a cached model', () => {
   let root: string
   beforeEach(() => {
-    root = temporary()
+    root = temporaryFolder()
     const repo = join(root, 'models--org--name')
     write(repo, ['blobs/a'])
     mkdirSync(join(repo, 'refs'))

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { type ResolveOptions, resolveModel } from '../../src/model/resolve-model.ts'
 import type { FakeHub, FakeRepo } from './fake-hub.ts'
 import { onnxBytes } from './tiny-onnx.ts'
@@ -60,16 +61,25 @@ export const PULLED = [
   'tokenizer_config.json',
 ]
 
+const folders: string[] = []
+
+/** A folder of its own, removed when the tests of the file are done. */
 export function temporaryFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'spout-hub-'))
+  const folder = mkdtempSync(join(tmpdir(), 'spout-test-'))
+  folders.push(folder)
+  return folder
 }
 
-/** Patience of a test. */
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** Patience of a test: quick to try again, and yet not so quick to give up that a busy machine fails it. */
 export const IMPATIENT = {
   firstWaitMs: 5,
   longestWaitMs: 20,
-  stallMs: 300,
-  answerMs: 300,
+  stallMs: 5000,
+  answerMs: 5000,
   pollMs: 20,
   lockStaleMs: 6000,
   noticeMs: 100,
