@@ -69,8 +69,9 @@ export class OnnxBackend implements Backend {
       step = this.#runLength(step, kv.held)
       const part = done === 0 && step >= todo.length ? todo : todo.subarray(done, done + step)
       const wholeOutput = this.#bind(part, kv)
-      if (this.#loaded.embedder !== undefined) await this.#loaded.embedder.session.run(signal)
-      await this.#loaded.session.run(signal)
+      const isStep = part.length === 1
+      if (this.#loaded.embedder !== undefined) await this.#loaded.embedder.session.run(signal, isStep)
+      await this.#loaded.session.run(signal, isStep)
       kv.commit(part)
       if (wholeOutput) this.#copyLastRow()
     }

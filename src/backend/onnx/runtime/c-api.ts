@@ -24,7 +24,7 @@ type Pointer = bigint
 export type Address = Pointer | ArrayBufferView | null
 
 // biome-ignore lint/suspicious/noExplicitAny: the signatures live in the table, as text
-type NativeFunction = ((...args: any[]) => any) & { async: (...args: any[]) => void }
+export type NativeFunction = ((...args: any[]) => any) & { async: (...args: any[]) => void }
 
 /** Name: [index in struct OrtApi, signature]. `S` stands for `OrtStatus*`: null when all is well. */
 const TABLE = {

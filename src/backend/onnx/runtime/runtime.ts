@@ -83,10 +83,11 @@ export interface Session {
   /** Without a tensor the runtime allocates the output at each run; `takeOutput` fetches it. */
   bindOutput(name: string, tensor?: Tensor): void
   /**
-   * Runs on a thread of the pool.
+   * Runs on a thread of the pool. A step of one token, `isStep`, may be run in place while such steps are short; the
+   * event loop gets its turn between them.
    * @throws the signal's reason when it is aborted, before or during the run; SpoutError `failed` otherwise.
    */
-  run(signal?: AbortSignal): Promise<void>
+  run(signal?: AbortSignal, isStep?: boolean): Promise<void>
   /** The tensor that the last run made for an output bound without one. The caller owns it. */
   takeOutput(name: string): Tensor
   dispose(): Promise<void>
