@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { FLAGS, type Flag, longName, optionKey } from './flags.ts'
+import { FLAGS, type Flag, longName, optionKey, takesValue } from './flags.ts'
 import { nearest } from './nearest.ts'
 import type { Options } from './options.ts'
 import { configPath } from './own-files.ts'
@@ -55,7 +55,7 @@ export function withSettings(options: Options, env: NodeJS.ProcessEnv = process.
 /** Checks a value as the flag would. @throws SpoutError `usage`. */
 export function parseSetting(flag: Flag, text: string, where: string): unknown {
   try {
-    if (!flag.flags.includes('<')) return parseSwitch(text)
+    if (!takesValue(flag)) return parseSwitch(text)
     return flag.parse === undefined ? text : flag.parse(text)
   } catch (error) {
     if (!(error instanceof SpoutError)) throw error
