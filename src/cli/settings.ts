@@ -41,8 +41,8 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Setting[] {
     const text = variable === undefined ? undefined : env[variable]
     if (text) return [{ name, text, value: parseSetting(flag, text, variable!), source: variable! }]
     if (!file.has(name) || (name === WITHOUT_VARIABLE && HUB_CACHE_VARIABLES.some((v) => env[v]))) return []
-    const written = String(file.get(name))
-    return [{ name, text: written, value: fileValue(flag, name, written, path), source: path }]
+    const written = file.get(name)
+    return [{ name, text: String(written), value: fileValue(flag, name, written, path), source: path }]
   })
 }
 
@@ -69,9 +69,13 @@ function parseSwitch(text: string): boolean {
   throw new SpoutError('usage', `${JSON.stringify(text.slice(0, 80))} is not true or false`)
 }
 
-function fileValue(flag: Flag, name: string, text: string, path: string): unknown {
+function fileValue(flag: Flag, name: string, written: unknown, path: string): unknown {
   try {
-    return parseSetting(flag, text, name)
+    if (!/^(string|number|boolean)$/.test(typeof written)) {
+      const expected = 'a text, a number, true or false'
+      throw new SpoutError('usage', `${name}: ${JSON.stringify(written).slice(0, 80)} is not ${expected}`)
+    }
+    return parseSetting(flag, String(written), name)
   } catch (error) {
     throw new SpoutError('config', `${path}: ${(error as Error).message}`, {
       hint: `spout config unset ${name}`,

@@ -27,6 +27,8 @@ export interface ToyOptions {
   readonly generation?: object
   /** Idle rounds of every token: with 100,000 a token takes some hundredths of a second. */
   readonly rounds?: number
+  /** The session takes many seconds to make: it has large matrices to multiply first. */
+  readonly slowToLoad?: boolean
 }
 
 const SPECIAL = ['<|end|>', '<|im_start|>', '<|im_end|>', '<|fail|>']
@@ -36,7 +38,14 @@ const FOREVER = 2n ** 50n
 
 /** Writes the model and gives its folder, in a temporary place that `removeToys` takes away. */
 export function toyModel(options: ToyOptions): string {
-  const { scripts, contextLength = 4096, chatTemplate, generation = {}, rounds = 0 } = options
+  const {
+    scripts,
+    contextLength = 4096,
+    chatTemplate,
+    generation = {},
+    rounds = 0,
+    slowToLoad = false,
+  } = options
   const pieces: Uint8Array[] = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
   const keys = new Map(pieces.map((bytes, id) => [keyOf(bytes), id]))
   const idOf = (step: string | Uint8Array): number => {
@@ -51,15 +60,17 @@ export function toyModel(options: ToyOptions): string {
   for (const [prompt, steps] of Object.entries(scripts)) {
     let last = prompt.charCodeAt(prompt.length - 1)
     const isEnded = typeof steps.at(-1) === 'symbol'
-    for (const step of isEnded ? steps : [...steps, steps[0]!]) {
+    const round: readonly Step[] = isEnded ? steps : [...steps, steps[0]!]
+    for (const step of round) {
       if (step === HANG) {
         trips.set(last, FOREVER)
         break
       }
-      const id = typeof step === 'symbol' ? step : idOf(step)
+      const id: number | typeof EOS | typeof NAN | typeof FAIL =
+        typeof step === 'string' || step instanceof Uint8Array ? idOf(step) : step
       if (next.has(last) && next.get(last) !== id) throw new Error(`two ways on from token ${last}`)
       next.set(last, id)
-      if (typeof id === 'symbol') break
+      if (typeof id !== 'number') break
       last = id
     }
   }
@@ -74,7 +85,7 @@ export function toyModel(options: ToyOptions): string {
     else table[id * size + (following === EOS ? end : following === FAIL ? size - 1 : following)] = 10
   }
   mkdirSync(join(folder, 'onnx'))
-  writeFileSync(join(folder, 'onnx/model.onnx'), graph(table, size, idleRounds(size, rounds, trips)))
+  writeFileSync(join(folder, 'onnx/model.onnx'), graph(table, idleRounds(size, rounds, trips), slowToLoad))
   const json = (name: string, content: object): void =>
     writeFileSync(join(folder, name), JSON.stringify(content))
   json('config.json', {
@@ -115,8 +126,9 @@ function idleRounds(size: number, all: number, trips: ReadonlyMap<number, bigint
 }
 
 /** logits = table[input_ids], after as many idle rounds as the slowest of the ids wants. */
-function graph(table: Float32Array, size: number, rounds: BigInt64Array): Uint8Array {
+function graph(table: Float32Array, rounds: BigInt64Array, slowToLoad: boolean): Uint8Array {
   const INT64 = 7
+  const size = rounds.length + 1
   const body = [
     bytesField(1, 'idle'),
     node('Identity', ['go'], ['go_on']),
@@ -130,7 +142,8 @@ function graph(table: Float32Array, size: number, rounds: BigInt64Array): Uint8A
   return model([
     node('Gather', ['rounds', 'input_ids'], ['each']),
     withAttribute(node('ReduceMax', ['each'], ['most']), intAttribute('keepdims', 0)),
-    node('Gather', ['table', 'input_ids'], ['found']),
+    node('Gather', ['table', 'input_ids'], [slowToLoad ? 'looked_up' : 'found']),
+    ...(slowToLoad ? constantWork() : []),
     withAttribute(node('Loop', ['most', '', 'found'], ['logits']), [
       bytesField(1, 'body'),
       bytesField(
@@ -149,6 +162,24 @@ function graph(table: Float32Array, size: number, rounds: BigInt64Array): Uint8A
     value('input', 'input_ids', [1, 'sequence'], INT64),
     value('output', 'logits', [1, 'sequence', size]),
   ])
+}
+
+/** Products of constants, which the runtime works out while it makes a session. */
+function constantWork(): Uint8Array[] {
+  const steps = 24
+  const products = Array.from({ length: steps }, (_, i) => node('MatMul', [`w${i}`, 'w0'], [`w${i + 1}`]))
+  return [
+    bytesField(5, [
+      varintField(1, 2),
+      varintField(2, 7),
+      bytesField(8, 'square'),
+      bytesField(9, new Uint8Array(BigInt64Array.of(3000n, 3000n).buffer)),
+    ]),
+    node('ConstantOfShape', ['square'], ['w0']),
+    ...products,
+    withAttribute(node('ReduceMax', [`w${steps}`], ['nothing']), intAttribute('keepdims', 0)),
+    node('Add', ['looked_up', 'nothing'], ['found']),
+  ]
 }
 
 function intAttribute(name: string, value: number): Uint8Array[] {
