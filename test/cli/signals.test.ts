@@ -14,7 +14,7 @@ const scripts: Readonly<Record<string, readonly Step[]>> = {
 const toy = toyModel({ scripts })
 /** Some hundredths of a second per token. */
 const slow = toyModel({ scripts, rounds: 20_000 })
-const heavy = toyModel({ scripts, slowToLoad: true })
+const heavy = toyModel({ scripts, products: 24 })
 /** Four thousand characters per token. */
 const wide = toyModel({ scripts: { w: ['0123456789'.repeat(400), 'abcdefghij'.repeat(400)] } })
 afterAll(removeToys)

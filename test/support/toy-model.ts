@@ -27,8 +27,8 @@ export interface ToyOptions {
   readonly generation?: object
   /** Idle rounds of every token: with 100,000 a token takes some hundredths of a second. */
   readonly rounds?: number
-  /** The session takes many seconds to make: it has large matrices to multiply first. */
-  readonly slowToLoad?: boolean
+  /** Large matrices to multiply before the session is made: each takes some tenths of a second. */
+  readonly products?: number
 }
 
 const SPECIAL = ['<|end|>', '<|im_start|>', '<|im_end|>', '<|fail|>']
@@ -38,14 +38,7 @@ const FOREVER = 2n ** 50n
 
 /** Writes the model and gives its folder, in a temporary place that `removeToys` takes away. */
 export function toyModel(options: ToyOptions): string {
-  const {
-    scripts,
-    contextLength = 4096,
-    chatTemplate,
-    generation = {},
-    rounds = 0,
-    slowToLoad = false,
-  } = options
+  const { scripts, contextLength = 4096, chatTemplate, generation = {}, rounds = 0, products = 0 } = options
   const pieces: Uint8Array[] = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
   const keys = new Map(pieces.map((bytes, id) => [keyOf(bytes), id]))
   const idOf = (step: string | Uint8Array): number => {
@@ -85,7 +78,7 @@ export function toyModel(options: ToyOptions): string {
     else table[id * size + (following === EOS ? end : following === FAIL ? size - 1 : following)] = 10
   }
   mkdirSync(join(folder, 'onnx'))
-  writeFileSync(join(folder, 'onnx/model.onnx'), graph(table, idleRounds(size, rounds, trips), slowToLoad))
+  writeFileSync(join(folder, 'onnx/model.onnx'), graph(table, idleRounds(size, rounds, trips), products))
   const json = (name: string, content: object): void =>
     writeFileSync(join(folder, name), JSON.stringify(content))
   json('config.json', {
@@ -126,7 +119,7 @@ function idleRounds(size: number, all: number, trips: ReadonlyMap<number, bigint
 }
 
 /** logits = table[input_ids], after as many idle rounds as the slowest of the ids wants. */
-function graph(table: Float32Array, rounds: BigInt64Array, slowToLoad: boolean): Uint8Array {
+function graph(table: Float32Array, rounds: BigInt64Array, products: number): Uint8Array {
   const INT64 = 7
   const size = rounds.length + 1
   const body = [
@@ -142,8 +135,8 @@ function graph(table: Float32Array, rounds: BigInt64Array, slowToLoad: boolean):
   return model([
     node('Gather', ['rounds', 'input_ids'], ['each']),
     withAttribute(node('ReduceMax', ['each'], ['most']), intAttribute('keepdims', 0)),
-    node('Gather', ['table', 'input_ids'], [slowToLoad ? 'looked_up' : 'found']),
-    ...(slowToLoad ? constantWork() : []),
+    node('Gather', ['table', 'input_ids'], [products > 0 ? 'looked_up' : 'found']),
+    ...(products > 0 ? constantWork(products) : []),
     withAttribute(node('Loop', ['most', '', 'found'], ['logits']), [
       bytesField(1, 'body'),
       bytesField(
@@ -165,9 +158,8 @@ function graph(table: Float32Array, rounds: BigInt64Array, slowToLoad: boolean):
 }
 
 /** Products of constants, which the runtime works out while it makes a session. */
-function constantWork(): Uint8Array[] {
-  const steps = 24
-  const products = Array.from({ length: steps }, (_, i) => node('MatMul', [`w${i}`, 'w0'], [`w${i + 1}`]))
+function constantWork(count: number): Uint8Array[] {
+  const products = Array.from({ length: count }, (_, i) => node('MatMul', [`w${i}`, 'w0'], [`w${i + 1}`]))
   return [
     bytesField(5, [
       varintField(1, 2),
@@ -177,7 +169,7 @@ function constantWork(): Uint8Array[] {
     ]),
     node('ConstantOfShape', ['square'], ['w0']),
     ...products,
-    withAttribute(node('ReduceMax', [`w${steps}`], ['nothing']), intAttribute('keepdims', 0)),
+    withAttribute(node('ReduceMax', [`w${count}`], ['nothing']), intAttribute('keepdims', 0)),
     node('Add', ['looked_up', 'nothing'], ['found']),
   ]
 }
