@@ -320,8 +320,14 @@ export function longName({ flags }: Flag): string {
   return /--[\w-]+/.exec(flags)![0]
 }
 
+/** True of `--threads <n>`; false of a switch. */
+export function takesValue({ flags }: Flag): boolean {
+  return flags.includes('<')
+}
+
 /** The property of commander's options: `maxTokens`, `stdin` of `--no-stdin`. */
 export function optionKey(flag: Flag): string {
-  const name = longName(flag).slice(2).replace(/^no-/, '')
-  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+  const name = longName(flag).slice(2)
+  const key = takesValue(flag) ? name : name.replace(/^no-/, '')
+  return key.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
 }

@@ -1,7 +1,7 @@
 /** Command lines, read by commander as the table of flags says. Its help is ours, and its complaints are thrown. */
 import { Command, CommanderError, Option } from 'commander'
 import { SpoutError } from '../errors.ts'
-import { type Flag, longName } from './flags.ts'
+import { type Flag, longName, takesValue } from './flags.ts'
 import { nearest } from './nearest.ts'
 
 /** `--help` or `--version` was asked for: this is to be printed, and nothing else happens. */
@@ -60,6 +60,8 @@ function addPage(command: Command, flags: string, page: () => string): void {
 
 function makeOption(flag: Flag): Option {
   const option = new Option(flag.flags)
+  // --no-repeat-ngram-size is no --no-.
+  if (takesValue(flag)) option.negate = false
   const { parse = (text: string): unknown => text } = flag
   return option.argParser((text: string, previous: unknown) => {
     const value = named(flag, () => parse(text))

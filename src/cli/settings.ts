@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { FLAGS, type Flag, longName, optionKey } from './flags.ts'
+import { FLAGS, type Flag, longName, optionKey, takesValue } from './flags.ts'
 import { nearest } from './nearest.ts'
 import type { Options } from './options.ts'
 import { configPath } from './own-files.ts'
@@ -41,8 +41,8 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Setting[] {
     const text = variable === undefined ? undefined : env[variable]
     if (text) return [{ name, text, value: parseSetting(flag, text, variable!), source: variable! }]
     if (!file.has(name) || (name === WITHOUT_VARIABLE && HUB_CACHE_VARIABLES.some((v) => env[v]))) return []
-    const written = String(file.get(name))
-    return [{ name, text: written, value: fileValue(flag, name, written, path), source: path }]
+    const written = file.get(name)
+    return [{ name, text: String(written), value: fileValue(flag, name, written, path), source: path }]
   })
 }
 
@@ -55,7 +55,7 @@ export function withSettings(options: Options, env: NodeJS.ProcessEnv = process.
 /** Checks a value as the flag would. @throws SpoutError `usage`. */
 export function parseSetting(flag: Flag, text: string, where: string): unknown {
   try {
-    if (!flag.flags.includes('<')) return parseSwitch(text)
+    if (!takesValue(flag)) return parseSwitch(text)
     return flag.parse === undefined ? text : flag.parse(text)
   } catch (error) {
     if (!(error instanceof SpoutError)) throw error
@@ -69,9 +69,13 @@ function parseSwitch(text: string): boolean {
   throw new SpoutError('usage', `${JSON.stringify(text.slice(0, 80))} is not true or false`)
 }
 
-function fileValue(flag: Flag, name: string, text: string, path: string): unknown {
+function fileValue(flag: Flag, name: string, written: unknown, path: string): unknown {
   try {
-    return parseSetting(flag, text, name)
+    if (!/^(string|number|boolean)$/.test(typeof written)) {
+      const expected = 'a text, a number, true or false'
+      throw new SpoutError('usage', `${name}: ${JSON.stringify(written).slice(0, 80)} is not ${expected}`)
+    }
+    return parseSetting(flag, String(written), name)
   } catch (error) {
     throw new SpoutError('config', `${path}: ${(error as Error).message}`, {
       hint: `spout config unset ${name}`,

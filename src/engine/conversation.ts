@@ -41,6 +41,7 @@ export class LocalConversation implements Conversation {
     const maxTokens = request.maxTokens ?? (prompt.rendered === undefined ? DEFAULT_RAW_TOKENS : 0)
     const kept = this.#keep(ids, ids.length + (maxTokens || DEFAULT_RAW_TOKENS))
     sampler.accept(ids.subarray(0, kept))
+    door.trace?.('prompt', { tokens: ids.length, kept, text: prompt.rendered ?? request.text })
     door.onPrefill?.(0, ids.length - kept)
     const result = await this.#run({ request, door, prompt, sampler, maxTokens, kept })
     return {

@@ -10,6 +10,8 @@ export const hasTerminal =
 export interface TerminalOptions {
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
+  /** Columns of the window. Default 80. */
+  readonly columns?: number
   /** Told of the terminal: what is written to its stdin is typed. */
   readonly onStart?: (terminal: Terminal) => void
 }
@@ -34,7 +36,8 @@ export const CTRL_D = '\x04'
 /** @param command a shell command in which `spout` is the program. */
 export function onTerminal(command: string, options: TerminalOptions = {}): Promise<TerminalResult> {
   const define = `spout() { ${quote(process.execPath)} ${quote(SPOUT)} "$@"; }; `
-  const child = spawn('script', ['-qfec', define + command, '/dev/null'], {
+  const size = `stty cols ${options.columns ?? 80} rows 24; `
+  const child = spawn('script', ['-qfec', size + define + command, '/dev/null'], {
     cwd: options.cwd ?? ROOT,
     env: { ...ENVIRONMENT, SHELL: '/bin/bash', ...options.env },
   })

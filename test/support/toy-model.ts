@@ -9,11 +9,13 @@ import { bytesField, concat, varintField } from '../../src/backend/onnx/graph/wi
 import { initializer, model, node, value } from './tiny-graphs.ts'
 
 /** A piece of text, the bytes of one, or what the model does instead of going on. */
-export type Step = string | Uint8Array | typeof EOS | typeof NAN | typeof HANG
+export type Step = string | Uint8Array | typeof EOS | typeof NAN | typeof FAIL | typeof HANG
 
 export const EOS = Symbol('the end token')
 /** From here on the logits are not finite. */
 export const NAN = Symbol('logits that are no numbers')
+/** Writes a token after which the runtime throws. */
+export const FAIL = Symbol('a failing run')
 /** The step before this one is written, and what follows is computed for ever. */
 export const HANG = Symbol('a loop without end')
 
@@ -22,15 +24,21 @@ export interface ToyOptions {
   readonly scripts: Readonly<Record<string, readonly Step[]>>
   readonly contextLength?: number
   readonly chatTemplate?: string
+  readonly generation?: object
+  /** Idle rounds of every token: with 100,000 a token takes some hundredths of a second. */
+  readonly rounds?: number
+  /** Large matrices to multiply before the session is made: each takes some tenths of a second. */
+  readonly products?: number
 }
 
-const SPECIAL = ['<|end|>', '<|im_start|>', '<|im_end|>']
+const SPECIAL = ['<|end|>', '<|im_start|>', '<|im_end|>', '<|fail|>']
 /** A prompt with this character is read for ever. */
 export const ENDLESS = '~'
 const FOREVER = 2n ** 50n
 
 /** Writes the model and gives its folder, in a temporary place that `removeToys` takes away. */
-export function toyModel({ scripts, contextLength = 4096, chatTemplate }: ToyOptions): string {
+export function toyModel(options: ToyOptions): string {
+  const { scripts, contextLength = 4096, chatTemplate, generation = {}, rounds = 0, products = 0 } = options
   const pieces: Uint8Array[] = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
   const keys = new Map(pieces.map((bytes, id) => [keyOf(bytes), id]))
   const idOf = (step: string | Uint8Array): number => {
@@ -40,19 +48,22 @@ export function toyModel({ scripts, contextLength = 4096, chatTemplate }: ToyOpt
     keys.set(keyOf(bytes), pieces.length)
     return pieces.push(bytes) - 1
   }
-  const next = new Map<number, number | typeof EOS | typeof NAN>()
+  const next = new Map<number, number | typeof EOS | typeof NAN | typeof FAIL>()
   const trips = new Map([[ENDLESS.charCodeAt(0), FOREVER]])
   for (const [prompt, steps] of Object.entries(scripts)) {
     let last = prompt.charCodeAt(prompt.length - 1)
-    for (const step of steps) {
+    const isEnded = typeof steps.at(-1) === 'symbol'
+    const round: readonly Step[] = isEnded ? steps : [...steps, steps[0]!]
+    for (const step of round) {
       if (step === HANG) {
         trips.set(last, FOREVER)
         break
       }
-      const id = typeof step === 'symbol' ? step : idOf(step)
+      const id: number | typeof EOS | typeof NAN | typeof FAIL =
+        typeof step === 'string' || step instanceof Uint8Array ? idOf(step) : step
       if (next.has(last) && next.get(last) !== id) throw new Error(`two ways on from token ${last}`)
       next.set(last, id)
-      if (typeof id === 'symbol') break
+      if (typeof id !== 'number') break
       last = id
     }
   }
@@ -64,10 +75,10 @@ export function toyModel({ scripts, contextLength = 4096, chatTemplate }: ToyOpt
   for (let id = 0; id < size; id++) {
     const following = next.get(id) ?? EOS
     if (following === NAN) table.fill(Number.NaN, id * size, (id + 1) * size)
-    else table[id * size + (following === EOS ? end : following)] = 10
+    else table[id * size + (following === EOS ? end : following === FAIL ? size - 1 : following)] = 10
   }
   mkdirSync(join(folder, 'onnx'))
-  writeFileSync(join(folder, 'onnx/model.onnx'), graph(table, size, trips))
+  writeFileSync(join(folder, 'onnx/model.onnx'), graph(table, idleRounds(size, rounds, trips), products))
   const json = (name: string, content: object): void =>
     writeFileSync(join(folder, name), JSON.stringify(content))
   json('config.json', {
@@ -76,7 +87,7 @@ export function toyModel({ scripts, contextLength = 4096, chatTemplate }: ToyOpt
     max_position_embeddings: contextLength,
     eos_token_id: end,
   })
-  json('generation_config.json', { eos_token_id: [end, end + 2] })
+  json('generation_config.json', { eos_token_id: [end, end + 2], ...generation })
   json('tokenizer.json', tokenizer(pieces, end))
   json('tokenizer_config.json', {
     eos_token: SPECIAL[0],
@@ -100,11 +111,17 @@ function keyOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('latin1')
 }
 
-/** logits = table[input_ids], after as many idle rounds as the slowest of the ids wants. */
-function graph(table: Float32Array, size: number, trips: ReadonlyMap<number, bigint>): Uint8Array {
-  const INT64 = 7
-  const rounds = new BigInt64Array(size)
+/** How long each token is thought about. The last one is missing: looking it up is the failure of FAIL. */
+function idleRounds(size: number, all: number, trips: ReadonlyMap<number, bigint>): BigInt64Array {
+  const rounds = new BigInt64Array(size - 1).fill(BigInt(all))
   for (const [id, count] of trips) rounds[id] = count
+  return rounds
+}
+
+/** logits = table[input_ids], after as many idle rounds as the slowest of the ids wants. */
+function graph(table: Float32Array, rounds: BigInt64Array, products: number): Uint8Array {
+  const INT64 = 7
+  const size = rounds.length + 1
   const body = [
     bytesField(1, 'idle'),
     node('Identity', ['go'], ['go_on']),
@@ -118,7 +135,8 @@ function graph(table: Float32Array, size: number, trips: ReadonlyMap<number, big
   return model([
     node('Gather', ['rounds', 'input_ids'], ['each']),
     withAttribute(node('ReduceMax', ['each'], ['most']), intAttribute('keepdims', 0)),
-    node('Gather', ['table', 'input_ids'], ['found']),
+    node('Gather', ['table', 'input_ids'], [products > 0 ? 'looked_up' : 'found']),
+    ...(products > 0 ? constantWork(products) : []),
     withAttribute(node('Loop', ['most', '', 'found'], ['logits']), [
       bytesField(1, 'body'),
       bytesField(
@@ -129,14 +147,31 @@ function graph(table: Float32Array, size: number, trips: ReadonlyMap<number, big
     ]),
     initializer('table', [size, size], table),
     bytesField(5, [
-      varintField(1, size),
+      varintField(1, rounds.length),
       varintField(2, INT64),
       bytesField(8, 'rounds'),
-      bytesField(9, new Uint8Array(rounds.buffer)),
+      bytesField(9, new Uint8Array(rounds.buffer, 0, rounds.byteLength)),
     ]),
     value('input', 'input_ids', [1, 'sequence'], INT64),
     value('output', 'logits', [1, 'sequence', size]),
   ])
+}
+
+/** Products of constants, which the runtime works out while it makes a session. */
+function constantWork(count: number): Uint8Array[] {
+  const products = Array.from({ length: count }, (_, i) => node('MatMul', [`w${i}`, 'w0'], [`w${i + 1}`]))
+  return [
+    bytesField(5, [
+      varintField(1, 2),
+      varintField(2, 7),
+      bytesField(8, 'square'),
+      bytesField(9, new Uint8Array(BigInt64Array.of(3000n, 3000n).buffer)),
+    ]),
+    node('ConstantOfShape', ['square'], ['w0']),
+    ...products,
+    withAttribute(node('ReduceMax', [`w${count}`], ['nothing']), intAttribute('keepdims', 0)),
+    node('Add', ['looked_up', 'nothing'], ['found']),
+  ]
 }
 
 function intAttribute(name: string, value: number): Uint8Array[] {

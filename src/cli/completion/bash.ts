@@ -1,5 +1,5 @@
-import { FLAGS, type Flag } from '../flags.ts'
-import { type CommandWords, commandWords, spellings, takesValue } from './words.ts'
+import { FLAGS, type Flag, takesValue } from '../flags.ts'
+import { type CommandWords, commandWords, spellings } from './words.ts'
 
 /** Completion for bash 3.2 and newer. Where it offers nothing, bash completes file names. */
 export function bashScript(): string {

@@ -1,5 +1,5 @@
-import { FLAGS, type Flag, longName } from '../flags.ts'
-import { type CommandWords, commandWords, shortName, takesValue } from './words.ts'
+import { FLAGS, type Flag, longName, takesValue } from '../flags.ts'
+import { type CommandWords, commandWords, shortName } from './words.ts'
 
 /** Completion for fish. */
 export function fishScript(): string {

@@ -31,7 +31,3 @@ export function spellings(flag: Flag): string[] {
   const short = shortName(flag)
   return short === undefined ? [longName(flag)] : [short, longName(flag)]
 }
-
-export function takesValue({ flags }: Flag): boolean {
-  return flags.includes('<')
-}

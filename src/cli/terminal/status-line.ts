@@ -18,7 +18,7 @@ export interface StatusLineOptions {
 }
 
 export function openStatusLine({ enabled, color }: StatusLineOptions): StatusLine {
-  if (!enabled || !process.stderr.isTTY || process.env.TERM === 'dumb') return SILENT
+  if (!enabled || !isScreen(process.stderr)) return SILENT
   let spinner: Ora | undefined
   let text = ''
   let closed = false
@@ -47,4 +47,9 @@ export function openStatusLine({ enabled, color }: StatusLineOptions): StatusLin
       spinner = undefined
     },
   }
+}
+
+/** A terminal without columns (serial lines, recorders) has no line that could be written over: ora would never end. */
+function isScreen({ isTTY, columns }: NodeJS.WriteStream): boolean {
+  return Boolean(isTTY) && columns > 0 && process.env.TERM !== 'dumb'
 }

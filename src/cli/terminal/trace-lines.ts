@@ -9,7 +9,11 @@ export function makeTrace(enabled: boolean | undefined): Trace | undefined {
   }
 }
 
+/** As JSON, and the control characters that JSON leaves as they are written as it writes the others. */
 function show(value: unknown): string {
   if (typeof value === 'number' && !Number.isInteger(value)) return value.toFixed(3)
-  return JSON.stringify(value) ?? 'none'
+  const text = JSON.stringify(value) ?? 'none'
+  return text.replace(/[\x7f-\x9f\u2028\u2029]/g, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
 }

@@ -1,0 +1,419 @@
+/** What comes out: the bytes of the answer, the documents of --json, and what is said beside them. */
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { errorLines, testRows } from '../support/cli-rows.ts'
+import { HOME, type RunResult, runSpout } from '../support/run-spout.ts'
+import { EOS, FAIL, NAN, removeToys, type Step, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
+
+const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values)
+const scripts: Record<string, Step[]> = {
+  a: ['Hello', ', ', 'world', EOS],
+  b: ['line', '\n', EOS],
+  c: [bytes(0xe2, 0x82), bytes(0xac), bytes(0xf0, 0x9f), bytes(0x98, 0x80), EOS],
+  d: ['round ', 'about '],
+  e: ['one ', 'two ', NAN],
+  f: ['three ', FAIL],
+  s: ['xab', 'cab', 'cde', 'fg', EOS],
+  z: ['\x1b[31m', '\x07bell\r\n', '\u009b1m', EOS],
+}
+const toy = toyModel({ scripts })
+const small = toyModel({ scripts, contextLength: 16 })
+const thinking = toyModel({
+  scripts: { '?': ['<thi', 'nk>\nhm', ' so</thi', 'nk>\n\ny', 'es', EOS], '!': ['plain', EOS] },
+  chatTemplate: `${TOY_TEMPLATE}{# <think> #}`,
+})
+const talking = toyModel({ scripts: { d: ['on ', 'and '] }, chatTemplate: TOY_TEMPLATE, contextLength: 64 })
+afterAll(removeToys)
+const folder = mkdtempSync(join(HOME, 'output-'))
+const on = (model: string, ...argv: string[]): string[] => ['-m', model, '--no-stdin', ...argv]
+
+describe.concurrent('text', () => {
+  testRows([
+    {
+      proves: ['out.answer', 'out.newline', 'exit.0'],
+      what: 'the answer and one newline, and nothing else anywhere',
+      argv: on(toy, 'a'),
+      stdout: 'Hello, world\n',
+    },
+    {
+      proves: ['out.newline'],
+      what: 'no newline with --no-newline',
+      argv: on(toy, 'a', '--no-newline'),
+      stdout: 'Hello, world',
+    },
+    { proves: ['out.newline'], what: 'no second newline', argv: on(toy, 'b'), stdout: 'line\n' },
+    {
+      proves: ['out.whole', 'G7'],
+      what: 'characters cut across tokens',
+      argv: on(toy, 'c'),
+      stdout: '€😀\n',
+    },
+    {
+      proves: ['out.whole', 'G7'],
+      what: 'a character that the budget cuts',
+      argv: on(toy, 'c', '-n', '3', '--no-newline'),
+      stdout: '€\ufffd',
+    },
+    {
+      proves: ['G6', 'out.whole'],
+      what: 'stop texts across tokens: the one that ends first',
+      argv: on(toy, 's', '--stop', 'abcd', '--stop', 'bca', '--no-newline'),
+      stdout: 'xa',
+    },
+    {
+      proves: ['G6'],
+      what: 'text held back for a stop text that does not come',
+      argv: on(toy, 's', '--stop', 'fgh', '--no-newline'),
+      stdout: 'xabcabcdefg',
+    },
+    {
+      proves: ['out.terminal', 'G8'],
+      what: 'control characters as they are',
+      argv: on(toy, 'z', '--no-newline'),
+      stdout: '\x1b[31m\x07bell\r\n\u009b1m',
+    },
+    {
+      proves: ['G1'],
+      what: 'nothing at all when the end comes first',
+      argv: on(toy, 'q'),
+    },
+    {
+      proves: ['options.length', 'G11'],
+      what: 'a completion without an end, cut, and said to be',
+      argv: on(toy, 'd'),
+      stdout: `${'round about '.repeat(256)}\n`,
+      stderr: /^spout: stopped at 512 tokens; -n 0 goes on to the end\n$/,
+    },
+    {
+      proves: ['err.quiet'],
+      what: '--quiet says nothing about it',
+      argv: on(toy, 'd', '--quiet'),
+      stdout: /^round /,
+    },
+    {
+      proves: ['options.length', 'G4', 'G2'],
+      what: 'a chat without an end, to the last place of the context',
+      argv: on(talking, 'd'),
+      stdout: /^(on and )+(on )?\n$/,
+      stderr: /^spout: stopped: the context is full\n$/,
+    },
+    {
+      proves: ['G2', 'G4'],
+      what: '-n 0 goes on until the context is full',
+      argv: on(small, 'd', '-n', '0', '--json'),
+      stderr: /^spout: stopped: the context is full\n$/,
+      stdout: /./,
+      check: ({ stdout }) => {
+        expect(JSON.parse(stdout)).toMatchObject({
+          finish_reason: 'length',
+          usage: { prompt_tokens: 1, completion_tokens: 15 },
+        })
+      },
+    },
+    {
+      proves: ['G5', 'exit.1'],
+      what: 'logits that are no numbers: the text so far, and which token',
+      argv: on(toy, 'e'),
+      stdout: 'one two ',
+      stderr: /^spout: error: .*NaN.* at token 3\nspout: hint: .*\n$/,
+      code: 1,
+    },
+    {
+      proves: ['G10', 'exit.1', 'error.clean'],
+      what: 'a run that fails in the middle',
+      argv: on(toy, 'f'),
+      stdout: 'three ',
+      stderr: /^spout: error: onnxruntime: .*out of data bounds.*\n$/,
+      code: 1,
+      check: ({ stderr }) => expect(stderr).not.toContain('onnxruntime_src'),
+    },
+  ])
+})
+
+describe.concurrent('JSON', () => {
+  const timings = {
+    load_ms: expect.any(Number),
+    prefill_ms: expect.any(Number),
+    ttft_ms: expect.any(Number),
+    decode_ms: expect.any(Number),
+    prefill_tps: expect.any(Number),
+    decode_tps: expect.any(Number),
+  }
+  const common = { model: toy, revision: null, dtype: 'fp32' }
+
+  test('[json.document P13] one document, with every field of the contract and no other', async () => {
+    const { stdout, stderr } = await runSpout(on(toy, 'a', '--json', '--seed', '7', '--stop', 'nowhere'))
+    expect(stderr).toBe('')
+    expect(stdout.endsWith('}\n')).toBe(true)
+    const document = JSON.parse(stdout)
+    expect(document).toEqual({
+      ...common,
+      text: 'Hello, world',
+      finish_reason: 'stop',
+      seed: 7,
+      token_ids: [256, 257, 258],
+      usage: { prompt_tokens: 1, completion_tokens: 3 },
+      timings,
+    })
+    const { load_ms, ttft_ms, prefill_ms } = document.timings
+    expect(ttft_ms).toBeGreaterThanOrEqual(load_ms + prefill_ms)
+  })
+
+  test('[json.document] why it ended', async () => {
+    const reasons = await Promise.all(
+      [['a'], ['a', '-n', '1'], ['a', '--stop', 'world']].map(async (argv) => {
+        const { stdout } = await runSpout(on(toy, ...argv, '--json'))
+        return [JSON.parse(stdout).finish_reason, JSON.parse(stdout).text]
+      }),
+    )
+    expect(reasons).toEqual([
+      ['stop', 'Hello, world'],
+      ['length', 'Hello'],
+      ['stop-string', 'Hello, '],
+    ])
+  })
+
+  test('[json.document] log-probabilities of each token and of the likeliest', async () => {
+    const { stdout } = await runSpout(on(toy, 'a', '--json', '--logprobs', '2'))
+    const { logprobs } = JSON.parse(stdout)
+    expect(logprobs.map(({ id, token }: { id: number; token: string }) => [id, token])).toEqual([
+      [256, 'Hello'],
+      [257, ', '],
+      [258, 'world'],
+    ])
+    for (const { id, logprob, top } of logprobs) {
+      expect(logprob).toBeCloseTo(0, 5)
+      expect(top).toHaveLength(2)
+      expect(top[0]).toEqual({ id, logprob })
+    }
+  })
+
+  test('[json.events] events whose texts are the text of the last', async () => {
+    const { stdout } = await runSpout(on(toy, 'c', '--jsonl', '--logprobs', '-n', '3'))
+    const events = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(events.map(({ event, id, text }) => [event, id, text])).toEqual([
+      ['start', undefined, undefined],
+      ['token', expect.any(Number), ''],
+      ['token', expect.any(Number), '€'],
+      ['token', expect.any(Number), ''],
+      ['token', null, '\ufffd'],
+      ['end', undefined, '€\ufffd'],
+    ])
+    expect(events[0]).toEqual({ event: 'start', ...common })
+    expect(events[1]).toHaveProperty('logprob')
+    const ids = events.filter(({ id }) => typeof id === 'number').map(({ id }) => id)
+    expect(events[5]).toMatchObject({ ...common, finish_reason: 'length', token_ids: ids, timings })
+  })
+
+  testRows([
+    {
+      proves: ['json.error', 'G10'],
+      what: 'a failure in the middle is one document',
+      argv: on(toy, 'f', '--json'),
+      stdout: /^\{"error":\{"code":"failed","exit":1,"message":"onnxruntime: [^\n]*\}\}\n$/,
+      stderr: /^spout: error: onnxruntime/,
+      code: 1,
+    },
+    {
+      proves: ['json.events', 'G5'],
+      what: 'a failure in the middle is the last event',
+      argv: on(toy, 'e', '--jsonl'),
+      stdout:
+        /^\{"event":"start".*\n\{"event":"token".*\n\{"event":"token".*\n\{"event":"error","error":\{"code":"failed".*\n$/,
+      stderr: /NaN/,
+      code: 1,
+    },
+  ])
+})
+
+describe.concurrent('reasoning', () => {
+  testRows([
+    {
+      proves: ['err.think'],
+      what: 'goes to stderr, the answer to stdout',
+      argv: on(thinking, '?'),
+      stdout: 'yes\n',
+      stderr: /^hm so\n\n$/,
+    },
+    {
+      proves: ['err.think'],
+      what: 'is dropped',
+      argv: on(thinking, '?', '--think', 'hide'),
+      stdout: 'yes\n',
+    },
+    {
+      proves: ['err.think'],
+      what: 'alone',
+      argv: on(thinking, '?', '--think', 'only'),
+      stdout: 'hm so\n',
+    },
+    {
+      proves: ['err.think'],
+      what: 'is a field of its own in JSON',
+      argv: on(thinking, '?', '--json'),
+      stdout: /"text":"yes","reasoning":"hm so"/,
+    },
+    {
+      proves: ['err.think'],
+      what: 'is text in plain completion',
+      argv: on(thinking, '?', '--raw'),
+      stdout: '<think>\nhm so</think>\n\nyes\n',
+    },
+    {
+      proves: ['err.think'],
+      what: 'that does not come leaves the answer whole',
+      argv: on(thinking, '!'),
+      stdout: 'plain\n',
+    },
+  ])
+
+  test('[json.events err.think] events of tokens bear both', async () => {
+    const { stdout } = await runSpout(on(thinking, '?', '--jsonl'))
+    const events = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    const tokens = events.filter(({ event }) => event === 'token')
+    const end = events.at(-1)
+    expect(tokens.map(({ text }) => text).join('')).toBe(end.text)
+    expect(tokens.map(({ reasoning = '' }) => reasoning).join('')).toBe(end.reasoning)
+    expect([end.text, end.reasoning, tokens.length]).toEqual(['yes', 'hm so', 5])
+  })
+})
+
+describe.concurrent('figures and details', () => {
+  test('[err.stats] one block on stderr', async () => {
+    const { stdout, stderr } = await runSpout(on(toy, 'a', '--stats', '--seed', '5'))
+    expect(stdout).toBe('Hello, world\n')
+    const number = '[\\d.]+'
+    const lines = [
+      `model {5}.* \\(fp32, (c-api|node)\\), loaded after ${number} m?s`,
+      `prompt {4}1 token in ${number} ms, ${number} tokens/s`,
+      `first {5}byte after ${number} m?s`,
+      `output {4}3 tokens in ${number} ms, ${number} tokens/s`,
+      `memory {4}\\d+ MiB at most`,
+      'seed {6}5',
+      'finish {4}stop',
+    ]
+    expect(stderr).toMatch(new RegExp(`^${lines.join('\\n')}\\n$`))
+  })
+
+  test('[err.stats] nothing is divided by nothing', async () => {
+    const { stderr } = await runSpout(on(toy, 'q', '--stats'))
+    expect(stderr).toMatch(/^first {5}no output$/m)
+    expect(stderr).toMatch(/^output {4}0 tokens in [\d.]+ ms$/m)
+    expect(stderr).not.toMatch(/NaN|Infinity|undefined/)
+  })
+
+  test('[err.color] colour by request only, and not for the answer', async () => {
+    const run = (...argv: string[]) =>
+      runSpout(on(toy, 'a', '--stats', ...argv), { env: { FORCE_COLOR: '1' } })
+    const [auto, always, never] = await Promise.all([run(), run('--color', 'always'), run('--color=never')])
+    const isColored = ({ stderr }: RunResult) => stderr.includes('\x1b[')
+    expect([auto, always, never].map(isColored)).toEqual([false, true, false])
+    expect(always.stdout).toBe('Hello, world\n')
+  })
+})
+
+describe('a file', () => {
+  const path = (name: string) => join(folder, name)
+  const leftovers = () => readdirSync(folder).filter((name) => name.includes('.tmp'))
+
+  test('[out.file] gets the answer, keeps its mode, and a link stays one', async () => {
+    writeFileSync(path('old'), 'old', { mode: 0o640 })
+    symlinkSync('old', path('link'))
+    const { stdout, code } = await runSpout(on(toy, 'a', '-o', path('link')))
+    expect([stdout, code, readFileSync(path('old'), 'utf8')]).toEqual(['', 0, 'Hello, world\n'])
+    expect(statSync(path('old')).mode & 0o777).toBe(0o640)
+    expect(readFileSync(path('link'), 'utf8')).toBe('Hello, world\n')
+  })
+
+  test('[out.file G8] gets control characters as they are, and JSON', async () => {
+    await Promise.all([
+      runSpout(on(toy, 'z', '-o', path('raw'), '--no-newline')),
+      runSpout(on(toy, 'a', '-o', path('json'), '--json')),
+    ])
+    expect(readFileSync(path('raw'), 'utf8')).toBe('\x1b[31m\x07bell\r\n\u009b1m')
+    expect(JSON.parse(readFileSync(path('json'), 'utf8')).text).toBe('Hello, world')
+  })
+
+  test('[out.file P11] is as it was after a failure', async () => {
+    writeFileSync(path('kept'), 'old')
+    const { code, stdout } = await runSpout(on(toy, 'f', '-o', path('kept')))
+    expect([code, stdout, readFileSync(path('kept'), 'utf8')]).toEqual([1, '', 'old'])
+    // The limit of a file's size stands for a full disk.
+    const full = await runSpout(on(toy, 'd', '-o', path('kept')), { shell: 'ulimit -f 1; spout "$@"' })
+    expect(full.stderr).toMatch(errorLines(`${path('kept')}: cannot be written: EFBIG`))
+    expect([full.code, readFileSync(path('kept'), 'utf8')]).toEqual([74, 'old'])
+    expect(leftovers()).toEqual([])
+  })
+
+  testRows([
+    {
+      proves: ['out.file', 'exit.74'],
+      what: 'in a folder that is not there: told before anything is loaded',
+      argv: ['-m', '/never/looked/at', '-o', path('no/such'), 'x'],
+      stderr: errorLines(`${path('no/such')}: cannot be written: ENOENT`, 'write elsewhere'),
+      code: 74,
+    },
+    {
+      proves: ['out.file'],
+      what: 'that is a folder',
+      argv: on(toy, '-o', folder, 'x'),
+      stderr: errorLines(`${folder}: cannot be written: EISDIR`),
+      code: 74,
+    },
+    {
+      proves: ['P2', 'exit.74'],
+      what: 'that is a full device',
+      argv: on(toy, '-o', '/dev/full', 'a'),
+      stderr: errorLines('output: cannot be written: ENOSPC', 'free some space, or write elsewhere'),
+      code: 74,
+    },
+    {
+      proves: ['out.file'],
+      what: 'called - is stdout',
+      argv: on(toy, '-o', '-', 'a'),
+      stdout: 'Hello, world\n',
+    },
+  ])
+
+  test('nothing is left over', () => {
+    expect(leftovers()).toEqual([])
+    expect(existsSync(path('no'))).toBe(false)
+  })
+})
+
+describe.concurrent('the embedded model', () => {
+  const once = (...argv: string[]) => runSpout(['--no-stdin', '-n', '40', 'Once upon a time', ...argv])
+
+  test('[options.seed G9] the same seed gives the same bytes, as text and as JSON', async () => {
+    const [text, again, json, other] = await Promise.all([
+      once('--seed', '11', '--no-newline'),
+      once('--seed', '11', '--no-newline'),
+      once('--seed', '11', '--json'),
+      once('--seed', '12', '--no-newline'),
+    ])
+    expect(text.stdout.length).toBeGreaterThan(10)
+    expect(again.stdout).toBe(text.stdout)
+    expect(JSON.parse(json.stdout).text).toBe(text.stdout)
+    expect(other.stdout).not.toBe(text.stdout)
+  })
+
+  test('[options.defaults] the author wants sampling; a flag wants greedy', async () => {
+    const [one, two] = await Promise.all([once('-t', '0', '--seed', '1'), once('-t', '0', '--seed', '2')])
+    expect(one.stdout).toBe(two.stdout)
+  })
+})

@@ -1,0 +1,189 @@
+/** Defaults of the user's: the configuration file, variables, `spout config`, `--dry-run`. */
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { configPath, ownCache } from '../../src/cli/own-files.ts'
+import { readSettings, withSettings } from '../../src/cli/settings.ts'
+import { errorLines, literal, testRows } from '../support/cli-rows.ts'
+import { HOME, runSpout } from '../support/run-spout.ts'
+import { EOS, removeToys, toyModel } from '../support/toy-model.ts'
+
+const toy = toyModel({ scripts: { a: ['Hello', EOS] } })
+afterAll(removeToys)
+
+/** An environment with this configuration file. */
+function configured(content: string | object): { env: { XDG_CONFIG_HOME: string }; path: string } {
+  const folder = mkdtempSync(join(HOME, 'config-'))
+  const path = join(folder, 'spout/config.json')
+  mkdirSync(join(folder, 'spout'))
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  return { env: { XDG_CONFIG_HOME: folder }, path }
+}
+
+test('[files.own] where own files are', () => {
+  expect(ownCache({ SPOUT_CACHE_DIR: '/a', XDG_CACHE_HOME: '/b', HOME: '/c' })).toBe('/a')
+  expect(ownCache({ XDG_CACHE_HOME: '/b', HOME: '/c' })).toBe('/b/spout')
+  expect(ownCache({ HOME: '/c' })).toBe('/c/.cache/spout')
+  expect(configPath({ XDG_CONFIG_HOME: '/b', HOME: '/c' })).toBe('/b/spout/config.json')
+  expect(configPath({ HOME: '/c' })).toBe('/c/.config/spout/config.json')
+})
+
+describe('[options.settings] who wins', () => {
+  const { env } = configured({ threads: 2, model: 'a/b', offline: true, 'cache-dir': '/models' })
+  const options = { stdin: true, newline: true }
+
+  test('a flag over a variable over the file', () => {
+    expect(withSettings(options, env)).toMatchObject({
+      threads: 2,
+      model: 'a/b',
+      offline: true,
+      cacheDir: '/models',
+    })
+    const both = { ...env, SPOUT_THREADS: '3', SPOUT_OFFLINE: 'no', HF_HOME: '/hf' }
+    expect(withSettings(options, both)).toMatchObject({ threads: 3, model: 'a/b', offline: false })
+    expect(withSettings(options, both)).not.toHaveProperty('cacheDir')
+    expect(withSettings({ ...options, threads: 4 }, both)).toMatchObject({ threads: 4 })
+  })
+
+  test('an empty variable is none; no file is an empty one', () => {
+    expect(readSettings({ XDG_CONFIG_HOME: '/nowhere', SPOUT_THREADS: '' })).toEqual([])
+  })
+})
+
+describe('[A12 exit.78] a configuration file that is wrong', () => {
+  const read = (content: string | object) => {
+    const { env, path } = configured(content)
+    return { path, failure: expect(() => readSettings(env)) }
+  }
+
+  test('no JSON, with its line', () => {
+    const { path, failure } = read('{\n  "threads": 2,\n  oops\n}')
+    failure.toThrow(expect.objectContaining({ code: 'config', message: `${path}:3: not JSON` }))
+  })
+
+  test.each(['[]', '7', 'null', '"x"'])('no object: %s', (text) => {
+    read(text).failure.toThrow(/:1: not an object$/)
+  })
+
+  test('an unknown key, with the nearest', () => {
+    const message = expect.stringContaining('no setting is called "thread"')
+    read({ thread: 2 }).failure.toThrow(
+      expect.objectContaining({ code: 'usage', message, hint: 'did you mean threads' }),
+    )
+  })
+
+  test('__proto__ is unknown, and changes no prototype', () => {
+    read('{"__proto__": {"model": "x/y"}}').failure.toThrow('no setting is called "__proto__"')
+    expect(({} as { model?: string }).model).toBeUndefined()
+  })
+
+  test('a bad value, and how to be rid of it', () => {
+    const hint = 'spout config unset threads'
+    read({ threads: 'many' }).failure.toThrow(expect.objectContaining({ code: 'config', hint }))
+    read({ dtype: ['q4'] }).failure.toThrow('dtype: ["q4"] is not a text, a number, true or false')
+  })
+
+  test('a folder; one that may not be read', () => {
+    const folder = mkdtempSync(join(HOME, 'config-'))
+    mkdirSync(join(folder, 'spout/config.json'), { recursive: true })
+    expect(() => readSettings({ XDG_CONFIG_HOME: folder })).toThrow(/cannot be read: EISDIR/)
+    const { env, path } = configured({})
+    chmodSync(path, 0)
+    // The superuser may read everything.
+    if (process.getuid?.() !== 0) expect(() => readSettings(env)).toThrow(/cannot be read: EACCES/)
+  })
+})
+
+describe.concurrent('the program', () => {
+  const bad = configured({ modle: 'x' })
+  testRows([
+    {
+      proves: ['A12', 'exit.2'],
+      what: 'refuses an unknown key before anything else',
+      argv: ['x'],
+      env: bad.env,
+      stderr: errorLines(`${bad.path}: no setting is called "modle"`, 'did you mean model'),
+      code: 2,
+    },
+    {
+      proves: ['options.settings'],
+      what: 'takes its model from a variable',
+      argv: ['--no-stdin', 'a'],
+      env: { SPOUT_MODEL: toy },
+      stdout: 'Hello\n',
+    },
+    {
+      proves: ['options.settings'],
+      what: 'names the variable that is wrong',
+      argv: ['--no-stdin', 'a'],
+      env: { SPOUT_THREADS: '0' },
+      stderr: errorLines('SPOUT_THREADS: "0" is not a whole number from 1 to 4096'),
+      code: 2,
+    },
+    {
+      proves: ['options.dry-run'],
+      what: '--dry-run says what would run',
+      argv: ['-m', toy, '--no-stdin', '--dry-run', 'abc'],
+      stdout: new RegExp(
+        [
+          `^model {4}${literal(toy)} \\(fp32\\)`,
+          `file {5}${literal(toy)}/onnx/model\\.onnx \\(.* KiB\\)`,
+          'prompt {3}3 tokens, as plain text',
+          'answer {3}at most 512 tokens',
+          'context {2}4096 tokens',
+          'memory {3}.* KiB of weights, a KV cache of unknown size; .* are free',
+          'fits {5}yes\n$',
+        ].join('\\n'),
+      ),
+    },
+    {
+      proves: ['options.dry-run', 'G3'],
+      what: '--dry-run of what would not fit',
+      argv: ['--no-stdin', '--dry-run', '--json', '--ctx-size', '3', 'Once upon a time'],
+      stdout: /^\{"model":"spout-tiny".*"prompt_tokens":5,.*"context_length":3,.*"fits":false\}\n$/,
+      stderr: errorLines('prompt: it does not fit the context', 'shorten the text'),
+      code: 65,
+    },
+  ])
+
+  test('[options.dry-run] no weights are looked at, and the cache is worked out', async () => {
+    const { stdout } = await runSpout(['--no-stdin', '--dry-run', '--json', '-n', '95', 'Once upon a time'])
+    const plan = JSON.parse(stdout)
+    // Keys and values of 5 layers with 2 heads of 32, 4 bytes each, of 100 tokens.
+    expect(plan).toMatchObject({
+      prompt_tokens: 5,
+      max_tokens: 95,
+      kv_bytes: 2 * 5 * 2 * 32 * 4 * 100,
+      fits: true,
+    })
+    expect(plan.free_bytes).toBeGreaterThan(plan.weight_bytes)
+  })
+})
+
+test('[config.command] sets, shows, gets and forgets', async () => {
+  const env = { XDG_CONFIG_HOME: mkdtempSync(join(HOME, 'config-')) }
+  const config = async (...argv: string[]) => {
+    const { stdout, stderr, code } = await runSpout(['config', ...argv], { env })
+    return code === 0 ? stdout : stderr
+  }
+  const path = join(env.XDG_CONFIG_HOME, 'spout/config.json')
+  expect(await config()).toBe('')
+  expect(await config('path')).toBe(`${path}\n`)
+  expect(await config('set', 'threads', '3')).toBe('')
+  expect(await config('set', 'model', 'org/name')).toBe('')
+  expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ threads: 3, model: 'org/name' })
+  expect(await config('list')).toBe(`model = org/name  (${path})\nthreads = 3       (${path})\n`)
+  expect(await config('get', 'threads')).toBe('3\n')
+  expect(await config('set', 'threads', 'x')).toMatch(
+    errorLines('threads: "x" is not a whole number from 1 to 4096'),
+  )
+  expect(await config('set', 'thread', '1')).toMatch(
+    errorLines('config: no setting is called "thread"', 'did you mean threads'),
+  )
+  expect(await config('unest', 'threads')).toMatch(
+    errorLines('config: no action is called "unest"', 'did you mean unset'),
+  )
+  expect(await config('unset', 'threads')).toBe('')
+  expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ model: 'org/name' })
+  expect(existsSync(`${path}.tmp`)).toBe(false)
+})
