@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import type { FeedPlan } from '../feed-plan.ts'
+import type { FeedPlan } from '../plan/feed-plan.ts'
 import { isUnchanged, type Stamp } from './stamps.ts'
 
 /** What one preparation left behind. */
@@ -26,7 +26,10 @@ export function preparedFolder(cacheFolder: string): string {
 
 /** Where the record of the graph at `onnxPath` is, under these conditions. */
 export function recordPath(cacheFolder: string, onnxPath: string, conditions: string): string {
-  const name = createHash('sha256').update(`${realpathSync(onnxPath)}\n${conditions}`).digest('hex').slice(0, 32)
+  const name = createHash('sha256')
+    .update(`${realpathSync(onnxPath)}\n${conditions}`)
+    .digest('hex')
+    .slice(0, 32)
   return join(preparedFolder(cacheFolder), 'index', `${name}.json`)
 }
 
