@@ -5,6 +5,8 @@ export const FLOAT = 1
 export const INT64 = 7
 export const BOOL = 9
 
+export { bytesField as bytesOfField }
+
 export function model(graph: readonly Uint8Array[], opset = 17): Uint8Array {
   return concat([
     varintField(1, 8),

@@ -16,5 +16,6 @@ export function ortError(message: string, cause?: unknown): SpoutError {
   })
 }
 
-/** `/path/file.cc:12 type Class::method(types)` before the message itself. */
-const SOURCE_PLACE = /\/\S+\.(?:cc|h|cpp):\d+ .*?\)(?: const)? (?=[A-Z])/gs
+/** `/path/file.cc:12 type Class<T>::method(types) [with T = float]`, which stands before the message itself. */
+const SOURCE_PLACE =
+  /\/\S+\.(?:cc|h|cpp):\d+ [^()]*\((?:[^()]|\([^()]*\))*\)(?: const)?(?: \[with [^\]]*\])?\s/g
