@@ -26,7 +26,7 @@ export interface Backend {
   createCache(expectedTokens?: number): KvCache
   /**
    * Runs `ids` after what `cache` holds and appends them to it: prefill, decode and verification alike.
-   * The logits are of the last id and stay valid until the next call.
+   * The logits are of the last id and stay valid until the next call. When it fails, `cache` is as it was.
    */
   forward(ids: Int32Array, cache: KvCache, signal?: AbortSignal): Promise<Logits>
   dispose(): Promise<void>

@@ -79,7 +79,7 @@ export class OnnxKvCache implements KvCache {
     this.#running = true
   }
 
-  /** The run succeeded: the states hold `ids` as well. */
+  /** A run succeeded: the states hold `ids` as well. */
   commit(ids: Int32Array): void {
     const held = this.#held + ids.length
     for (let i = 0; i < this.#groups.length; i++) this.#groups[i]!.commit(held)
@@ -88,9 +88,13 @@ export class OnnxKvCache implements KvCache {
     else this.#ids.set(ids, this.#held)
     this.#held = held
     this.#running = false
-    if (held > this.#length) this.#length = held
     // A graph without states remembers nothing.
     if (this.#groups.length === 0) this.#held = 0
+  }
+
+  /** Every run that was needed succeeded. Until then the text is as long as before. */
+  extendTo(length: number): void {
+    this.#length = length
   }
 
   dispose(): void {

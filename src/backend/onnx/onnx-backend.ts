@@ -75,6 +75,7 @@ export class OnnxBackend implements Backend {
       kv.commit(part)
       if (wholeOutput) this.#copyLastRow()
     }
+    kv.extendTo(total)
     if (this.#output instanceof Uint16Array) float16ToFloat32(this.#output, this.#logits.row)
     return this.#logits
   }
@@ -128,7 +129,7 @@ export class OnnxBackend implements Backend {
 function prefillChunk({ plan }: LoadedSession): number {
   const inPieces = plan.chunking !== 'one-by-one' && plan.exactSplits && plan.slots.length > 0
   if (!inPieces) return Number.POSITIVE_INFINITY
-  return Number.isFinite(plan.ropeSwitch) ? Math.max(PREFILL_CHUNK, plan.ropeSwitch + 1) : PREFILL_CHUNK
+  return plan.ropeSwitch < plan.contextLength ? Math.max(PREFILL_CHUNK, plan.ropeSwitch + 1) : PREFILL_CHUNK
 }
 
 /**

@@ -21,7 +21,13 @@ export function readGraphFile(path: string): Graph {
   try {
     const source = fileSource(file, size)
     refuseOtherFiles(source, path)
-    return readModel({ source, weights: new WeightFiles(path), opTypes: new Set() }, basename(path))
+    const reading = {
+      source,
+      weights: new WeightFiles(path),
+      opTypes: new Set<string>(),
+      renamed: { count: 0 },
+    }
+    return readModel(reading, basename(path))
   } finally {
     closeSync(file)
   }

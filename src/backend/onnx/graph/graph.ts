@@ -1,5 +1,7 @@
 /** An ONNX graph as its skeleton: operators and names, the weights only by reference. */
 
+import { readConstant } from './tensor-parts.ts'
+
 /** What a tensor says about itself. */
 export interface TensorFacts {
   /** onnx.TensorProto.DataType. */
@@ -17,8 +19,6 @@ export interface GraphNode {
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly ints: Readonly<Record<string, number>>
-  /** The tensor of a Constant. */
-  readonly constant: TensorFacts | undefined
   /** The branches of an If, the body of a Loop or Scan. */
   readonly bodies: readonly GraphBody[]
   /** NodeProto. */
@@ -70,5 +70,6 @@ export function constantOf(
   producers: ReadonlyMap<string, GraphNode>,
   name: string,
 ): TensorFacts | undefined {
-  return body.initializers.get(name) ?? producers.get(name)?.constant
+  const node = producers.get(name)
+  return body.initializers.get(name) ?? (node?.opType === 'Constant' ? readConstant(node) : undefined)
 }

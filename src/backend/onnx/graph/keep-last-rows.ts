@@ -4,7 +4,7 @@
  * `num_logits_to_keep` (0 = all rows); the others get the same input: the hidden rows are sliced before the head.
  */
 import { GRAPH, INT64, NODE, TENSOR } from './fields.ts'
-import { constantOf, type Graph, type GraphBody, type GraphNode, producersOf } from './graph.ts'
+import { type Graph, type GraphBody, type GraphNode, producersOf } from './graph.ts'
 import { withBodies } from './read-body.ts'
 import { bytesField, bytesSource, concat, fieldsOf, varintField } from './wire.ts'
 
@@ -106,8 +106,8 @@ function constantTest(
   const producers = producersOf(body)
   const known = new Map<string, boolean>()
   const test = (name: string, steps: number): boolean => {
-    if (name === '' || constantOf(body, producers, name) !== undefined) return true
     const producer = producers.get(name)
+    if (name === '' || body.initializers.has(name) || producer?.opType === 'Constant') return true
     if (producer === undefined) return !body.inputs.includes(name) && isOuterConstant(name)
     const before = known.get(name)
     if (before !== undefined) return before
@@ -144,7 +144,7 @@ function makeNode(opType: string, inputs: readonly string[], outputs: readonly s
     bytesField(NODE.name, outputs[0]!),
     bytesField(NODE.opType, opType),
   ])
-  return { opType, domain: '', inputs, outputs, ints: {}, constant: undefined, bodies: [], bytes }
+  return { opType, domain: '', inputs, outputs, ints: {}, bodies: [], bytes }
 }
 
 /** `spout.one` serves as shape [1] and as axis 1. */

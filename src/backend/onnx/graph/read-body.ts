@@ -3,9 +3,10 @@
  * to the bytes where they lie; a reference to another file is checked and renamed to where that file really is.
  */
 import { SpoutError } from '../../../errors.ts'
-import { ATTRIBUTE, ENTRY, EXTERNAL, FUNCTION, GRAPH, INT32, INT64, NODE, TENSOR } from './fields.ts'
+import { ATTRIBUTE, ENTRY, EXTERNAL, FUNCTION, GRAPH, NODE, TENSOR } from './fields.ts'
 import type { GraphBody, GraphNode, TensorFacts } from './graph.ts'
-import type { WeightFiles } from './weight-files.ts'
+import { readTensorParts } from './tensor-parts.ts'
+import type { Reference, WeightFiles } from './weight-files.ts'
 import {
   BYTES,
   type ByteSource,
@@ -16,7 +17,6 @@ import {
   type Field,
   fieldsOf,
   firstText,
-  integersOf,
   signed,
   textOf,
   varintField,
@@ -26,8 +26,6 @@ import {
 const INLINE_BYTES = 4096
 /** Bodies inside bodies; real graphs have one or two. */
 const MAX_DEPTH = 16
-/** Axes of a tensor; real ones have up to 6. */
-const MAX_RANK = 32
 
 /** What reading one file needs everywhere. */
 export interface Reading {
@@ -35,6 +33,8 @@ export interface Reading {
   readonly weights: WeightFiles
   /** Collects every operator met. */
   readonly opTypes: Set<string>
+  /** References that now name another file than in the graph. */
+  readonly renamed: { count: number }
 }
 
 /** @throws SpoutError `config` when the bytes are no graph or its weights are not there. */
@@ -54,7 +54,7 @@ export function readBody(reading: Reading, start: number, end: number, depth = 0
     } else if (part.number === GRAPH.initializer) {
       const tensor = readTensor(reading, part, depth === 0)
       body.initializers.set(tensor.name, tensor.facts)
-      body.rest.push(bytesField(GRAPH.initializer, tensor.body))
+      body.rest.push(bytesField(GRAPH.initializer, tensor.bytes))
     } else {
       if (part.number === GRAPH.input) body.inputs.push(firstText(source, part, 1))
       if (part.number === GRAPH.output) body.outputs.push(firstText(source, part, 1))
@@ -83,71 +83,81 @@ export function withBodies(node: GraphNode, bodies: readonly GraphBody[]): Graph
   let next = 0
   const replaced = (field: Field): Uint8Array =>
     BODIES.has(field.number) ? bytesField(field.number, encodeBody(bodies[next++]!)) : copyOf(source, field)
-  const fields = [...fieldsOf(source)].map((field) =>
-    field.number === NODE.attribute
-      ? bytesField(NODE.attribute, [...fieldsOf(source, field.valueStart, field.end)].map(replaced))
-      : copyOf(source, field),
-  )
-  return { ...node, bodies, bytes: concat(fields) }
+  const bytes = concat(mapAttributes(source, { valueStart: 0, end: source.size }, replaced))
+  return { ...node, bodies, bytes }
 }
 
 function readNode(reading: Reading, part: Field, depth: number): GraphNode {
-  const { source } = reading
-  const node = { opType: '', domain: '', inputs: [] as string[], outputs: [] as string[] }
-  const found: Attributes = { ints: {}, constant: undefined, bodies: [] }
-  const pieces: Uint8Array[] = []
+  const { source, renamed } = reading
+  const before = renamed.count
+  const inputs: string[] = []
+  const outputs: string[] = []
+  const found: Attributes = { ints: {}, bodies: [] }
+  let opType = ''
+  let domain = ''
   for (const field of fieldsOf(source, part.valueStart, part.end)) {
-    if (field.number === NODE.attribute) {
-      pieces.push(bytesField(NODE.attribute, readAttribute(reading, field, found, depth)))
-      continue
-    }
-    if (field.number === NODE.input) node.inputs.push(textOf(source, field))
-    else if (field.number === NODE.output) node.outputs.push(textOf(source, field))
-    else if (field.number === NODE.opType) node.opType = textOf(source, field)
-    else if (field.number === NODE.domain) node.domain = textOf(source, field)
-    pieces.push(copyOf(source, field))
+    if (field.number === NODE.input) inputs.push(textOf(source, field))
+    else if (field.number === NODE.output) outputs.push(textOf(source, field))
+    else if (field.number === NODE.opType) opType = textOf(source, field)
+    else if (field.number === NODE.domain) domain = textOf(source, field)
+    else if (field.number === NODE.attribute) readAttribute(reading, field, found, depth)
   }
-  reading.opTypes.add(node.opType)
-  const { ints, constant, bodies } = found
-  return { ...node, ints, constant, bodies, bytes: concat(pieces) }
+  reading.opTypes.add(opType)
+  const { ints, bodies } = found
+  const bytes = renamed.count === before ? contentOf(source, part) : rewriteNode(reading, part, depth)
+  return { opType, domain, inputs, outputs, ints, bodies, bytes }
 }
 
 interface Attributes {
   readonly ints: Record<string, number>
   readonly bodies: GraphBody[]
-  constant: TensorFacts | undefined
 }
 
-/** Puts what the attribute says into `found`. The bytes are its fields, references renamed. */
-function readAttribute(
-  reading: Reading,
-  attribute: Field,
-  found: Attributes,
-  depth: number,
-): readonly Uint8Array[] {
+/** Puts what the attribute says into `found`. */
+function readAttribute(reading: Reading, attribute: Field, found: Attributes, depth: number): void {
   const { source } = reading
-  const pieces: Uint8Array[] = []
   let name = ''
   for (const field of fieldsOf(source, attribute.valueStart, attribute.end)) {
-    if (BODIES.has(field.number)) {
-      const body = readBody(reading, field.valueStart, field.end, depth + 1)
-      found.bodies.push(body)
-      pieces.push(bytesField(field.number, encodeBody(body)))
-      continue
-    }
-    if (TENSORS.has(field.number)) {
-      const tensor = readTensor(reading, field, false)
-      if (field.number === ATTRIBUTE.t) found.constant = tensor.facts
-      pieces.push(bytesField(field.number, tensor.body))
-      continue
-    }
     if (field.number === ATTRIBUTE.name) name = textOf(source, field)
     else if (field.number === ATTRIBUTE.i) found.ints[name] = signed(field.varint)
-    else if (SPARSE.has(field.number)) refuseReferences(source, field)
-    pieces.push(copyOf(source, field))
+    else if (BODIES.has(field.number)) {
+      found.bodies.push(readBody(reading, field.valueStart, field.end, depth + 1))
+    } else if (TENSORS.has(field.number)) {
+      if (mayRefer(source, field)) readTensor(reading, field, false)
+    } else if (SPARSE.has(field.number)) refuseReferences(source, field)
   }
-  return pieces
 }
+
+/** A reference has a `location`; most tensors inside nodes have not even the word, and need no closer look. */
+function mayRefer(source: ByteSource, field: Field): boolean {
+  return Buffer.prototype.includes.call(source.read(field.valueStart, field.end), LOCATION)
+}
+
+const LOCATION = Buffer.from('location')
+
+/** The bytes of a node with weights in other files somewhere inside it. */
+function rewriteNode(reading: Reading, part: Field, depth: number): Uint8Array {
+  const { source } = reading
+  const rewritten = (field: Field): Uint8Array => {
+    if (BODIES.has(field.number)) {
+      return bytesField(field.number, encodeBody(readBody(reading, field.valueStart, field.end, depth + 1)))
+    }
+    if (TENSORS.has(field.number)) return bytesField(field.number, readTensor(reading, field, false).bytes)
+    return copyOf(source, field)
+  }
+  return concat(mapAttributes(source, part, rewritten))
+}
+
+/** The fields of a NodeProto, those inside its attributes as `map` gives them. */
+function mapAttributes(source: ByteSource, part: Span, map: (field: Field) => Uint8Array): Uint8Array[] {
+  return [...fieldsOf(source, part.valueStart, part.end)].map((field) =>
+    field.number === NODE.attribute
+      ? bytesField(NODE.attribute, [...fieldsOf(source, field.valueStart, field.end)].map(map))
+      : copyOf(source, field),
+  )
+}
+
+type Span = Pick<Field, 'valueStart' | 'end'>
 
 const BODIES: ReadonlySet<number> = new Set([ATTRIBUTE.g, ATTRIBUTE.graphs])
 const TENSORS: ReadonlySet<number> = new Set([ATTRIBUTE.t, ATTRIBUTE.tensors])
@@ -164,61 +174,35 @@ function refuseReferences(source: ByteSource, sparse: Field): void {
   }
 }
 
-/** The fields of a TensorProto, its weights turned into a reference when they are large or lie in another file. */
-function readTensor(
-  { source, weights }: Reading,
-  part: Field,
-  mayLeave: boolean,
-): { name: string; facts: TensorFacts; body: Uint8Array } {
-  const kept: Uint8Array[] = []
-  const external: Record<string, string> = {}
-  const facts = { type: 0, dims: [] as number[], scalar: undefined as number | undefined }
-  let name = ''
-  let raw: Field | undefined
-  let whole: number | undefined
-  for (const field of fieldsOf(source, part.valueStart, part.end)) {
-    if (field.number === TENSOR.name) name = textOf(source, field)
-    else if (field.number === TENSOR.type) facts.type = signed(field.varint)
-    else if (field.number === TENSOR.dims) addDims(facts.dims, integersOf(source, field))
-    else if (WHOLE_NUMBERS.has(field.number) && field.end - field.valueStart <= 10) {
-      whole = integersOf(source, field)[0]
-    }
-    if (field.number === TENSOR.rawData) raw = field
-    else if (field.number === TENSOR.externalData) {
-      external[firstText(source, field, ENTRY.key)] = firstText(source, field, ENTRY.value)
-    } else if (field.number !== TENSOR.dataLocation) kept.push(copyOf(source, field))
-  }
-  facts.scalar = facts.dims.every((size) => size === 1)
-    ? (whole ?? rawInteger(source, raw, facts.type))
-    : undefined
+/** A TensorProto, its weights turned into a reference when they are large or lie in another file. */
+function readTensor({ source, weights, renamed }: Reading, part: Field, mayLeave: boolean): NamedTensor {
+  const { name, facts, raw, external, others } = readTensorParts(source, part)
+  let lies: Reference
   if (external.location !== undefined) {
-    kept.push(...reference(weights.resolve(external, name, facts)))
+    lies = weights.resolve(external, name, facts)
+    renamed.count++
   } else if (raw !== undefined && mayLeave && raw.end - raw.valueStart > INLINE_BYTES) {
     const length = String(raw.end - raw.valueStart)
-    kept.push(...reference({ location: weights.self, offset: String(raw.valueStart), length }))
-  } else if (raw !== undefined) {
-    kept.push(copyOf(source, raw))
+    lies = { location: weights.self, offset: String(raw.valueStart), length }
+  } else {
+    return { name, facts, bytes: contentOf(source, part) }
   }
-  return { name, facts, body: concat(kept) }
+  const bytes = concat([...others.map((field) => copyOf(source, field)), ...encodeReference(lies)])
+  return { name, facts, bytes }
 }
 
-function addDims(dims: number[], more: readonly number[]): void {
-  if (dims.length + more.length > MAX_RANK)
-    throw new SpoutError('config', 'model graph: a tensor of too many axes')
-  dims.push(...more)
+interface NamedTensor {
+  readonly name: string
+  readonly facts: TensorFacts
+  readonly bytes: Uint8Array
 }
 
-const WHOLE_NUMBERS: ReadonlySet<number> = new Set([TENSOR.int32Data, TENSOR.int64Data])
-
-function rawInteger(source: ByteSource, raw: Field | undefined, type: number): number | undefined {
-  if (raw === undefined) return undefined
-  const size = raw.end - raw.valueStart
-  const bytes = Buffer.from(source.read(raw.valueStart, Math.min(raw.end, raw.valueStart + 8)))
-  if (type === INT64 && size === 8) return Number(bytes.readBigInt64LE())
-  return type === INT32 && size === 4 ? bytes.readInt32LE() : undefined
+/** Bytes of the message in a field, copied out of the source. */
+function contentOf(source: ByteSource, field: Span): Uint8Array {
+  return source.read(field.valueStart, field.end).slice()
 }
 
-function reference(entries: Readonly<Record<string, string>>): Uint8Array[] {
+function encodeReference(entries: Reference): Uint8Array[] {
   const fields = Object.entries(entries).map(([key, value]) =>
     bytesField(TENSOR.externalData, [bytesField(ENTRY.key, key), bytesField(ENTRY.value, value)]),
   )

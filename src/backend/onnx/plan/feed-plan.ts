@@ -19,6 +19,7 @@ import { described, unsupported } from './unsupported.ts'
  */
 export type Chunking = 'any' | 'one-by-one' | 'single'
 
+/** Plain data: it may be kept as JSON beside a graph. */
 export interface FeedPlan {
   /** Inputs that a session of embeddings makes of the ids; none when the graph takes `input_ids` itself. */
   readonly embeddings: readonly string[]
@@ -37,7 +38,7 @@ export interface FeedPlan {
   readonly chunking: Chunking
   /** False when the logits depend on how the ids were split: dynamic int8 takes its scale from all rows of a run. */
   readonly exactSplits: boolean
-  /** Texts longer than this use another rope table, so their keys must be made again; else `Infinity`. */
+  /** Texts longer than this use another rope table, so their keys must be made again; mostly longer than any text. */
   readonly ropeSwitch: number
   readonly contextLength: number
   /** What a CPU cannot do well with this graph, one line each. */

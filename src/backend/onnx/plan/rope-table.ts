@@ -7,14 +7,17 @@ import { constantOf, type Graph, type GraphBody, type GraphNode, producersOf } f
 export interface RopeTables {
   /** Most tokens the graph has angles for; `undefined` when it computes them. */
   readonly rows: number | undefined
-  /** Texts longer than this use another table than shorter ones; `Infinity` when there is one table. */
+  /** Texts longer than this use another table than shorter ones; `NEVER` when there is one table. */
   readonly switchAt: number
 }
+
+/** A length no text has, which JSON can hold. */
+const NEVER = Number.MAX_SAFE_INTEGER
 
 export function readRopeTables(graph: Graph): RopeTables {
   const producers = producersOf(graph)
   let rows: number | undefined
-  let switchAt = Number.POSITIVE_INFINITY
+  let switchAt = NEVER
   for (const name of new Set(graph.nodes.map(cosineInput))) {
     const found = tablesBehind(graph, producers, name)
     if (found === undefined) continue
@@ -37,7 +40,7 @@ function tablesBehind(
   name: string,
 ): { rows: number; switchAt: number } | undefined {
   const table = constantOf(graph, producers, name)
-  if (table?.dims.length === 2) return { rows: table.dims[0]!, switchAt: Number.POSITIVE_INFINITY }
+  if (table?.dims.length === 2) return { rows: table.dims[0]!, switchAt: NEVER }
   const choice = producers.get(name)
   if (choice?.opType !== 'If') return undefined
   const at = choice.outputs.indexOf(name)

@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import koffi, { type LibraryHandle } from 'koffi'
-import { SpoutError } from '../../../errors.ts'
+import { ortError } from './ort-error.ts'
 import { stableMemory } from './stable-memory.ts'
 
 /** The version of the API table asked for: the oldest that has every function below. */
@@ -95,7 +95,7 @@ export interface OrtLibrary {
   callAsync(name: FunctionName, ...args: unknown[]): Promise<void>
   /** The bare function, for the token loop: returns the status for `check`. */
   fn(name: FunctionName): NativeFunction
-  /** @throws SpoutError `failed` with the library's message; releases the status. */
+  /** @throws SpoutError with the library's message: `os` for memory, else `failed`; releases the status. */
   check(status: Pointer | null): void
 }
 
@@ -156,7 +156,7 @@ function open(path: string): OrtLibrary {
     if (status === null || status === 0n) return
     const message = String(fn('GetErrorMessage')(status))
     fn('ReleaseStatus')(status)
-    throw new SpoutError('failed', `onnxruntime: ${oneLine(message)}`)
+    throw ortError(message)
   }
   const call = (name: FunctionName, ...args: unknown[]): void => check(fn(name)(...args))
   const make = (name: FunctionName, ...args: unknown[]): Pointer => {
@@ -186,7 +186,3 @@ function open(path: string): OrtLibrary {
 }
 
 const pointerSize = koffi.sizeof('void*')
-
-function oneLine(message: string): string {
-  return message.replace(/\s+/g, ' ').trim()
-}

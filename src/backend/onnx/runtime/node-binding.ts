@@ -5,6 +5,7 @@
 import type { InferenceSession } from 'onnxruntime-node'
 import { SpoutError } from '../../../errors.ts'
 import { dataOf, elementBytes } from './element-types.ts'
+import { ortError } from './ort-error.ts'
 import type {
   ElementType,
   GraphSource,
@@ -152,6 +153,5 @@ function tensorInfo(value: InferenceSession.ValueMetadata): TensorInfo {
 }
 
 function failed(cause: unknown): SpoutError {
-  const message = cause instanceof Error ? cause.message : String(cause)
-  return new SpoutError('failed', `onnxruntime: ${message.replace(/\s+/g, ' ').trim()}`, { cause })
+  return ortError(cause instanceof Error ? cause.message : String(cause), cause)
 }

@@ -1,0 +1,72 @@
+/** What every golden file is asked, on one runtime; the two test files beside this one name the runtime. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { RuntimeChoice } from '../../../../src/backend/onnx/runtime/open-runtime.ts'
+import { type GoldenFile, type GoldenPrompt, goldenFiles, whyNot } from '../../../support/golden-models.ts'
+import { continueGreedily, feed } from '../../../support/greedy.ts'
+import { type OpenedModel, openModel } from '../../../support/open-onnx.ts'
+import { checkRow } from './model-table.ts'
+
+const PIECE = 16
+/** Ids that follow a prompt that went in by pieces, or in part again. */
+const AFTER = 8
+
+/** @param few the prompts that also go in by pieces and are cut */
+export function checkGoldens(runtime: RuntimeChoice, few: readonly string[]): void {
+  test.skipIf(whyNot === undefined)(`golden files: ${whyNot}`, () => expect(goldenFiles()).toEqual([]))
+  for (const golden of goldenFiles()) {
+    describe(`${golden.family} ${golden.file}`, () => {
+      const opened = {} as { model: OpenedModel }
+      beforeAll(async () => {
+        opened.model = await openModel(golden.path, { runtime, config: golden.folder })
+      })
+      afterAll(() => opened.model?.backend.dispose())
+      checkFile(golden, opened, few)
+      test('the table in the docs says the same', () => checkRow(golden, opened.model.plan))
+    })
+  }
+}
+
+function checkFile(golden: GoldenFile, opened: { model: OpenedModel }, few: readonly string[]): void {
+  test('gives the ids of its golden', async () => {
+    const { backend } = opened.model
+    for (const prompt of golden.prompts) {
+      const cache = backend.createCache()
+      const logits = await feed(backend, cache, prompt.ids)
+      const ids = await continueGreedily(backend, cache, { logits, count: prompt.certain })
+      expect(ids, prompt.name).toEqual(prompt.newIds.slice(0, prompt.certain))
+      cache.dispose()
+    }
+  })
+  const chosen = golden.prompts.filter((prompt) => few.includes(prompt.name))
+  test.each(chosen)('$name in pieces gives the same, where splits are exact', (prompt) =>
+    inPieces(opened.model, prompt),
+  )
+  test.each(chosen)('$name after a step back gives the same', (prompt) => afterTrim(opened.model, prompt))
+}
+
+async function inPieces({ backend }: OpenedModel, { ids, newIds, certain }: GoldenPrompt): Promise<void> {
+  if (!backend.exactSplits) return
+  const cache = backend.createCache()
+  const logits = await feed(backend, cache, ids, PIECE)
+  const count = Math.min(AFTER, certain)
+  expect(await continueGreedily(backend, cache, { logits, count })).toEqual(newIds.slice(0, count))
+  cache.dispose()
+}
+
+/** Goes on to other ids, comes back to the middle of the prompt, and feeds what was cut off. */
+async function afterTrim({ backend }: OpenedModel, { ids, newIds, certain }: GoldenPrompt): Promise<void> {
+  const cache = backend.createCache()
+  await feed(backend, cache, ids)
+  await feed(backend, cache, ids.subarray(0, 5))
+  // Where splits are not exact the prompt has to stay as it went in.
+  const middle = backend.exactSplits ? ids.length >> 1 : ids.length
+  cache.trim(middle)
+  expect(cache.length).toBe(middle)
+  const again = middle < ids.length ? ids.subarray(middle) : Int32Array.of(newIds[0]!)
+  const skipped = middle < ids.length ? 0 : 1
+  const logits = await feed(backend, cache, again)
+  const count = Math.min(AFTER, certain - skipped)
+  const expected = newIds.slice(skipped, skipped + count)
+  expect(await continueGreedily(backend, cache, { logits, count })).toEqual(expected)
+  cache.dispose()
+}

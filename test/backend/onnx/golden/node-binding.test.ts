@@ -1,0 +1,3 @@
+import { checkGoldens } from './check-family.ts'
+
+checkGoldens('node', ['code'])
