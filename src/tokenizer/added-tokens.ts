@@ -101,16 +101,21 @@ function counts(token: AddedToken, match: Range, text: string, rule: SplitRule):
   return !token.singleWord || standsAlone(text, match)
 }
 
-const WORD = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u
-const WHITE_SPACE = /\p{White_Space}/u
-
 function standsAlone(text: string, { start, end }: Range): boolean {
   const before =
     start === 0
       ? ''
       : String.fromCodePoint(text.codePointAt(start - (isLowSurrogate(text, start - 1) ? 2 : 1))!)
   const after = end === text.length ? '' : String.fromCodePoint(text.codePointAt(end)!)
-  return !WORD.test(before) && !WORD.test(after)
+  return !isWord(before) && !isWord(after)
+}
+
+function isWord(char: string): boolean {
+  return /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u.test(char)
+}
+
+function isWhiteSpace(char: string): boolean {
+  return /\p{White_Space}/u.test(char)
 }
 
 function isLowSurrogate(text: string, at: number): boolean {
@@ -120,12 +125,12 @@ function isLowSurrogate(text: string, at: number): boolean {
 
 function whiteSpaceBefore(text: string, end: number, floor: number): number {
   let start = end
-  while (start > floor && WHITE_SPACE.test(text[start - 1]!)) start--
+  while (start > floor && isWhiteSpace(text[start - 1]!)) start--
   return Math.max(start, floor)
 }
 
 function whiteSpaceAfter(text: string, start: number): number {
   let end = start
-  while (end < text.length && WHITE_SPACE.test(text[end]!)) end++
+  while (end < text.length && isWhiteSpace(text[end]!)) end++
   return end
 }

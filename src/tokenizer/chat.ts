@@ -37,14 +37,16 @@ export function encodeChat(tokenizer: Tokenizer, chat: RenderedChat): Int32Array
   return tokenizer.encode(chat.text, { addSpecialTokens: false, allowSpecial: true, cuts: chat.cuts })
 }
 
-/** The special tokens whose text occurs in the data. */
+/** The special tokens whose text occurs in the data. Nearly always none: no text has the two characters they begin with. */
 function specialTexts(tokens: readonly string[], data: unknown): readonly string[] {
   const texts: string[] = []
   mapTexts(data, (text) => {
     texts.push(text)
     return text
   })
-  return tokens.filter((token) => token !== '' && texts.some((text) => text.includes(token)))
+  const occurs = (part: string) => texts.some((text) => text.includes(part))
+  const begun = new Set([...new Set(tokens.map((token) => token.slice(0, 2)))].filter(occurs))
+  return tokens.filter((token) => token !== '' && begun.has(token.slice(0, 2)) && occurs(token))
 }
 
 /** Puts the mark after the first character of every token, overlapping ones too. */
