@@ -97,8 +97,20 @@ interface Range {
 
 function counts(token: AddedToken, match: Range, text: string, rule: SplitRule): boolean {
   if (token.special && !rule.allowSpecial) return false
-  if (token.special && rule.cuts.some((cut) => match.start < cut && cut < match.end)) return false
+  if (token.special && spansCut(match, rule.cuts)) return false
   return !token.singleWord || standsAlone(text, match)
+}
+
+/** Whether the first cut after the start of the match lies in it. */
+function spansCut({ start, end }: Range, cuts: readonly number[]): boolean {
+  let low = 0
+  let high = cuts.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (cuts[middle]! > start) high = middle
+    else low = middle + 1
+  }
+  return low < cuts.length && cuts[low]! < end
 }
 
 function standsAlone(text: string, { start, end }: Range): boolean {

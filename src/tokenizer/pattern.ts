@@ -3,7 +3,9 @@
  * JavaScript, the others are translated by the library when they turn up. Three differences matter: `\s` is Unicode's
  * White_Space there, `(?i:…)` does not exist here before Node 23, and ignoring case takes ſ for an s.
  */
+import { SpoutError } from '../errors.ts'
 import { translatePattern } from './library.ts'
+import { withTimeLimit } from './time-limit.ts'
 import { invalid, isObject } from './tokenizer-json.ts'
 
 export type Pattern = RegExp | string
@@ -27,6 +29,24 @@ const KNOWN: ReadonlyMap<string, string> = new Map([
   ['[0-9][0-9][0-9]', '[0-9][0-9][0-9]'],
   ['\\p{N}{1,3}', '\\p{N}{1,3}'],
 ])
+
+/** No pattern in use needs a second for the longest prompt. */
+const LIMIT = {
+  ms: 5000,
+  error: () => invalid('a pattern', 'did not end within 5 seconds on this text'),
+}
+
+/**
+ * Runs work with a pattern that a model brought along.
+ * @throws SpoutError `config` when it takes too long or cannot be run.
+ */
+export function guardPattern<T>(work: () => T): T {
+  try {
+    return withTimeLimit(work, LIMIT)
+  } catch (cause) {
+    throw cause instanceof SpoutError ? cause : invalid('a pattern', 'cannot be run', cause)
+  }
+}
 
 /** True of steps that hold a pattern a model brought along: it may backtrack for ever. */
 export function hasUnknownPattern(steps: unknown): boolean {

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { encodeChat, type RenderChatOptions, renderChat } from '../../src/tokenizer/chat.ts'
 import { type ChatMessage, type ChatTemplate, loadChatTemplate } from '../../src/tokenizer/chat-template.ts'
-import { loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts'
+import { createTokenizer, loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts'
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
+import { parseTokenizerJson } from '../../src/tokenizer/tokenizer-json.ts'
 
 const CHATML = `{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content | trim + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}`
 
@@ -115,5 +116,28 @@ describe.skipIf(!existsSync(QWEN))('real models (skipped without ../shared/data)
     expect(renderChat(qwen, user('Hi'), { args: { enable_thinking: false } }).text).toMatch(
       /<think>\n\n<\/think>\n\n$/,
     )
+  })
+})
+
+describe('special tokens that are looked for after normalization', () => {
+  test('cuts are carried through the normalizer', async () => {
+    const json = JSON.parse(await readFile('fixtures/golden/tokenizers/byte-fallback/tokenizer.json', 'utf8'))
+    const replace = { type: 'Replace', pattern: { String: ' ' }, content: '▁' }
+    const late = { id: 2, content: 'x</s>', special: true, normalized: true }
+    const changed = {
+      ...json,
+      normalizer: { type: 'Sequence', normalizers: [replace, { type: 'NFC' }] },
+      pre_tokenizer: null,
+      added_tokens: [late],
+    }
+    const tokenizer = createTokenizer(parseTokenizerJson(JSON.stringify(changed)))
+    const encode = (text: string, cuts: number[]) => [
+      ...tokenizer.encode(text, { addSpecialTokens: false, allowSpecial: true, cuts }),
+    ]
+    expect(encode('e\u0301 x</s> x</s>', []).filter((id) => id === 2)).toHaveLength(2)
+    const cut = encode('e\u0301 x</s> x</s>', [4])
+    expect(cut.filter((id) => id === 2)).toHaveLength(1)
+    expect(cut.at(-1)).toBe(2)
+    expect(encode('e\u0301 x</s> x</s>', [1, 4])).not.toContain(2)
   })
 })
