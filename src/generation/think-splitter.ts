@@ -1,3 +1,4 @@
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { StringMatcher } from './string-matcher.ts'
 
 /** The strings around a reasoning block. */
@@ -34,6 +35,12 @@ export function thinkMarkersOf(templateSource: string): readonly ThinkMarkers[] 
 export function openedBlock(prompt: string, markers = THINK_MARKERS): ThinkMarkers | undefined {
   const end = prompt.trimEnd()
   return markers.find((m) => end.endsWith(m.open))
+}
+
+/** The ids of markers that are special tokens: a stream must keep them, or their text never comes. */
+export function markerIds(tokenizer: Tokenizer, markers: readonly ThinkMarkers[]): ReadonlySet<number> {
+  const ids = markers.flatMap((m) => [tokenizer.tokenToId(m.open), tokenizer.tokenToId(m.close)])
+  return new Set(ids.filter((id) => id !== undefined && tokenizer.isSpecial(id)) as number[])
 }
 
 export interface ThinkSplitterOptions {
@@ -74,9 +81,8 @@ export class ThinkSplitter {
   /** Text held back at the end. */
   flush(): Segment[] {
     const segments: Segment[] = []
-    if (this.#state === 'before') emit(segments, 'answer', this.#lead)
+    if (this.#state === 'before') this.#emitLead(segments)
     else emit(segments, 'reasoning', this.#closing?.flush() ?? '')
-    this.#lead = ''
     return segments
   }
 
@@ -98,14 +104,19 @@ export class ThinkSplitter {
       return start.slice(marker.open.length)
     }
     if (this.#markers.some((m) => m.open.startsWith(start))) return ''
-    emit(segments, 'answer', this.#afterMarker ? this.#lead.replace(/^[\r\n]+/, '') : this.#lead)
-    this.#lead = ''
+    this.#emitLead(segments)
     this.#state = 'answer'
     return ''
   }
 
+  /** What looked like a marker and was none. */
+  #emitLead(segments: Segment[]): void {
+    emit(segments, 'answer', this.#afterMarker ? withoutLineBreaks(this.#lead) : this.#lead)
+    this.#lead = ''
+  }
+
   #readReasoning(text: string, segments: Segment[]): string {
-    const shown = this.#afterMarker ? text.replace(/^[\r\n]+/, '') : text
+    const shown = this.#afterMarker ? withoutLineBreaks(text) : text
     if (shown === '') return ''
     this.#afterMarker = false
     emit(segments, 'reasoning', this.#closing!.push(shown))
@@ -120,6 +131,10 @@ export class ThinkSplitter {
     this.#state = 'reasoning'
     this.#afterMarker = true
   }
+}
+
+function withoutLineBreaks(text: string): string {
+  return text.replace(/^[\r\n]+/, '')
 }
 
 function emit(segments: Segment[], channel: Segment['channel'], text: string): void {

@@ -83,7 +83,8 @@ class PieceJoiner implements Joiner {
 
   #join(piece: string | Uint8Array): string {
     if (typeof piece !== 'string') return this.#run.push(piece)
-    return this.#run.isEmpty ? piece : this.#run.end() + piece
+    if (this.#run.isEmpty) return piece
+    return piece === '' && this.#pieces.malformed === 'lossy' ? '' : this.#run.end() + piece
   }
 
   flush(): string {

@@ -97,12 +97,21 @@ interface Range {
 
 function counts(token: AddedToken, match: Range, text: string, rule: SplitRule): boolean {
   if (token.special && !rule.allowSpecial) return false
-  if (token.special && rule.cuts.some((cut) => match.start < cut && cut < match.end)) return false
+  if (token.special && spansCut(match, rule.cuts)) return false
   return !token.singleWord || standsAlone(text, match)
 }
 
-const WORD = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u
-const WHITE_SPACE = /\p{White_Space}/u
+/** Whether the first cut after the start of the match lies in it. */
+function spansCut({ start, end }: Range, cuts: readonly number[]): boolean {
+  let low = 0
+  let high = cuts.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (cuts[middle]! > start) high = middle
+    else low = middle + 1
+  }
+  return low < cuts.length && cuts[low]! < end
+}
 
 function standsAlone(text: string, { start, end }: Range): boolean {
   const before =
@@ -110,7 +119,15 @@ function standsAlone(text: string, { start, end }: Range): boolean {
       ? ''
       : String.fromCodePoint(text.codePointAt(start - (isLowSurrogate(text, start - 1) ? 2 : 1))!)
   const after = end === text.length ? '' : String.fromCodePoint(text.codePointAt(end)!)
-  return !WORD.test(before) && !WORD.test(after)
+  return !isWord(before) && !isWord(after)
+}
+
+function isWord(char: string): boolean {
+  return /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u.test(char)
+}
+
+function isWhiteSpace(char: string): boolean {
+  return /\p{White_Space}/u.test(char)
 }
 
 function isLowSurrogate(text: string, at: number): boolean {
@@ -120,12 +137,12 @@ function isLowSurrogate(text: string, at: number): boolean {
 
 function whiteSpaceBefore(text: string, end: number, floor: number): number {
   let start = end
-  while (start > floor && WHITE_SPACE.test(text[start - 1]!)) start--
+  while (start > floor && isWhiteSpace(text[start - 1]!)) start--
   return Math.max(start, floor)
 }
 
 function whiteSpaceAfter(text: string, start: number): number {
   let end = start
-  while (end < text.length && WHITE_SPACE.test(text[end]!)) end++
+  while (end < text.length && isWhiteSpace(text[end]!)) end++
   return end
 }

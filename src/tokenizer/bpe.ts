@@ -21,11 +21,18 @@ export function createBpe(model: ModelJson, byteLevel: boolean): EncodeWord {
   const cache = new Map<string, readonly number[]>()
   const whole = raw.ignore_merges === true
 
+  function idOfSymbol(symbol: string): number {
+    const id = idOf(vocab, symbol)
+    if (id === undefined)
+      throw invalid('model.merges', `make ${JSON.stringify(symbol)}, which is not in the vocabulary`)
+    return id
+  }
+
   function encode(word: string): readonly number[] {
     const written = byteLevel ? toByteLevel(word) : word
     const id = whole ? idOf(vocab, written) : undefined
     if (id !== undefined) return [id]
-    return merger(symbolsOf(written)).map((symbol) => idOf(vocab, symbol)!)
+    return merger(symbolsOf(written)).map(idOfSymbol)
   }
 
   return (word, ids) => {
@@ -49,10 +56,12 @@ function createSymbols({ vocab, raw }: ModelJson): (word: string) => string[] {
   const prefix = text(raw.continuing_subword_prefix, 'model.continuing_subword_prefix')
   const suffix = text(raw.end_of_word_suffix, 'model.end_of_word_suffix')
   const unknown = unknownToken(raw.unk_token, vocab)
+  const fallback = raw.byte_fallback === true
+  const fuse = raw.fuse_unk === true
   const utf8 = new TextEncoder()
 
   function bytesOf(symbol: string): string[] | undefined {
-    if (raw.byte_fallback !== true) return undefined
+    if (!fallback) return undefined
     const bytes = Array.from(
       utf8.encode(symbol),
       (b) => `<0x${b.toString(16).toUpperCase().padStart(2, '0')}>`,
@@ -68,7 +77,7 @@ function createSymbols({ vocab, raw }: ModelJson): (word: string) => string[] {
       const symbol = (i > 0 ? prefix : '') + char + (i === chars.length - 1 ? suffix : '')
       const known = idOf(vocab, symbol) === undefined ? bytesOf(symbol) : [symbol]
       if (known !== undefined) symbols.push(...known)
-      else if (unknown !== undefined && !(afterUnknown && raw.fuse_unk === true)) symbols.push(unknown)
+      else if (unknown !== undefined && !(afterUnknown && fuse)) symbols.push(unknown)
       afterUnknown = known === undefined && unknown !== undefined
     })
     return symbols
@@ -109,7 +118,7 @@ function createRanks({ raw }: ModelJson): RankOf {
   const ranks = new Map<string, number>()
   const separator = typeof merges[0] === 'string' ? ' ' : '\uffff'
   merges.forEach((merge: unknown, rank) => {
-    const key = Array.isArray(merge) ? merge.join(separator) : merge
+    const key = Array.isArray(merge) ? merge[0] + separator + merge[1] : merge
     if (typeof key !== 'string' || key.indexOf(separator) < 1)
       throw invalid(`model.merges[${rank}]`, 'is not a pair')
     ranks.set(key, rank)

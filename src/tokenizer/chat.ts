@@ -5,13 +5,11 @@
  * A chat without such text, nearly every one, goes through untouched.
  */
 import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template.ts'
+import { type CutText, putMarks, takeMarks, unusedCharacter } from './cuts.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
 /** A rendered chat: the prompt text, and the offsets that no special token may span. */
-export interface RenderedChat {
-  readonly text: string
-  readonly cuts: readonly number[]
-}
+export type RenderedChat = CutText
 
 export interface RenderChatOptions extends RenderOptions {
   /** Lets special-token text inside messages become tokens. Default false: it stays text. */
@@ -26,10 +24,10 @@ export function renderChat(
 ): RenderedChat {
   const guarded = options.allowSpecial ? [] : specialTexts(tokenizer.specialTokens, [messages, options.args])
   if (guarded.length === 0) return { text: template.render(messages, options), cuts: [] }
-  const mark = unusedCharacter([template.source, messages, options.args])
+  const mark = unusedCharacter(JSON.stringify([template.source, messages, options.args]))
   const split = (value: unknown) => mapTexts(value, (text) => splitTokens(text, guarded, mark))
   const marked = { ...options, args: split(options.args ?? {}) as Record<string, unknown> }
-  return takeOut(template.render(split(messages) as ChatMessage[], marked), mark)
+  return takeMarks(template.render(split(messages) as ChatMessage[], marked), mark)
 }
 
 /** The ids of a rendered chat. Nothing is added: a template writes BOS itself. */
@@ -37,14 +35,16 @@ export function encodeChat(tokenizer: Tokenizer, chat: RenderedChat): Int32Array
   return tokenizer.encode(chat.text, { addSpecialTokens: false, allowSpecial: true, cuts: chat.cuts })
 }
 
-/** The special tokens whose text occurs in the data. */
+/** The special tokens whose text occurs in the data. Nearly always none: no text has the two characters they begin with. */
 function specialTexts(tokens: readonly string[], data: unknown): readonly string[] {
   const texts: string[] = []
   mapTexts(data, (text) => {
     texts.push(text)
     return text
   })
-  return tokens.filter((token) => token !== '' && texts.some((text) => text.includes(token)))
+  const occurs = (part: string) => texts.some((text) => text.includes(part))
+  const begun = new Set([...new Set(tokens.map((token) => token.slice(0, 2)))].filter(occurs))
+  return tokens.filter((token) => token !== '' && begun.has(token.slice(0, 2)) && occurs(token))
 }
 
 /** Puts the mark after the first character of every token, overlapping ones too. */
@@ -55,34 +55,11 @@ function splitTokens(text: string, tokens: readonly string[], mark: string): str
       places.add(at + (token.codePointAt(0)! > 0xffff ? 2 : 1))
     }
   }
-  let split = ''
-  let done = 0
-  for (const place of [...places].sort((a, b) => a - b)) {
-    split += text.slice(done, place) + mark
-    done = place
-  }
-  return split + text.slice(done)
-}
-
-function takeOut(text: string, mark: string): RenderedChat {
-  const parts = text.split(mark)
-  const cuts: number[] = []
-  let length = 0
-  for (const part of parts.slice(0, -1)) {
-    length += part.length
-    cuts.push(length)
-  }
-  return { text: parts.join(''), cuts }
-}
-
-/** A private-use character that nobody else uses here. */
-function unusedCharacter(data: unknown): string {
-  const all = JSON.stringify(data)
-  for (let code = 0xe000; code < 0xf8ff; code++) {
-    const char = String.fromCharCode(code)
-    if (!all.includes(char)) return char
-  }
-  throw new RangeError('every private-use character is in use')
+  return putMarks(
+    text,
+    [...places].sort((a, b) => a - b),
+    mark,
+  )
 }
 
 function mapTexts(value: unknown, edit: (text: string) => string): unknown {

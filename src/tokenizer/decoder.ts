@@ -5,7 +5,7 @@
  */
 import { fromByteLevel } from './byte-level.ts'
 import { metaspacePrepends } from './metaspace.ts'
-import { compilePattern } from './pattern.ts'
+import { compilePattern, guardPattern, hasUnknownPattern } from './pattern.ts'
 import { nestedSteps, type Step } from './tokenizer-json.ts'
 
 /** A decoder that treats each token by itself. */
@@ -67,7 +67,8 @@ export function tokenEdit(step: Step): TokenEdit | undefined {
 function replaceEdit(step: Step): TokenEdit {
   const pattern = compilePattern(step.pattern, 'decoder.pattern')
   const content = String(step.content ?? '')
-  return (token) => token.replaceAll(pattern as string, () => content)
+  const replace = (token: string) => token.replaceAll(pattern as string, () => content)
+  return hasUnknownPattern(step) ? (token) => guardPattern(() => replace(token)) : replace
 }
 
 /** The token that opens the text loses its markers where the pre-tokenizer has written one. */

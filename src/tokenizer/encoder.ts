@@ -6,51 +6,41 @@ import { SpoutError } from '../errors.ts'
 import { createAddedTokenSplitter, type Span, type SplitRule } from './added-tokens.ts'
 import { createBpe, type EncodeWord } from './bpe.ts'
 import { toByteLevel } from './byte-level.ts'
-import { compileNormalizer } from './normalizer.ts'
-import { hasUnknownPattern } from './pattern.ts'
+import { cutsAfter } from './cuts.ts'
+import { compileNormalizer, type Normalize } from './normalizer.ts'
+import { guardPattern, hasUnknownPattern } from './pattern.ts'
 import { compilePostProcessor } from './post-processor.ts'
 import { compilePreTokenizer, type PreTokenizer } from './pre-tokenizer.ts'
-import { withTimeLimit } from './time-limit.ts'
 import type { EncodeOptions } from './tokenizer.ts'
 import { invalid, type ModelJson, type TokenizerJson } from './tokenizer-json.ts'
 import { createUnigram } from './unigram.ts'
 import { createWordPiece } from './word-piece.ts'
-
-/** No pattern in use needs a second for the longest prompt. */
-const PATTERN_LIMIT = {
-  ms: 5000,
-  error: () =>
-    new SpoutError('config', 'tokenizer.json: a pattern did not end within 5 seconds on this text'),
-}
 
 const NO_CUTS: readonly number[] = []
 
 export type Encode = (text: string, options?: EncodeOptions) => Int32Array
 
 export function createEncoder(json: TokenizerJson): Encode {
-  const parts = createParts(json)
-  const { before, after } = compilePostProcessor(json.postProcessor)
   const guarded = hasUnknownPattern([json.normalizer, json.preTokenizer])
-  const { encodeWord } = parts
+  const run = <T>(work: () => T): T => (guarded ? guardPattern(work) : work())
+  const parts = run(() => createParts(json))
+  const { before, after } = compilePostProcessor(json.postProcessor)
   return (text, { addSpecialTokens = true, allowSpecial = false, cuts = NO_CUTS } = {}) => {
     if (/\p{Surrogate}/u.test(text)) throw new SpoutError('data', 'text: a lone surrogate is no character')
-    const split = () => splitText(parts, text, { allowSpecial, cuts })
     const ids = addSpecialTokens ? [...before] : []
-    for (const part of guarded ? withTimeLimit(split, PATTERN_LIMIT) : split()) {
+    for (const part of run(() => splitText(parts, text, { allowSpecial, cuts }))) {
       if (typeof part === 'number') ids.push(part)
-      else encodeWord(part, ids)
+      else parts.encodeWord(part, ids)
     }
     if (addSpecialTokens) ids.push(...after)
     return Int32Array.from(ids)
   }
 }
 
-type Splitter = ReturnType<typeof createAddedTokenSplitter>
-
 interface Parts {
-  readonly rawTokens: Splitter
-  readonly normalize: (text: string) => string
-  readonly normalizedTokens: Splitter
+  readonly rawTokens: (text: string, rule: SplitRule) => Span[]
+  readonly normalize: Normalize
+  readonly normalizedTokens: (text: string, rule: SplitRule) => Span[]
   readonly preTokenizer: PreTokenizer
   readonly encodeWord: EncodeWord
 }
@@ -104,8 +94,12 @@ interface Plain {
 
 /** A stretch between tokens of the raw text: normalized, it may hold tokens of the other kind. */
 function splitPlain(parts: Parts, text: string, { span, rule, result }: Plain): void {
-  const clean = parts.normalize(text.slice(span.start, span.end))
-  for (const inner of parts.normalizedTokens(clean, { ...rule, cuts: NO_CUTS })) {
+  const raw = text.slice(span.start, span.end)
+  const clean = parts.normalize(raw)
+  const inside = rule.cuts.filter((cut) => span.start < cut && cut < span.end).map((cut) => cut - span.start)
+  const cuts = inside.length === 0 ? NO_CUTS : cutsAfter(parts.normalize, raw, inside)
+  const innerRule = { allowSpecial: rule.allowSpecial && cuts !== undefined, cuts: cuts ?? NO_CUTS }
+  for (const inner of parts.normalizedTokens(clean, innerRule)) {
     if (inner.id !== undefined) {
       result.push(inner.id)
       continue

@@ -115,10 +115,11 @@ class Run extends Base {
       return toValue(pythonStrip(operand.value, undefined, 'both'))
     if (simple && name === 'string') return toValue(pythonStr(operand))
     if (simple && name === 'list') return listOf(itemsOf(operand) ?? [])
-    if (isNothing(operand) && LIST_FILTERS.has(name)) return super.applyFilter(listOf([]), filter, scope)
+    if (isNothing(operand) && LIST_FILTERS.has(name))
+      return super.applyFilter(listOf([]), filter, scope) ?? toValue(undefined)
     if (operand.type === 'UndefinedValue' && TEXT_FILTERS.has(name))
       return super.applyFilter(toValue(''), filter, scope)
-    return super.applyFilter(operand, filter, scope)
+    return super.applyFilter(operand, filter, scope) ?? toValue(undefined)
   }
 
   #listToLoopOver(value: Value): Value {

@@ -38,7 +38,8 @@ async function readTokenizerJson(folder: string): Promise<string> {
 
 /** A tokenizer of a checked file. */
 export function createTokenizer(json: TokenizerJson): Tokenizer {
-  const { tokens, addedTokens, model } = json
+  const { tokens, addedTokens } = json
+  const { vocab } = json.model
   const specialTokens = addedTokens.filter((token) => token.special)
   const specialIds = new Set(specialTokens.map((token) => token.id))
   const addedIds = new Map(addedTokens.map((token) => [token.content, token.id]))
@@ -57,7 +58,7 @@ export function createTokenizer(json: TokenizerJson): Tokenizer {
       }
       return kept.length === 0 ? '' : decodeTokens(kept)
     },
-    tokenToId: (token) => addedIds.get(token) ?? idOf(model.vocab, token),
+    tokenToId: (token) => addedIds.get(token) ?? idOf(vocab, token),
     idToToken: (id) => tokens[id],
     isSpecial: (id) => specialIds.has(id),
   }

@@ -3,7 +3,9 @@
  * JavaScript, the others are translated by the library when they turn up. Three differences matter: `\s` is Unicode's
  * White_Space there, `(?i:…)` does not exist here before Node 23, and ignoring case takes ſ for an s.
  */
+import { SpoutError } from '../errors.ts'
 import { translatePattern } from './library.ts'
+import { withTimeLimit } from './time-limit.ts'
 import { invalid, isObject } from './tokenizer-json.ts'
 
 export type Pattern = RegExp | string
@@ -12,29 +14,38 @@ const SPACES = String.raw`\p{White_Space}*[\r\n]+|\p{White_Space}+(?!\P{White_Sp
 const CONTRACTIONS = String.raw`'(?:[sS\u017f]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])`
 
 /** The split of GPT-2, which the `ByteLevel` pre-tokenizer implies. */
-export const BYTE_LEVEL_SPLIT =
-  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu
+export const BYTE_LEVEL_SPLIT = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+`
 
 /** JavaScript by Oniguruma source. None of them can backtrack for long. */
-const KNOWN: ReadonlyMap<string, RegExp> = new Map([
+const KNOWN: ReadonlyMap<string, string> = new Map([
   [
     String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
-    split(
-      String.raw`${CONTRACTIONS}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\p{White_Space}\p{L}\p{N}]+[\r\n]*|${SPACES}`,
-    ),
+    String.raw`${CONTRACTIONS}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\p{White_Space}\p{L}\p{N}]+[\r\n]*|${SPACES}`,
   ],
   [
     String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
-    split(
-      String.raw`${CONTRACTIONS}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\p{White_Space}\p{L}\p{N}]+[\r\n]*|${SPACES}`,
-    ),
+    String.raw`${CONTRACTIONS}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\p{White_Space}\p{L}\p{N}]+[\r\n]*|${SPACES}`,
   ],
-  ['[0-9][0-9][0-9]', /[0-9][0-9][0-9]/gu],
-  ['\\p{N}{1,3}', /\p{N}{1,3}/gu],
+  ['[0-9][0-9][0-9]', '[0-9][0-9][0-9]'],
+  ['\\p{N}{1,3}', '\\p{N}{1,3}'],
 ])
 
-function split(source: string): RegExp {
-  return new RegExp(source, 'gu')
+/** No pattern in use needs a second for the longest prompt. */
+const LIMIT = {
+  ms: 5000,
+  error: () => invalid('a pattern', 'did not end within 5 seconds on this text'),
+}
+
+/**
+ * Runs work with a pattern that a model brought along.
+ * @throws SpoutError `config` when it takes too long or cannot be run.
+ */
+export function guardPattern<T>(work: () => T): T {
+  try {
+    return withTimeLimit(work, LIMIT)
+  } catch (cause) {
+    throw cause instanceof SpoutError ? cause : invalid('a pattern', 'cannot be run', cause)
+  }
 }
 
 /** True of steps that hold a pattern a model brought along: it may backtrack for ever. */
@@ -54,7 +65,7 @@ export function compilePattern(value: unknown, field: string): Pattern {
   if (typeof text === 'string') return text
   if (typeof source !== 'string') throw invalid(field, 'is neither a String nor a Regex')
   const known = KNOWN.get(source)
-  if (known !== undefined) return known
+  if (known !== undefined) return new RegExp(known, 'gu')
   try {
     return translatePattern(source)
   } catch (cause) {

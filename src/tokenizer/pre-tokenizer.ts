@@ -51,7 +51,10 @@ function compileStep(step: Step, last: boolean): SplitWords {
     case 'Digits':
       return by(/\p{N}/gu, step.individual_digits ? 'Isolated' : 'Contiguous')
     case 'Punctuation':
-      return by(PUNCTUATION, parseBehavior(step.behavior ?? 'Isolated', 'pre_tokenizer.behavior'))
+      return by(
+        new RegExp(PUNCTUATION, 'gu'),
+        parseBehavior(step.behavior ?? 'Isolated', 'pre_tokenizer.behavior'),
+      )
     case 'Whitespace':
       return (text) =>
         text.match(
@@ -60,7 +63,7 @@ function compileStep(step: Step, last: boolean): SplitWords {
     case 'WhitespaceSplit':
       return by(/\p{White_Space}/gu, 'Removed')
     case 'BertPreTokenizer':
-      return chain([by(/\p{White_Space}/gu, 'Removed'), by(PUNCTUATION, 'Isolated')])
+      return chain([by(/\p{White_Space}/gu, 'Removed'), by(new RegExp(PUNCTUATION, 'gu'), 'Isolated')])
     case 'CharDelimiterSplit':
       return by(String(step.delimiter), 'Removed')
     default:
@@ -82,16 +85,17 @@ function bySplit(pattern: Pattern, step: Step): SplitWords {
 }
 
 function byteLevel(step: Step, last: boolean): SplitWords {
-  const spaced =
-    step.add_prefix_space === true
-      ? (text: string) => (text.startsWith(' ') ? text : ` ${text}`)
-      : (text: string) => text
   const words =
-    step.use_regex === false ? (text: string) => [text] : (text: string) => splitBy(text, BYTE_LEVEL_RULE)
-  return last ? (text) => words(spaced(text)) : (text) => words(spaced(text)).map(toByteLevel)
+    step.use_regex === false ? (text: string) => [text] : by(new RegExp(BYTE_LEVEL_SPLIT, 'gu'), 'Isolated')
+  const spaced = step.add_prefix_space === true ? prefixSpace : (text: string) => text
+  return last
+    ? (text, opens) => words(spaced(text), opens)
+    : (text, opens) => words(spaced(text), opens).map(toByteLevel)
 }
 
-const BYTE_LEVEL_RULE = { pattern: BYTE_LEVEL_SPLIT, behavior: 'Isolated', invert: false } as const
+function prefixSpace(text: string): string {
+  return text.startsWith(' ') ? text : ` ${text}`
+}
 
 function metaspace(step: Step): SplitWords {
   const marker = step.replacement ?? '▁'

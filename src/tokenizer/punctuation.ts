@@ -12,7 +12,5 @@ const NEWER_PUNCTUATION = [
   String.raw`\u{16d6d}-\u{16d6f}\u{16e97}-\u{16e9a}\u{16fe2}\u{1e5ff}\u{1e95e}-\u{1e95f}`,
 ].join('')
 
-export const PUNCTUATION = new RegExp(
-  String.raw`[\p{P}!-/:-@\[-\x60{-~\u{166d}\u{111c9}](?<![${NEWER_PUNCTUATION}])`,
-  'gu',
-)
+/** The source of a pattern. */
+export const PUNCTUATION = String.raw`[\p{P}!-/:-@\[-\x60{-~\u{166d}\u{111c9}](?<![${NEWER_PUNCTUATION}])`

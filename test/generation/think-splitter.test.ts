@@ -49,6 +49,10 @@ test('a block that never ends is reasoning', () => {
   expect(joined(read(['<think>a</thin']))).toEqual({ reasoning: 'a</thin', answer: '' })
 })
 
+test('line breaks after a block are no answer', () => {
+  expect(joined(read(['<think>a</think>\n\n']))).toEqual({ reasoning: 'a', answer: '' })
+})
+
 test('half a marker at the end is answer', () => {
   expect(joined(read(['  <thi']))).toEqual({ reasoning: '', answer: '  <thi' })
 })

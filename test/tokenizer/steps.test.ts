@@ -15,7 +15,7 @@ interface Golden {
   readonly tokens: string[][]
   readonly preTokenizers: { step: Step; words: string[][] }[]
   readonly normalizers: { step: Step; texts: string[] }[]
-  readonly decoders: { step: Step; texts: (string | null)[] }[]
+  readonly decoders: { step: Step; texts: (string | null)[] }[] // null where the library itself fails
 }
 
 /** Made by the Rust library: see fixtures/make/steps-golden.py. */
@@ -50,7 +50,9 @@ describe('decoders', () => {
 
   test.each(cases)('%s', (_, { step, texts }) => {
     const decode = compileListDecoder(step)
-    expect(golden.tokens.map((tokens) => decode(tokens))).toEqual(texts.map((text) => text ?? ''))
+    texts.forEach((text, i) => {
+      if (text !== null) expect(decode(golden.tokens[i]!)).toBe(text)
+    })
   })
 
   /** Decoded by window, characters leave before their run of bytes has ended, and a bad run is known too late. */
@@ -59,10 +61,10 @@ describe('decoders', () => {
   test.each(cases)('%s, id by id', (_, { step, texts }) => {
     golden.tokens.forEach((tokens, i) => {
       const tokenizer = tokenizerOf(tokens, step)
-      if (tokenizer.pieces === undefined && i === broken) return
+      if (texts[i] === null || (tokenizer.pieces === undefined && i === broken)) return
       const stream = new TokenOutputStream(tokenizer)
       const streamed = tokens.map((_token, id) => stream.push(id)).join('') + stream.flush()
-      expect(streamed).toBe(texts[i] ?? '')
+      expect(streamed).toBe(texts[i])
     })
   })
 })
