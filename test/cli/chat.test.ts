@@ -1,0 +1,331 @@
+/** Conversations: piped, and typed on a terminal. */
+import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { MessageLines } from '../../src/cli/chat/message-lines.ts'
+import { literal, testRows } from '../support/cli-rows.ts'
+import { HOME, runSpout, said } from '../support/run-spout.ts'
+import { CTRL_C, CTRL_D, hasTerminal, onTerminal } from '../support/terminal.ts'
+import { EOS, removeToys, type Step, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
+
+/** Pieces of one character: what is said is encoded again as it was. */
+const scripts: Readonly<Record<string, readonly Step[]>> = {
+  '?': ['Y', 'e', 's', EOS],
+  '!': ['N', 'o', EOS],
+  d: ['(', ')'],
+}
+const toy = toyModel({ scripts, chatTemplate: TOY_TEMPLATE })
+const plain = toyModel({ scripts: { a: ['[', ']', EOS], b: ['<', '>', EOS] } })
+const slow = toyModel({ scripts, chatTemplate: TOY_TEMPLATE, rounds: 20_000 })
+afterAll(removeToys)
+const folder = mkdtempSync(join(HOME, 'chat-'))
+const chat = (...argv: string[]): string[] => ['chat', '-m', toy, ...argv]
+const lines = (...all: string[]): string => `${all.join('\n')}\n`
+
+/** What the model was given in each turn. */
+function prompts(stderr: string): { tokens: number; kept: number; text: string }[] {
+  return Array.from(
+    stderr.matchAll(/^trace prompt tokens=(\d+) kept=(\d+) text=(.*)$/gm),
+    ([, tokens, kept, text]) => ({
+      tokens: Number(tokens),
+      kept: Number(kept),
+      text: JSON.parse(text!),
+    }),
+  )
+}
+
+describe('[chat.lines] lines and messages', () => {
+  const messages = (...all: string[]): string[] => {
+    const assembled = new MessageLines()
+    const found = all.flatMap((line) => assembled.push(line) ?? [])
+    return assembled.isOpen ? [...found, assembled.end()] : found
+  }
+  test.each([
+    [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+    [['a\\', 'b'], ['a\nb']],
+    [
+      ['a\\', 'b\\', '', 'c'],
+      ['a\nb\n', 'c'],
+    ],
+    [
+      ['"""', 'a\\', '', 'b', '"""', 'c'],
+      ['a\\\n\nb', 'c'],
+    ],
+    [
+      ['"""a"""', 'b'],
+      ['a', 'b'],
+    ],
+    [['"""a', 'b"""'], ['a\nb']],
+    [['"""', 'a'], ['\na']],
+    [[''], ['']],
+  ])('%j', (all, expected) => {
+    expect(messages(...all)).toEqual(expected)
+  })
+})
+
+describe.concurrent('piped', () => {
+  const turn1 = '<|im_start|>user hi?<|im_end|><|im_start|>?'
+  const turn2 =
+    '<|im_start|>user hi?<|im_end|><|im_start|>assistant Yes<|im_end|><|im_start|>user so!<|im_end|><|im_start|>!'
+
+  test('[chat.keeps] a turn reads only what is new', async () => {
+    const { stdout, stderr, code } = await runSpout(chat('--trace', '--stats'), {
+      stdin: lines('hi?', '', 'so!'),
+    })
+    expect([stdout, code]).toEqual(['Yes\nNo\n', 0])
+    const [first, second, ...more] = prompts(stderr)
+    expect(more).toEqual([])
+    expect(first).toMatchObject({ text: turn1, kept: 0 })
+    // All but the opening of the answer, which the template writes in another way once it is said.
+    expect(second).toMatchObject({ text: turn2, kept: first!.tokens - 1 })
+    expect(stderr).toMatch(
+      new RegExp(`^prompt {4}${second!.tokens - second!.kept} tokens in .*, ${second!.kept} kept`, 'm'),
+    )
+  })
+
+  test('[chat.keeps] and what a model without a template says is continued', async () => {
+    const { stdout, stderr } = await runSpout(['chat', '-m', plain, '--trace'], {
+      stdin: lines('a', 'b', 'a'),
+    })
+    expect(stdout).toBe('[]\n<>\n[]\n')
+    expect(stderr).toContain(`spout: ${plain} has no chat template: it continues the text\n`)
+    const turns = prompts(stderr)
+    expect(turns.map(({ text }) => text)).toEqual(['a', 'a[]\n\nb', 'a[]\n\nb<>\n\na'])
+    expect(turns.map(({ kept }) => kept)).toEqual([0, 'a[]'.length, 'a[]\n\nb<>'.length])
+  })
+
+  testRows([
+    {
+      proves: ['chat.lines'],
+      what: 'messages of several lines, and the first from the command line',
+      argv: chat('-q', 'really?'),
+      stdin: 'one\\\ntwo!\n"""\nthree\n!"""\nfour?',
+      stdout: 'Yes\nNo\nNo\nYes\n',
+    },
+    {
+      proves: ['chat.commands'],
+      what: '/help, /stats before anything, /exit',
+      argv: chat(),
+      stdin: lines('/help', '/stats', '/regenerate', '/exit', 'never?'),
+      stderr:
+        /^ {2}\/system \[text\] .*[\s\S]*\/help +this list\nspout: nothing was said yet\nspout: nothing was said yet\n$/,
+    },
+    {
+      proves: ['chat.commands'],
+      what: 'an unknown one ends a pipe, with the nearest name',
+      argv: chat(),
+      stdin: lines('/sytem x', 'never?'),
+      stderr: /^spout: error: \/sytem: no such command\nspout: hint: did you mean \/system\n$/,
+      code: 2,
+    },
+    {
+      proves: ['chat.lines'],
+      what: 'a path is no command, nor is a line that begins with a space',
+      argv: chat('-q'),
+      stdin: lines('/etc/hosts?', ' /exit!'),
+      stdout: 'Yes\nNo\n',
+    },
+    {
+      proves: ['I5', 'chat.lines'],
+      what: 'bytes that are not UTF-8',
+      argv: chat('-q'),
+      stdin: Buffer.from('hi?\n\xff\n', 'latin1'),
+      stdout: 'Yes\n',
+      stderr: /^spout: error: stdin: not UTF-8 at byte 0\n/,
+      code: 65,
+    },
+    {
+      proves: ['G3', 'chat.keeps'],
+      what: 'a conversation that is too long',
+      argv: chat('--ctx-size', '64'),
+      stdin: lines('hi?', 'x'.repeat(50)),
+      stdout: 'Yes\n',
+      stderr: /^spout: error: prompt: it is \d+ tokens, the context holds 64\n/,
+      code: 65,
+    },
+    {
+      proves: ['A4'],
+      what: 'flags that a conversation has no use for',
+      argv: ['chat', '--json'],
+      stderr: /^spout: error: --json: no such option\n/,
+      stdout: /^\{"error"/,
+      code: 2,
+    },
+  ])
+
+  test('[chat.commands] system, save, reset, load, regenerate', async () => {
+    const path = join(folder, 'saved.json')
+    const { stdout, stderr } = await runSpout(chat('--trace'), {
+      stdin: lines(
+        '/system be brief',
+        'hi?',
+        `/save ${path}`,
+        '/regenerate',
+        '/reset',
+        `/load ${path}`,
+        'so!',
+        '/system -',
+      ),
+    })
+    expect(stdout).toBe('Yes\nYes\nNo\n')
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({
+      model: toy,
+      messages: [
+        { role: 'system', content: 'be brief' },
+        { role: 'user', content: 'hi?' },
+        { role: 'assistant', content: 'Yes' },
+      ],
+    })
+    const asked = '<|im_start|>system be brief<|im_end|><|im_start|>user hi?<|im_end|>'
+    expect(prompts(stderr).map(({ text }) => text)).toEqual([
+      `${asked}<|im_start|>?`,
+      `${asked}<|im_start|>?`,
+      `${asked}<|im_start|>assistant Yes<|im_end|><|im_start|>user so!<|im_end|><|im_start|>!`,
+    ])
+    expect(stderr.match(/^spout: .*$/gm)).toEqual([
+      'spout: system: be brief',
+      'spout: saved 1 turn',
+      'spout: forgotten',
+      'spout: loaded 1 turn',
+      'spout: no system message',
+    ])
+  })
+
+  test.each([
+    ['no JSON', '{', 'not JSON'],
+    ['no messages', '{"messages": 3}', 'it has no list of messages'],
+    ['no text', '{"messages": [{"role": "user", "content": 3}]}', 'role and content must be texts'],
+    [
+      'one turn too many',
+      '{"messages": [{"role": "user", "content": "a"}]}',
+      'user and assistant do not take turns',
+    ],
+  ])('[chat.commands] /load of what is no conversation: %s', async (name, content, why) => {
+    const path = join(folder, `${name}.json`)
+    writeFileSync(path, content)
+    const { stderr, code } = await runSpout(chat(), { stdin: lines(`/load ${path}`) })
+    expect(stderr).toMatch(
+      new RegExp(`^spout: error: ${literal(path)}.*: no conversation: ${literal(why)}\\n`),
+    )
+    expect(code).toBe(65)
+  })
+
+  test('[exit.signal P6] a signal delivers what was said, and ends it', async () => {
+    const { stdout, signal } = await runSpout(['chat', '-m', slow], {
+      stdin: 'open',
+      onStart: async (child) => {
+        child.stdin?.write('hi?\nd\n')
+        await said(child.stdout, '()(')
+        child.kill('SIGTERM')
+      },
+    })
+    expect(signal).toBe('SIGTERM')
+    expect(stdout).toMatch(/^Yes\n(\(\))*\(?\n$/)
+  })
+
+  test('[exit.141] the reader that leaves ends it', async () => {
+    const { code, stderr } = await runSpout(['chat', '-m', slow, '-q'], {
+      stdin: 'open',
+      onStart: async (child) => {
+        child.stdin?.write('d\n')
+        await said(child.stdout, '(')
+        child.stdout?.destroy()
+      },
+    })
+    expect([code, stderr]).toEqual([141, ''])
+  })
+})
+
+describe.runIf(hasTerminal).concurrent('typed', () => {
+  const env = { SPOUT_CACHE_DIR: join(folder, 'own') }
+
+  test('[chat.history chat.commands files.own] lines, their history for their owner, and the end by Ctrl-D', async () => {
+    const type = (...typed: string[]) =>
+      onTerminal(`spout chat -m ${toy}`, {
+        env,
+        onStart: async (terminal) => {
+          for (const text of typed) {
+            await terminal.shows('> ')
+            terminal.type(text)
+          }
+        },
+      })
+    const first = await type('hi?\r', CTRL_D)
+    expect(first.screen).toMatch(/fp32\); \/help lists the commands, Ctrl-D leaves\n/)
+    expect(first.screen).toContain('Yes\n')
+    expect(first.code).toBe(0)
+    const path = join(folder, 'own/chat-history')
+    expect(readFileSync(path, 'utf8')).toBe('hi?\n')
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    // The line before comes back with the arrow, in another conversation.
+    const second = await type('\x1b[A\r', 'a\\\r', CTRL_D)
+    expect(second.screen).toContain('Yes\n')
+    expect(existsSync(path)).toBe(true)
+  })
+
+  test('[chat.lines] pasted lines are one message', async () => {
+    const { screen, code } = await onTerminal(`spout chat --trace -m ${toy}`, {
+      env: { ...env, SPOUT_CACHE_DIR: join(folder, 'other') },
+      onStart: async (terminal) => {
+        await terminal.shows('> ')
+        terminal.type('one\rtwo\rthree!')
+        await terminal.shows('three!')
+        terminal.type('\r')
+        await terminal.shows('eos=true')
+        await terminal.shows('> ')
+        terminal.type(CTRL_D)
+      },
+    })
+    expect(code).toBe(0)
+    expect(prompts(screen.replaceAll('\r', '')).map(({ text }) => text)).toEqual([
+      '<|im_start|>user one\ntwo\nthree!<|im_end|><|im_start|>!',
+    ])
+  })
+
+  test('[chat.interrupt P6] Ctrl-C stops the answer, clears a line, and leaves at the second', async () => {
+    const { screen, code } = await onTerminal(`spout chat -m ${slow}; echo never`, {
+      env: { ...env, SPOUT_CACHE_DIR: join(folder, 'third') },
+      onStart: async (terminal) => {
+        await terminal.shows('> ')
+        terminal.type('d\r')
+        await terminal.shows('()(')
+        terminal.type(CTRL_C)
+        await terminal.shows('> ')
+        terminal.type('half a line')
+        await terminal.shows('half a line')
+        terminal.type(CTRL_C)
+        await terminal.shows('> ')
+        terminal.type('hi?\r')
+        await terminal.shows('Yes')
+        await terminal.shows('> ')
+        terminal.type(CTRL_C)
+        await terminal.shows('once more')
+        await terminal.shows('> ')
+        terminal.type(CTRL_C)
+      },
+    })
+    expect(screen).not.toContain('never')
+    expect(code).toBe(130)
+  })
+
+  test('[chat.commands] a mistake ends the turn, not the conversation', async () => {
+    const { screen, code } = await onTerminal(`spout chat -m ${toy}`, {
+      env: { ...env, SPOUT_CACHE_DIR: '/dev/null/no' },
+      onStart: async (terminal) => {
+        await terminal.shows('> ')
+        terminal.type('/load /no/such\r')
+        await terminal.shows('cannot be read: ENOENT')
+        await terminal.shows('> ')
+        terminal.type('hi?\r')
+        await terminal.shows('Yes')
+        await terminal.shows('> ')
+        terminal.type('/exit\r')
+      },
+    })
+    expect(code).toBe(0)
+    expect(screen).toContain('spout: error: /no/such: cannot be read: ENOENT')
+  })
+})
