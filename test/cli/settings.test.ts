@@ -1,5 +1,5 @@
 /** Defaults of the user's: the configuration file, variables, `spout config`, `--dry-run`. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { configPath, ownCache } from '../../src/cli/own-files.ts'
@@ -158,6 +158,25 @@ describe.concurrent('the program', () => {
     })
     expect(plan.free_bytes).toBeGreaterThan(plan.weight_bytes)
   })
+})
+
+test('[options.cache json.document] a model of the cache, by its name and offline', async () => {
+  const cache = mkdtempSync(join(HOME, 'hub-'))
+  const commit = '0123456789'.repeat(4)
+  const repo = join(cache, 'models--org--toy')
+  cpSync(toy, join(repo, 'snapshots', commit), { recursive: true })
+  mkdirSync(join(repo, 'refs'))
+  writeFileSync(join(repo, 'refs/main'), commit)
+  const flags = ['--no-stdin', '--offline', '--cache-dir', cache]
+  const found = await runSpout(['-m', 'org/toy', ...flags, '--json', 'a'], {
+    env: { HF_HUB_OFFLINE: undefined },
+  })
+  expect(JSON.parse(found.stdout)).toMatchObject({ model: 'org/toy', revision: commit, text: 'Hello' })
+  const missing = await runSpout(['-m', 'org/other', ...flags, 'a'])
+  expect(missing.stderr).toMatch(
+    /^spout: error: org\/other: not in the cache\nspout: hint: spout models pull org\/other\n$/,
+  )
+  expect(missing.code).toBe(66)
 })
 
 test('[config.command] sets, shows, gets and forgets', async () => {
