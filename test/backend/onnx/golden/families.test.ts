@@ -4,12 +4,15 @@ import type { RuntimeChoice } from '../../../../src/backend/onnx/runtime/open-ru
 import { familyModels } from '../../../support/family-models.ts'
 import { continueGreedily, feed } from '../../../support/greedy.ts'
 import { openModel } from '../../../support/open-onnx.ts'
+import { checkRow, familyRow, writesTables } from './model-table.ts'
 
 const RUNTIMES: readonly RuntimeChoice[] = ['c-api', 'node']
 
 describe.each(RUNTIMES)('%s', (runtime) => {
-  test.each(familyModels())('$family', async ({ unpack, config, prompts }) => {
-    const { backend } = await openModel(unpack(), { runtime, config })
+  test.each(familyModels())('$family', async ({ family, unpack, config, prompts }) => {
+    const path = unpack()
+    const { backend, plan } = await openModel(path, { runtime, config })
+    if (!writesTables) checkRow(familyRow(family, path), plan)
     for (const { ids, new_ids: expected } of prompts) {
       const prompt = Int32Array.from(ids)
       const middle = prompt.length >> 1
