@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { parseModelConfig } from '../../src/model/model-config.ts'
+import { loadModelConfig } from '../../src/model/model-config.ts'
 import type { ModelConfig } from '../../src/model/resolved-model.ts'
-import { graphFile } from './graph-file.ts'
+import { folderWith, graphFile } from './graph-file.ts'
 import { GOLDEN } from './models.ts'
 
 export interface FamilyModel {
@@ -27,7 +27,7 @@ export function familyModels(): FamilyModel[] {
     }
     return {
       family,
-      config: parseModelConfig({ raw: told.config, generation: {} }),
+      config: loadModelConfig(folderWith({ 'config.json': JSON.stringify(told.config) })),
       prompts: told.prompts,
       unpack: () => graphFile(gunzipSync(readFileSync(join(FOLDER, `${family}.onnx.gz`)))),
     }
