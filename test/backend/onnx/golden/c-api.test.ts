@@ -1,3 +1,3 @@
 import { checkGoldens } from './check-family.ts'
 
-checkGoldens('c-api', ['long', 'code'])
+checkGoldens('c-api', { few: ['long', 'code'] })
