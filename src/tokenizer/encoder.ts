@@ -12,7 +12,7 @@ import { guardPattern, hasUnknownPattern } from './pattern.ts'
 import { compilePostProcessor } from './post-processor.ts'
 import { compilePreTokenizer, type PreTokenizer } from './pre-tokenizer.ts'
 import type { EncodeOptions } from './tokenizer.ts'
-import { invalid, type ModelJson, type TokenizerJson } from './tokenizer-json.ts'
+import { type ModelJson, type TokenizerJson, unsupported } from './tokenizer-json.ts'
 import { createUnigram } from './unigram.ts'
 import { createWordPiece } from './word-piece.ts'
 
@@ -71,7 +71,7 @@ const OTHER_MODELS = new Map([
 function createModel(model: ModelJson, byteLevel: boolean): EncodeWord {
   if (model.type === 'BPE') return createBpe(model, byteLevel)
   const create = OTHER_MODELS.get(model.type)
-  if (create === undefined) throw invalid('model.type', `${model.type} is not supported`)
+  if (create === undefined) throw unsupported('model.type', model.type)
   const encodeWord = create(model)
   return byteLevel ? (word, ids) => encodeWord(toByteLevel(word), ids) : encodeWord
 }

@@ -2,7 +2,7 @@
 
 import { fromByteLevel } from './byte-level.ts'
 import { cleanUp, fallbackPiece, flatten, tokenEdit } from './decoder.ts'
-import { invalid, type Step } from './tokenizer-json.ts'
+import { type Step, unsupported } from './tokenizer-json.ts'
 
 export type DecodeTokens = (tokens: readonly string[]) => string
 
@@ -29,7 +29,7 @@ function listStep(step: Step): ListStep {
     case 'CTC':
       return (tokens) => ctcStep(tokens, step)
     default:
-      throw invalid('decoder.type', `${step.type} is not supported`)
+      throw unsupported('decoder.type', step.type)
   }
 }
 

@@ -3,7 +3,7 @@
 import { toByteLevel } from './byte-level.ts'
 import { precompiledNormalizer } from './library.ts'
 import { compilePattern, type Pattern } from './pattern.ts'
-import { invalid, nestedSteps, type Step } from './tokenizer-json.ts'
+import { invalid, nestedSteps, type Step, unsupported } from './tokenizer-json.ts'
 
 export type Normalize = (text: string) => string
 
@@ -35,7 +35,7 @@ export function compileNormalizer(step: Step | null): Normalize {
     case 'Precompiled':
       return precompiledNormalizer(step)
     default:
-      throw invalid('normalizer.type', `${step.type} is not supported`)
+      throw unsupported('normalizer.type', step.type)
   }
 }
 

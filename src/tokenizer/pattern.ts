@@ -33,7 +33,8 @@ const KNOWN: ReadonlyMap<string, string> = new Map([
 /** No pattern in use needs a second for the longest prompt. */
 const LIMIT = {
   ms: 5000,
-  error: () => invalid('a pattern', 'did not end within 5 seconds on this text'),
+  error: () =>
+    new SpoutError('config', 'tokenizer.json: a pattern did not end within 5 seconds on this text'),
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The `post_processor` of tokenizer.json, for one text: the ids it puts before and after. */
-import { invalid, isId, isObject, nestedSteps, type Step } from './tokenizer-json.ts'
+import { invalid, isId, isObject, nestedSteps, type Step, unsupported } from './tokenizer-json.ts'
 
 export interface Frame {
   readonly before: readonly number[]
@@ -21,7 +21,7 @@ export function compilePostProcessor(step: Step | null): Frame {
     case 'RobertaProcessing':
       return { before: [pairId(step!.cls, 'cls')], after: [pairId(step!.sep, 'sep')] }
     default:
-      throw invalid('post_processor.type', `${step!.type} is not supported`)
+      throw unsupported('post_processor.type', step!.type)
   }
 }
 

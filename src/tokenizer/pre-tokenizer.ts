@@ -4,7 +4,7 @@ import { metaspacePrepends } from './metaspace.ts'
 import { BYTE_LEVEL_SPLIT, compilePattern, type Pattern } from './pattern.ts'
 import { PUNCTUATION } from './punctuation.ts'
 import { type Behavior, parseBehavior, splitBy } from './split.ts'
-import { invalid, nestedSteps, type Step } from './tokenizer-json.ts'
+import { invalid, nestedSteps, type Step, unsupported } from './tokenizer-json.ts'
 
 /** Words of a text; `opens` is true of the text that begins the whole input. */
 export type SplitWords = (text: string, opens: boolean) => string[]
@@ -67,7 +67,7 @@ function compileStep(step: Step, last: boolean): SplitWords {
     case 'CharDelimiterSplit':
       return by(String(step.delimiter), 'Removed')
     default:
-      throw invalid('pre_tokenizer.type', `${step.type} is not supported`)
+      throw unsupported('pre_tokenizer.type', step.type)
   }
 }
 

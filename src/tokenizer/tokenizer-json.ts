@@ -70,6 +70,11 @@ export function invalid(field: string, detail: string, cause?: unknown): SpoutEr
   })
 }
 
+/** A file of a kind that is not known here. */
+export function unsupported(field: string, value: unknown): SpoutError {
+  return new SpoutError('config', `tokenizer.json: ${field} ${String(value)} is not supported`)
+}
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
