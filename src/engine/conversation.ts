@@ -94,13 +94,18 @@ export class LocalConversation implements Conversation {
   #keep(ids: Int32Array, expectedTokens: number): number {
     const { backend } = this.#parts
     // Where the split of a text over runs changes the logits, only a whole new run gives what a fresh one would.
-    const shared = backend.exactSplits ? Math.min(commonLength(this.#held, ids), ids.length - 1) : 0
+    const shared = backend.exactSplits
+      ? Math.max(0, Math.min(commonLength(this.#held, ids), ids.length - REST))
+      : 0
     this.#cache?.trim(shared)
     if (this.#cache !== undefined && this.#cache.length !== shared) this.dispose()
     this.#cache ??= backend.createCache(expectedTokens)
     return this.#cache.length
   }
 }
+
+/** Ids that are run in any case: one for its logits, and two so that they run as a prompt does (see prefill.ts). */
+const REST = 2
 
 interface RunInput {
   readonly request: GenerateRequest
