@@ -147,7 +147,7 @@ describe.concurrent('a chat template', () => {
         file('bad.jinja', "{{ raise_exception('no') }}"),
         'x',
       ],
-      stderr: /^spout: error: chat template: .*no\nspout: hint: --raw\n$/,
+      stderr: /^spout: error: chat template: .*no\nspout: hint: --raw.*\n$/,
       code: 78,
     },
   ])

@@ -145,6 +145,7 @@ function graph(table: Float32Array, rounds: BigInt64Array, products: number): Ui
       ),
       varintField(20, 5),
     ]),
+    ...cache(),
     initializer('table', [size, size], table),
     bytesField(5, [
       varintField(1, rounds.length),
@@ -155,6 +156,29 @@ function graph(table: Float32Array, rounds: BigInt64Array, products: number): Ui
     value('input', 'input_ids', [1, 'sequence'], INT64),
     value('output', 'logits', [1, 'sequence', size]),
   ])
+}
+
+/** A KV cache as exporters make them, with the ids for keys and values: nothing of it is read, but it must be kept. */
+function cache(): Uint8Array[] {
+  const names = ['key', 'value']
+  return [
+    withAttribute(node('Cast', ['input_ids'], ['as_floats']), intAttribute('to', 1)),
+    bytesField(5, [
+      varintField(1, 4),
+      varintField(2, 7),
+      bytesField(8, 'cache_shape'),
+      bytesField(9, new Uint8Array(BigInt64Array.of(1n, 1n, -1n, 1n).buffer)),
+    ]),
+    node('Reshape', ['as_floats', 'cache_shape'], ['new']),
+    ...names.flatMap((name) => [
+      withAttribute(
+        node('Concat', [`past_key_values.0.${name}`, 'new'], [`present.0.${name}`]),
+        intAttribute('axis', 2),
+      ),
+      value('input', `past_key_values.0.${name}`, [1, 1, 'past', 1]),
+      value('output', `present.0.${name}`, [1, 1, 'total', 1]),
+    ]),
+  ]
 }
 
 /** Products of constants, which the runtime works out while it makes a session. */

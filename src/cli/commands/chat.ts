@@ -91,11 +91,14 @@ function terminalDesk({ interrupts }: Context): Desk {
         warned = true
         controller.abort()
       }
+      const lose = (): void => controller.abort(interrupts.signal.reason)
+      interrupts.signal.addEventListener('abort', lose)
       process.on('SIGINT', stop)
       try {
-        return await work(AbortSignal.any([controller.signal, interrupts.signal]))
+        return await work(controller.signal)
       } finally {
         process.off('SIGINT', stop)
+        interrupts.signal.removeEventListener('abort', lose)
       }
     },
   }
