@@ -5,7 +5,7 @@
  */
 import { toByteLevel } from './byte-level.ts'
 import { createHeap } from './heap.ts'
-import { invalid, type ModelJson } from './tokenizer-json.ts'
+import { invalid, type ModelJson, textField } from './tokenizer-json.ts'
 
 /** Appends the ids of one word. */
 export type EncodeWord = (word: string, ids: number[]) => void
@@ -53,8 +53,8 @@ export function idOf(vocab: Readonly<Record<string, number>>, token: string): nu
 
 /** A word's first symbols: characters of the vocabulary, else their bytes, else the unknown token, else nothing. */
 function createSymbols({ vocab, raw }: ModelJson): (word: string) => string[] {
-  const prefix = text(raw.continuing_subword_prefix, 'model.continuing_subword_prefix')
-  const suffix = text(raw.end_of_word_suffix, 'model.end_of_word_suffix')
+  const prefix = textField(raw, 'model.continuing_subword_prefix', '')
+  const suffix = textField(raw, 'model.end_of_word_suffix', '')
   const unknown = unknownToken(raw.unk_token, vocab)
   const fallback = raw.byte_fallback === true
   const fuse = raw.fuse_unk === true
@@ -84,12 +84,6 @@ function createSymbols({ vocab, raw }: ModelJson): (word: string) => string[] {
   }
 }
 
-function text(value: unknown, field: string): string {
-  if (value === undefined || value === null) return ''
-  if (typeof value !== 'string') throw invalid(field, 'is not a text')
-  return value
-}
-
 function unknownToken(value: unknown, vocab: Readonly<Record<string, number>>): string | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value !== 'string' || idOf(vocab, value) === undefined)
@@ -100,7 +94,7 @@ function unknownToken(value: unknown, vocab: Readonly<Record<string, number>>): 
 /** Merges the symbols of a word until no learned pair is left. */
 function createMerger(model: ModelJson): (symbols: string[]) => string[] {
   const rankOf = createRanks(model)
-  const cut = text(model.raw.continuing_subword_prefix, '').length
+  const cut = textField(model.raw, 'model.continuing_subword_prefix', '').length
   const joined = cut === 0 ? (a: string, b: string) => a + b : (a: string, b: string) => a + b.slice(cut)
   return (symbols) =>
     symbols.length < SHORT ? mergeShort(symbols, rankOf, joined) : mergeLong(symbols, rankOf, joined)
@@ -118,12 +112,17 @@ function createRanks({ raw }: ModelJson): RankOf {
   const ranks = new Map<string, number>()
   const separator = typeof merges[0] === 'string' ? ' ' : '\uffff'
   merges.forEach((merge: unknown, rank) => {
-    const key = Array.isArray(merge) ? merge[0] + separator + merge[1] : merge
-    if (typeof key !== 'string' || key.indexOf(separator) < 1)
-      throw invalid(`model.merges[${rank}]`, 'is not a pair')
+    const key = pairKey(merge, separator)
+    if (key === undefined) throw invalid(`model.merges[${rank}]`, 'is not a pair')
     ranks.set(key, rank)
   })
   return (left, right) => ranks.get(left + separator + right) ?? NEVER
+}
+
+function pairKey(merge: unknown, separator: string): string | undefined {
+  if (typeof merge === 'string') return merge.indexOf(separator) > 0 ? merge : undefined
+  const [left, right] = Array.isArray(merge) ? merge : []
+  return typeof left === 'string' && typeof right === 'string' ? left + separator + right : undefined
 }
 
 function mergeShort(symbols: string[], rankOf: RankOf, join: Join): string[] {

@@ -70,7 +70,9 @@ function pickTemplate(stored: unknown, name = 'default'): string | undefined {
   if (!Array.isArray(stored)) return undefined
   const found = stored.find((entry) => isObject(entry) && entry.name === name)
   if (found === undefined && stored.length > 0) {
-    const names = stored.map((entry) => (isObject(entry) ? entry.name : '?')).join(', ')
+    const names = stored
+      .map((entry) => (isObject(entry) && typeof entry.name === 'string' ? entry.name : '?'))
+      .join(', ')
     throw failure(`none is called ${name}`, { hint: `the model has: ${names}` })
   }
   return typeof found?.template === 'string' ? found.template : undefined

@@ -6,7 +6,7 @@
 import { fromByteLevel } from './byte-level.ts'
 import { metaspacePrepends } from './metaspace.ts'
 import { compilePattern, guardPattern, hasUnknownPattern } from './pattern.ts'
-import { nestedSteps, type Step } from './tokenizer-json.ts'
+import { countField, nestedSteps, type Step, textField } from './tokenizer-json.ts'
 
 /** A decoder that treats each token by itself. */
 export interface TokenDecoder {
@@ -45,7 +45,7 @@ function leadingSpacesOf(steps: readonly Step[]): number | undefined {
   const [strip, ...rest] = steps.filter((s) => s.type !== 'Fuse')
   if (strip === undefined) return 0
   const plain = strip.type === 'Strip' && strip.content === ' ' && !strip.stop && rest.length === 0
-  return plain ? Number(strip.start ?? 0) : undefined
+  return plain ? countField(strip, 'decoder.start', 0) : undefined
 }
 
 /** A step as an edit of one token; `undefined` where the step needs more than the token. */
@@ -58,7 +58,7 @@ export function tokenEdit(step: Step): TokenEdit | undefined {
     case 'WordPiece':
       return wordPieceEdit(step)
     case 'Strip':
-      return (token) => stripToken(token, step)
+      return stripEdit(step)
     default:
       return undefined
   }
@@ -66,20 +66,20 @@ export function tokenEdit(step: Step): TokenEdit | undefined {
 
 function replaceEdit(step: Step): TokenEdit {
   const pattern = compilePattern(step.pattern, 'decoder.pattern')
-  const content = String(step.content ?? '')
+  const content = textField(step, 'decoder.content', '')
   const replace = (token: string) => token.replaceAll(pattern as string, () => content)
   return hasUnknownPattern(step) ? (token) => guardPattern(() => replace(token)) : replace
 }
 
 /** The token that opens the text loses its markers where the pre-tokenizer has written one. */
 function metaspaceEdit(step: Step): TokenEdit {
-  const marker = String(step.replacement ?? '▁')
+  const marker = textField(step, 'decoder.replacement', '▁')
   const opens = metaspacePrepends(step) === 'never' ? ' ' : ''
   return (token, first) => token.replaceAll(marker, first ? opens : ' ')
 }
 
 function wordPieceEdit(step: Step): TokenEdit {
-  const prefix = String(step.prefix ?? '##')
+  const prefix = textField(step, 'decoder.prefix', '##')
   const tidy = step.cleanup === false ? (text: string) => text : cleanUp
   return (token, first) => {
     if (first) return tidy(token)
@@ -106,18 +106,18 @@ export function cleanUp(text: string): string {
   return CLEAN_UPS.reduce((result, [from, to]) => result.replaceAll(from, to), text)
 }
 
-function stripToken(token: string, step: Step): string {
-  const {
-    content,
-    start = 0,
-    stop = 0,
-  } = step as unknown as { content: string; start?: number; stop?: number }
-  const chars = [...token]
-  let from = 0
-  while (from < Math.min(start, chars.length) && chars[from] === content) from++
-  let to = chars.length
-  while (chars.length - to < Math.min(stop, chars.length) && chars[to - 1] === content) to--
-  return chars.slice(from, Math.max(from, to)).join('')
+function stripEdit(step: Step): TokenEdit {
+  const content = textField(step, 'decoder.content', '')
+  const start = countField(step, 'decoder.start', 0)
+  const stop = countField(step, 'decoder.stop', 0)
+  return (token) => {
+    const chars = [...token]
+    let from = 0
+    while (from < Math.min(start, chars.length) && chars[from] === content) from++
+    let to = chars.length
+    while (chars.length - to < Math.min(stop, chars.length) && chars[to - 1] === content) to--
+    return chars.slice(from, Math.max(from, to)).join('')
+  }
 }
 
 /** `<0x41>` is the byte 0x41. A sign is read too, as the number parser of the Rust library does. */

@@ -2,7 +2,7 @@
 
 import { fromByteLevel } from './byte-level.ts'
 import { cleanUp, fallbackPiece, flatten, tokenEdit } from './decoder.ts'
-import { type Step, unsupported } from './tokenizer-json.ts'
+import { type Step, textField, unsupported } from './tokenizer-json.ts'
 
 export type DecodeTokens = (tokens: readonly string[]) => string
 
@@ -25,9 +25,9 @@ function listStep(step: Step): ListStep {
     case 'ByteFallback':
       return joinFallbackBytes
     case 'BPEDecoder':
-      return suffixStep(String(step.suffix ?? '</w>'))
+      return suffixStep(textField(step, 'decoder.suffix', '</w>'))
     case 'CTC':
-      return (tokens) => ctcStep(tokens, step)
+      return ctcStep(step)
     default:
       throw unsupported('decoder.type', step.type)
   }
@@ -73,13 +73,13 @@ function suffixStep(suffix: string): ListStep {
   return (tokens) => tokens.map((token, i) => token.replaceAll(suffix, i === tokens.length - 1 ? '' : ' '))
 }
 
-function ctcStep(tokens: readonly string[], step: Step): string[] {
-  const tidy =
-    step.cleanup === false
-      ? (text: string) => text
-      : (text: string) => cleanUp(text).replaceAll(String(step.word_delimiter_token ?? '|'), ' ')
-  return tokens
-    .filter((token, i) => token !== tokens[i - 1])
-    .map((token) => tidy(token.replaceAll(String(step.pad_token ?? '<pad>'), '')))
-    .filter((text) => text !== '')
+function ctcStep(step: Step): ListStep {
+  const pad = textField(step, 'decoder.pad_token', '<pad>')
+  const delimiter = textField(step, 'decoder.word_delimiter_token', '|')
+  const tidy = (text: string) => (step.cleanup === false ? text : cleanUp(text).replaceAll(delimiter, ' '))
+  return (tokens) =>
+    tokens
+      .filter((token, i) => token !== tokens[i - 1])
+      .map((token) => tidy(token.replaceAll(pad, '')))
+      .filter((text) => text !== '')
 }

@@ -3,7 +3,7 @@
 import { toByteLevel } from './byte-level.ts'
 import { precompiledNormalizer } from './library.ts'
 import { compilePattern, type Pattern } from './pattern.ts'
-import { invalid, nestedSteps, type Step, unsupported } from './tokenizer-json.ts'
+import { invalid, nestedSteps, type Step, textField, unsupported } from './tokenizer-json.ts'
 
 export type Normalize = (text: string) => string
 
@@ -23,7 +23,7 @@ export function compileNormalizer(step: Step | null): Normalize {
     case 'StripAccents':
       return (text) => text.replace(/\p{M}/gu, '')
     case 'Prepend':
-      return (text) => (text === '' ? '' : String(step.prepend) + text)
+      return prepend(textField(step, 'normalizer.prepend', ''))
     case 'Strip':
       return (text) => strip(text, step)
     case 'ByteLevel':
@@ -60,6 +60,10 @@ const CHINESE =
 
 function cleanText(text: string): string {
   return text.replace(/(?![\t\n\r])\p{C}|\ufffd/gu, '').replace(/\p{White_Space}/gu, ' ')
+}
+
+function prepend(prefix: string): Normalize {
+  return (text) => (text === '' ? '' : prefix + text)
 }
 
 /** Character by character: a final sigma is not looked for. */

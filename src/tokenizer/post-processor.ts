@@ -49,7 +49,7 @@ function specialIds(step: Step, name: unknown): number[] {
     isObject(tokens) && typeof name === 'string' && Object.hasOwn(tokens, name) ? tokens[name] : undefined
   const ids = isObject(token) ? token.ids : undefined
   if (!Array.isArray(ids) || !ids.every(isId))
-    throw invalid('post_processor.special_tokens', `has no ids of ${name}`)
+    throw invalid('post_processor.special_tokens', `has no ids of ${JSON.stringify(name)}`)
   return ids
 }
 

@@ -4,7 +4,7 @@ import { metaspacePrepends } from './metaspace.ts'
 import { BYTE_LEVEL_SPLIT, compilePattern, type Pattern } from './pattern.ts'
 import { PUNCTUATION } from './punctuation.ts'
 import { type Behavior, parseBehavior, splitBy } from './split.ts'
-import { invalid, nestedSteps, type Step, unsupported } from './tokenizer-json.ts'
+import { invalid, nestedSteps, type Step, textField, unsupported } from './tokenizer-json.ts'
 
 /** Words of a text; `opens` is true of the text that begins the whole input. */
 export type SplitWords = (text: string, opens: boolean) => string[]
@@ -65,7 +65,7 @@ function compileStep(step: Step, last: boolean): SplitWords {
     case 'BertPreTokenizer':
       return chain([by(/\p{White_Space}/gu, 'Removed'), by(new RegExp(PUNCTUATION, 'gu'), 'Isolated')])
     case 'CharDelimiterSplit':
-      return by(String(step.delimiter), 'Removed')
+      return by(textField(step, 'pre_tokenizer.delimiter', ' '), 'Removed')
     default:
       throw unsupported('pre_tokenizer.type', step.type)
   }

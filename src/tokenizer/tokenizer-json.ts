@@ -71,8 +71,8 @@ export function invalid(field: string, detail: string, cause?: unknown): SpoutEr
 }
 
 /** A file of a kind that is not known here. */
-export function unsupported(field: string, value: unknown): SpoutError {
-  return new SpoutError('config', `tokenizer.json: ${field} ${String(value)} is not supported`)
+export function unsupported(field: string, value: string): SpoutError {
+  return new SpoutError('config', `tokenizer.json: ${field} ${value} is not supported`)
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
@@ -155,7 +155,27 @@ function parseAddedTokens(value: unknown): AddedToken[] {
   })
 }
 
-/** Checks a step and what it nests. */
+/** A field that is a text, or is left out. @param path such as `decoder.suffix`: the last name is the field's. */
+export function textField(object: Readonly<Record<string, unknown>>, path: string, fallback: string): string {
+  const value = object[path.slice(path.lastIndexOf('.') + 1)]
+  if (value === undefined || value === null) return fallback
+  if (typeof value !== 'string') throw invalid(path, 'is not a text')
+  return value
+}
+
+/** A field that is a count, or is left out. */
+export function countField(
+  object: Readonly<Record<string, unknown>>,
+  path: string,
+  fallback: number,
+): number {
+  const value = object[path.slice(path.lastIndexOf('.') + 1)]
+  if (value === undefined || value === null) return fallback
+  if (!isId(value)) throw invalid(path, 'is not a count')
+  return value
+}
+
+/** Checks a step. */
 export function parseStep(value: unknown, field: string): Step | null {
   if (value === undefined || value === null) return null
   if (!isObject(value) || typeof value.type !== 'string') throw invalid(field, 'has no type')

@@ -1,11 +1,11 @@
 /** WordPiece: the longest token that begins a word, then the longest that goes on, and so to its end (Wu et al., 2016). */
 import { type EncodeWord, idOf } from './bpe.ts'
-import { invalid, type ModelJson } from './tokenizer-json.ts'
+import { countField, invalid, type ModelJson, textField } from './tokenizer-json.ts'
 
 export function createWordPiece({ vocab, raw }: ModelJson): EncodeWord {
-  const prefix = String(raw.continuing_subword_prefix ?? '##')
-  const longest = Number(raw.max_input_chars_per_word ?? 100)
-  const unknown = idOf(vocab, String(raw.unk_token))
+  const prefix = textField(raw, 'model.continuing_subword_prefix', '##')
+  const longest = countField(raw, 'model.max_input_chars_per_word', 100)
+  const unknown = idOf(vocab, textField(raw, 'model.unk_token', ''))
   if (unknown === undefined) throw invalid('model.unk_token', 'is not in the vocabulary')
 
   /** The ids of a word's characters; `undefined` when some of them are in no token. */

@@ -202,7 +202,7 @@ describe('a file that cannot be used', () => {
     ],
     [
       '{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}}]}}',
-      'post_processor.special_tokens has no ids of <s>',
+      'post_processor.special_tokens has no ids of "<s>"',
     ],
   ]
 
@@ -219,7 +219,21 @@ describe('a file that cannot be used', () => {
   })
 
   /** Any place of the file replaced by anything, or taken out. */
-  const anything = fc.oneof(fc.constant(undefined), fc.jsonValue({ maxDepth: 2 }))
+  const anything = fc.oneof(
+    fc.constant(undefined),
+    fc.jsonValue({ maxDepth: 2 }),
+    fc.constantFrom(
+      { toString: 0 },
+      [{ valueOf: null }],
+      '__proto__',
+      'toString',
+      -1,
+      1e99,
+      0.5,
+      '',
+      '\ud800',
+    ),
+  )
   test.each(FAMILIES)('a %s file with a damaged place works or says which place', async (family) => {
     const json = await read(family)
     const places = placesOf(json)
