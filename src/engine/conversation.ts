@@ -6,6 +6,7 @@
 import type { Backend, KvCache } from '../backend/backend.ts'
 import { SpoutError } from '../errors.ts'
 import { generate } from '../generation/generate.ts'
+import { markerIds, thinkMarkersOf } from '../generation/think-splitter.ts'
 import { createSampler, type Sampler } from '../sampling/sampler.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import type { ChatTemplate } from '../tokenizer/chat-template.ts'
@@ -78,6 +79,7 @@ export class LocalConversation implements Conversation {
         sampler,
         maxTokens,
         continuation: prompt.rendered === undefined,
+        keepIds: split && markerIds(backend.tokenizer, thinkMarkersOf(template!.source)),
       })
       generated = result.tokenIds
       return result

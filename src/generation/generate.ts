@@ -27,6 +27,8 @@ export interface GenerateOptions {
   readonly stopStrings?: readonly string[]
   /** The output continues the prompt's text rather than starting one of its own: a leading space stays. */
   readonly continuation?: boolean
+  /** Special ids whose text is part of the output all the same: the markers of a reasoning block. */
+  readonly keepIds?: ReadonlySet<number> | undefined
   readonly signal?: AbortSignal | undefined
   readonly trace?: Trace | undefined
   readonly onPrefill?: ((done: number, total: number) => void) | undefined
@@ -85,8 +87,9 @@ class Run {
 
   constructor(options: GenerateOptions) {
     const { backend, cache, promptIds, sampler, maxTokens, stopStrings = [], continuation = false } = options
+    const { keepIds: keep } = options
     this.#options = options
-    this.#stream = new TokenOutputStream(backend.tokenizer, { continuation })
+    this.#stream = new TokenOutputStream(backend.tokenizer, { continuation, ...(keep && { keep }) })
     this.#stops = new StopStrings(stopStrings)
     this.#stopIds = options.ignoreEos ? NO_IDS : backend.stopTokenIds
     this.budget = tokenBudget({

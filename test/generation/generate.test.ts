@@ -41,6 +41,16 @@ test('ignoreEos goes on past it', async () => {
   expect(await result).toMatchObject({ finishReason: 'length', tokenIds: [97, 256, 256] })
 })
 
+test('a special id is no text, unless it is to be kept', async () => {
+  const script = [97, 256, 98]
+  const hidden = run(scriptedBackend(script), { ignoreEos: true, maxTokens: 3 })
+  await hidden.result
+  expect(hidden.sink.text).toBe('ab')
+  const kept = run(scriptedBackend(script), { ignoreEos: true, maxTokens: 3, keepIds: new Set([256]) })
+  await kept.result
+  expect(kept.sink.text).toBe('a<eos>b')
+})
+
 describe('length', () => {
   test('the budget ends it, and nothing is computed past it', async () => {
     const backend = scriptedBackend('abcdef')
