@@ -12,8 +12,8 @@ import { Screen } from './screen.mjs'
 const ROOT = resolve(import.meta.dirname, '../..')
 const SIZE = { columns: 84, height: 22 }
 const COMMANDS = [
-  'spout "Once upon a time" --seed 6 -n 44',
-  'echo "The guns were silent." | spout "The Emperor said:" --seed 4 -n 32 --stats',
+  'spout "Once upon a time" --seed 6 -n 35',
+  'echo "The guns were silent." | spout "The Emperor said:" --seed 3 -n 30 --stats',
   'spout "My dear Prince" --seed 2 -n 12 --json | jq -c "[.finish_reason, .text]"',
 ]
 /** States closer together than this are one frame. */

@@ -17,8 +17,8 @@ const README = join(ROOT, 'README.md')
 const MAN = join(ROOT, 'man/spout.1')
 /** Shown in the README as they are typed, with what they print: that depends on the weights and on the processor. */
 const TRANSCRIPT = [
-  'spout "Once upon a time" --seed 6 -n 44',
-  'echo "The guns were silent." | spout "The Emperor said:" --seed 4 -n 32',
+  'spout "Once upon a time" --seed 6 -n 35',
+  'echo "The guns were silent." | spout "The Emperor said:" --seed 3 -n 30',
   'spout "My dear Prince" --seed 2 -n 12 --json | jq .text',
 ]
 

@@ -7,6 +7,8 @@ export interface Command {
   /** The words that may follow the name. */
   readonly words?: readonly string[]
   readonly flags?: readonly Flag[]
+  /** After its words come names of models. */
+  readonly takesModels?: true
 }
 
 export const COMMANDS: readonly Command[] = [
@@ -16,6 +18,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'list, download, describe, verify and remove models',
     words: ['list', 'pull', 'show', 'rm', 'verify', 'path'],
     flags: MODELS_FLAGS,
+    takesModels: true,
   },
   {
     name: 'config',

@@ -70,6 +70,8 @@ describe.runIf(hasShell('bash'))('[completion.shells] bash', () => {
     ],
     [['spout', '--model', 'org/t'], ['org/two']],
     [['spout', 'config', 's'], ['set']],
+    [['spout', 'models', 'ver'], ['verify']],
+    [['spout', 'models', 'show', 'org/o'], ['org/one']],
     [['spout', 'help', 'sa'], ['sampling']],
     [
       ['spout', 'completion', ''],

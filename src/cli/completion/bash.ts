@@ -33,8 +33,10 @@ function valueCase(flag: Flag): string {
   return `    ${spellings(flag).join('|')}) ${valueAction(flag)}return ;;`
 }
 
+const MODELS = '$(spout completion models 2>/dev/null)'
+
 function valueAction({ values }: Flag): string {
-  if (values === 'model') return offer('$(spout completion models 2>/dev/null)', '"')
+  if (values === 'model') return offer(MODELS, '"')
   return values === undefined || typeof values === 'string' ? '' : offer(values.join(' '), "'")
 }
 
@@ -42,8 +44,10 @@ function offer(words: string, quote: string): string {
   return `COMPREPLY=($(compgen -W ${quote}${words}${quote} -- "$cur")); `
 }
 
-function commandCase({ name, words, flags }: CommandWords): string {
-  return `      ${name}) ${offer([...words, flagWords(flags)].join(' '), "'")}return ;;`
+function commandCase({ name, words, flags, takesModels }: CommandWords): string {
+  const here = offer([...words, flagWords(flags)].join(' '), "'")
+  const later = takesModels ? `((COMP_CWORD > 2)) && [[ $cur != -* ]] && ${offer(MODELS, '"')}` : ''
+  return `      ${name}) ${here}${later}return ;;`
 }
 
 function flagWords(flags: readonly Flag[]): string {

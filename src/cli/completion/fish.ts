@@ -19,10 +19,11 @@ export function fishScript(): string {
   ].join('\n')
 }
 
-function wordLine({ name, words }: CommandWords): string[] {
+function wordLine({ name, words, takesModels }: CommandWords): string[] {
   if (words.length === 0) return []
   const condition = quoted(`__fish_seen_subcommand_from ${name}`)
-  return [`complete -c spout -n ${condition} -a ${quoted(words.join(' '))}`]
+  const models = takesModels ? ' (spout completion models)' : ''
+  return [`complete -c spout -n ${condition} -a ${quoted(words.join(' ') + models)}`]
 }
 
 /** Flags belong to the main command, and to those commands that take them too. */

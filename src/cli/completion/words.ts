@@ -9,15 +9,16 @@ export interface CommandWords {
   readonly summary: string
   readonly words: readonly string[]
   readonly flags: readonly Flag[]
+  readonly takesModels: boolean
 }
 
 export function commandWords(): CommandWords[] {
   const topics = [...TOPICS.map(({ name }) => name), ...COMMANDS.map(({ name }) => name)]
-  return [...COMMANDS, { ...HELP, words: topics }].map(({ name, summary, words = [], flags = [] }) => ({
-    name,
-    summary,
-    words,
-    flags,
+  return [...COMMANDS, { ...HELP, words: topics }].map((command) => ({
+    words: [],
+    flags: [],
+    takesModels: false,
+    ...command,
   }))
 }
 

@@ -31,8 +31,9 @@ if [[ $funcstack[1] == _spout ]]; then _spout "$@"; else compdef _spout spout; f
 `
 }
 
-function commandCase({ name, words, flags }: CommandWords): string {
-  const specs = [...flags.map(argument), quoted(`1:word:(${words.join(' ')})`)]
+function commandCase({ name, words, flags, takesModels }: CommandWords): string {
+  const models = takesModels ? ["'*:model:_spout_models'"] : []
+  const specs = [...flags.map(argument), quoted(`1:word:(${words.join(' ')})`), ...models]
   return `      ${name}) shift words; ((CURRENT--)); _arguments -s ${specs.join(' ')}; return ;;`
 }
 
