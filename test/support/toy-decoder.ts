@@ -28,6 +28,8 @@ export interface ToyOptions {
   readonly positionRows?: 0 | 1 | 3
   /** `embeds`: the graph takes inputs_embeds. */
   readonly input?: 'ids' | 'embeds'
+  /** The last id of the vocabulary makes a run fail, after every state has been written. */
+  readonly failsLate?: boolean
   /** Fixed number of ids per run. */
   readonly tokens?: number | string
   /** Replaces or adds parts of the graph. */
@@ -45,7 +47,14 @@ export function toyEmbedding(): Uint8Array {
 }
 
 export function toyDecoder(options: ToyOptions): Uint8Array {
-  const { layers, positionRows = 0, input = 'ids', tokens = 'tokens', extra = [] } = options
+  const {
+    layers,
+    positionRows = 0,
+    input = 'ids',
+    failsLate = false,
+    tokens = 'tokens',
+    extra = [],
+  } = options
   const outputs = layers.map((_, i) => `out.${i}`)
   return model([
     ...constants(),
@@ -67,7 +76,7 @@ export function toyDecoder(options: ToyOptions): Uint8Array {
     node('CumSum', ['x', 'one'], ['summed']),
     node('Mul', ['summed', layers.length === 0 ? 'tenth' : 'zero'], ['known']),
     node('Sum', ['x', 'known', ...outputs], ['mixed']),
-    ...(input === 'ids' ? lateFailure() : [node('Identity', ['mixed'], ['hidden'])]),
+    ...(failsLate ? lateFailure() : [node('Identity', ['mixed'], ['hidden'])]),
     node('Tanh', ['hidden'], ['bounded']),
     node('MatMul', ['bounded', 'head'], ['logits']),
     initializer('head', [SIZE, TOY_VOCAB], noise(SIZE * TOY_VOCAB, 2)),
@@ -228,7 +237,7 @@ function placed(rows: 0 | 1 | 3): Uint8Array[] {
   ]
 }
 
-/** The last id of the vocabulary makes the run fail, after every state has been written. */
+/** Looks every id up in a table that is one row short. */
 function lateFailure(): Uint8Array[] {
   return [
     node('Mul', ['mixed', 'zero'], ['nothing']),

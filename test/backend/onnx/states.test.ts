@@ -62,7 +62,7 @@ for (const { runtime, numRuns } of RUNTIMES) {
   for (const { chunking, canTrim, ...toy } of TOYS) {
     const name = [...toy.layers, `positions ${toy.positionRows ?? 0}`].join(' + ')
     describe(`${runtime}: ${name}`, () => {
-      const model = open(toyDecoder(toy), runtime)
+      const model = open(toyDecoder({ ...toy, failsLate: true }), runtime)
 
       test('the plan says how it may be fed', async () => {
         const { plan, backend } = await model()
