@@ -28,6 +28,8 @@ export interface ToyOptions {
   readonly positionRows?: 0 | 1 | 3
   /** `embeds`: the graph takes inputs_embeds. */
   readonly input?: 'ids' | 'embeds'
+  /** The last id of the vocabulary makes a run fail, after every state has been written. */
+  readonly failsLate?: boolean
   /** Fixed number of ids per run. */
   readonly tokens?: number | string
   /** Replaces or adds parts of the graph. */
@@ -45,7 +47,14 @@ export function toyEmbedding(): Uint8Array {
 }
 
 export function toyDecoder(options: ToyOptions): Uint8Array {
-  const { layers, positionRows = 0, input = 'ids', tokens = 'tokens', extra = [] } = options
+  const {
+    layers,
+    positionRows = 0,
+    input = 'ids',
+    failsLate = false,
+    tokens = 'tokens',
+    extra = [],
+  } = options
   const outputs = layers.map((_, i) => `out.${i}`)
   return model([
     ...constants(),
@@ -66,7 +75,8 @@ export function toyDecoder(options: ToyOptions): Uint8Array {
     // Of all ids so far, also where no layer has a state.
     node('CumSum', ['x', 'one'], ['summed']),
     node('Mul', ['summed', layers.length === 0 ? 'tenth' : 'zero'], ['known']),
-    node('Sum', ['x', 'known', ...outputs], ['hidden']),
+    node('Sum', ['x', 'known', ...outputs], ['mixed']),
+    ...(failsLate ? lateFailure() : [node('Identity', ['mixed'], ['hidden'])]),
     node('Tanh', ['hidden'], ['bounded']),
     node('MatMul', ['bounded', 'head'], ['logits']),
     initializer('head', [SIZE, TOY_VOCAB], noise(SIZE * TOY_VOCAB, 2)),
@@ -224,6 +234,21 @@ function placed(rows: 0 | 1 | 3): Uint8Array[] {
     node('Mul', ['column', 'tenth'], ['stretch']),
     node('Mul', ['embedded', 'stretch'], ['stretched']),
     node('Add', ['embedded', 'stretched'], ['x']),
+  ]
+}
+
+/** Looks every id up in a table that is one row short. */
+function lateFailure(): Uint8Array[] {
+  return [
+    node('Mul', ['mixed', 'zero'], ['nothing']),
+    node('ReduceMax', ['nothing'], ['none'], {
+      attributes: [intsAttribute('axes', [2]), intAttribute('keepdims', 0)],
+    }),
+    node('Cast', ['none'], ['offset'], { attributes: [intAttribute('to', INT64)] }),
+    node('Add', ['input_ids', 'offset'], ['late.ids']),
+    initializer('late', [TOY_VOCAB - 1, 1], new Float32Array(TOY_VOCAB - 1)),
+    node('Gather', ['late', 'late.ids'], ['late.rows']),
+    node('Add', ['mixed', 'late.rows'], ['hidden']),
   ]
 }
 
