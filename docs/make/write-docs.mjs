@@ -25,8 +25,7 @@ const TRANSCRIPT = [
 const blocks = {
   options: () => fenced('text', optionsHelp().trimEnd()),
   endings: () => {
-    const rows = ENDINGS.map(([code, when]) => `| ${code} | ${when.replaceAll('|', '\\|')} |`)
-    return ['| exit | when |', '|---|---|', ...rows].join('\n')
+    return table([['exit', 'when'], ...ENDINGS.map(([code, when]) => [code, when.replaceAll('|', '\\|')])])
   },
   transcript: () => fenced('console', TRANSCRIPT.map((line) => `$ ${line}\n${run(line)}`).join('\n')),
 }
@@ -36,6 +35,13 @@ function run(command) {
   const script = `spout() { ${program} "$@"; }\n${command}`
   const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }
   return execFileSync('bash', ['-c', script], options).trimEnd()
+}
+
+/** A table as the formatter wants it: its columns padded. */
+function table([head, ...rows]) {
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i].length)))
+  const line = (row) => `| ${row.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
 function fenced(language, text) {

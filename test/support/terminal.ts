@@ -49,7 +49,11 @@ export function onTerminal(command: string, options: TerminalOptions = {}): Prom
     for (const check of waiting) check()
   })
   child.stdin.on('error', () => undefined)
-  const timer = setTimeout(() => child.kill('SIGKILL'), 40_000)
+  let hung = false
+  const timer = setTimeout(() => {
+    hung = true
+    child.kill('SIGKILL')
+  }, 20_000)
   const shows = (text: string | RegExp): Promise<void> =>
     new Promise((resolve) => {
       const check = (): void => {
@@ -64,10 +68,11 @@ export function onTerminal(command: string, options: TerminalOptions = {}): Prom
       check()
     })
   options.onStart?.({ child, shows, type: (text) => void child.stdin.write(text) })
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     child.on('close', (code) => {
       clearTimeout(timer)
       child.stdin.destroy()
+      if (hung) return reject(new Error(`it hangs; the terminal shows ${JSON.stringify(screen)}`))
       const text = Buffer.from(screen, 'latin1').toString()
       resolve({ screen: text.replaceAll('\r\n', '\n'), code })
     })
