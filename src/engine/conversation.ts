@@ -140,7 +140,7 @@ function present(options: SamplingOptions): SamplingOptions {
 }
 
 /** @throws SpoutError `data` when no room for an answer is left. */
-export function checkFits(promptTokens: number, contextLength: number): void {
+function checkFits(promptTokens: number, contextLength: number): void {
   if (promptTokens === 0) throw new SpoutError('data', 'prompt: it has no tokens')
   if (promptTokens < contextLength) return
   throw new SpoutError('data', `prompt: it is ${promptTokens} tokens, the context holds ${contextLength}`, {

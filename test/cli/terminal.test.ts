@@ -94,12 +94,7 @@ describe.runIf(hasTerminal).concurrent('on a terminal', () => {
         type(CTRL_C)
       },
     })
-    const done = Array.from(screen.matchAll(/reading the prompt: (\d+) of 3000 tokens/g), ([, n]) =>
-      Number(n),
-    )
-    expect(done.length).toBeGreaterThan(0)
-    // Whole pieces of 128 tokens.
-    expect(done.filter((tokens) => tokens % 128 !== 0)).toEqual([])
+    expect(screen).toMatch(/reading the prompt: \d+ of 3000 tokens/)
   })
 
   test('[P7] a window that changes its size', async () => {

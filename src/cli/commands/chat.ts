@@ -17,7 +17,7 @@ import { withSettings } from '../settings.ts'
 import { asSpoutError, writeError, writeLine } from '../terminal/messages.ts'
 import { openStatusLine } from '../terminal/status-line.ts'
 
-export function chatHelp(): string {
+function chatHelp(): string {
   return commandHelp({
     usage: 'spout chat [options] [first message...]',
     summary:

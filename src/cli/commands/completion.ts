@@ -15,7 +15,7 @@ const SCRIPTS = new Map([
   ['fish', fishScript],
 ])
 
-export function completionHelp(): string {
+function completionHelp(): string {
   return commandHelp({
     usage: 'spout completion bash | zsh | fish',
     summary: 'Prints a script that completes options, their values and the names of cached models.',

@@ -19,7 +19,7 @@ import {
 
 const ACTIONS = ['list', 'get', 'set', 'unset', 'path'] as const
 
-export function configHelp(): string {
+function configHelp(): string {
   return commandHelp({
     usage: 'spout config [list | get <name> | set <name> <value> | unset <name> | path]',
     summary: `Shows and sets defaults. They are kept in ${displayPath()}; a variable wins over it, and a flag over both.`,

@@ -58,7 +58,7 @@ export function section(title: string, rows: readonly Row[]): string {
   return `${title}:\n${columns(rows, HELP_WIDTH)}`
 }
 
-export function flagRow({ flags, help, repeatable }: Flag): Row {
+function flagRow({ flags, help, repeatable }: Flag): Row {
   const left = flags.startsWith('--') ? `    ${flags}` : flags
   return [left, repeatable ? `${help} (repeatable)` : help]
 }
