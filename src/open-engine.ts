@@ -17,6 +17,7 @@ import type { Progress } from './model/pull-model.ts'
 import { resolveModel } from './model/resolve-model.ts'
 import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
 import { samplingDefaults } from './sampling/generation-defaults.ts'
+import { tidyHeapAfter } from './tidy-heap.ts'
 import { type ChatTemplate, loadChatTemplate } from './tokenizer/chat-template.ts'
 import { loadTokenizer } from './tokenizer/load-tokenizer.ts'
 import type { Trace } from './trace.ts'
@@ -87,6 +88,7 @@ export async function openBackend(options: OpenEngineOptions = {}): Promise<Open
   try {
     const tokenizer = await loadTokenizer(resolved.folder, { note: (text) => note?.(text, 'info') })
     const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
+    tidyHeapAfter(tokenizer.vocabSize) // The session is still loading: the thread has time.
     const loaded = await loading
     const backend = new OnnxBackend(loaded, tokenizer, config, options.contextLength)
     for (const line of loaded.plan.warnings) note?.(line, 'warning')

@@ -7,7 +7,7 @@ import koffi from 'koffi'
 
 const M_MMAP_THRESHOLD = -3
 /** Blocks from this size on come from the system and go back to it. */
-const MAPPED_BYTES = 1 << 20
+const MAPPED_BYTES = 128 << 10
 
 interface Heap {
   /** Gives unused memory back to the system. */
