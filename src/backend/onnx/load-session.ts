@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import { Embedder } from './embedder.ts'
+import { flattenEmbedding } from './graph/flat-embedding.ts'
 import { encodeGraph, type Graph, readGraphFile } from './graph/graph-file.ts'
 import { storeGraph } from './graph/graph-store.ts'
 import { keepLastRows } from './graph/keep-last-rows.ts'
@@ -64,7 +65,7 @@ async function openDecoder(
   path: string,
   options: LoadOptions,
 ): Promise<{ session: Session; graph: Graph }> {
-  const patched = keepLastRows(original)
+  const patched = keepLastRows(flattenEmbedding(original))
   if (patched !== undefined && patched !== original) {
     const session = await open(runtime, {
       graph: patched,

@@ -120,7 +120,7 @@ function constantTest(
   return (name) => test(name, WEIGHT_STEPS)
 }
 
-function withFirstInput(node: GraphNode, name: string): GraphNode {
+export function withFirstInput(node: GraphNode, name: string): GraphNode {
   const inputs = [name, ...node.inputs.slice(1)]
   // Fields of one number keep their order; the inputs may stand before all others.
   const kept = [...fieldsOf(bytesSource(node.bytes))].filter((field) => field.number !== NODE.input)

@@ -1,0 +1,68 @@
+/**
+ * A 4-bit embedding that is tied to the head is one tensor read twice: by the head as [rows, blocks, bytes], and through a
+ * `Reshape` to [rows, blocks × bytes] by the gather of the embedding. ONNX Runtime computes that `Reshape` of a constant
+ * once, into a copy of the whole tensor. Here the second shape becomes a tensor of its own over the same bytes of the file.
+ */
+import { GRAPH, TENSOR } from './fields.ts'
+import { type Graph, type GraphNode, readersOf } from './graph.ts'
+import { withFirstInput } from './keep-last-rows.ts'
+import { bytesField, bytesSource, concat, fieldsOf, textOf, varintField } from './wire.ts'
+
+/** The same graph when it has no such embedding. */
+export function flattenEmbedding(graph: Graph): Graph {
+  const readers = readersOf(graph)
+  const found = graph.nodes.find((node) => isFlattening(graph, node, readers.get(node.outputs[0]!) ?? []))
+  if (found === undefined) return graph
+  const [weight] = found.inputs
+  const flat = `spout.flat.${weight}`
+  const tensor = flatTensor(graph, weight!, flat)
+  if (tensor === undefined) return graph
+  const [gather] = readers.get(found.outputs[0]!)!
+  const nodes = graph.nodes.filter((node) => node !== found)
+  return {
+    ...graph,
+    nodes: nodes.map((node) => (node === gather ? withFirstInput(node, flat) : node)),
+    rest: [...graph.rest, tensor],
+  }
+}
+
+/** A reshape of three axes to two, for one gather along the first, whose scales have a row for each of its rows. */
+function isFlattening(graph: Graph, node: GraphNode, readers: readonly GraphNode[]): boolean {
+  if (node.opType !== 'Reshape' || readers.length !== 1) return false
+  const weight = graph.initializers.get(node.inputs[0]!)
+  const shape = graph.initializers.get(node.inputs[1]!)
+  const [gather] = readers
+  const isGather = gather?.opType === 'GatherBlockQuantized' && (gather.ints.gather_axis ?? 0) === 0
+  if (!isGather || gather.inputs[0] !== node.outputs[0]) return false
+  const scales = graph.initializers.get(gather.inputs[2] ?? '')
+  return (
+    weight?.dims.length === 3 &&
+    shape?.dims[0] === 2 &&
+    scales?.dims.length === 2 &&
+    scales.dims[0] === weight.dims[0]
+  )
+}
+
+/** The initializer over again, under another name and as [rows, the rest]; `undefined` when its bytes lie in the graph. */
+function flatTensor(graph: Graph, name: string, flat: string): Uint8Array | undefined {
+  const [rows = 0, ...others] = graph.initializers.get(name)!.dims
+  for (const bytes of graph.rest) {
+    const source = bytesSource(bytes)
+    const [outer] = fieldsOf(source)
+    if (outer?.number !== GRAPH.initializer) continue
+    const fields = [...fieldsOf(source, outer.valueStart, outer.end)]
+    if (!fields.some((field) => field.number === TENSOR.name && textOf(source, field) === name)) continue
+    if (!fields.some((field) => field.number === TENSOR.externalData)) return undefined
+    const kept = fields.filter(({ number }) => number !== TENSOR.name && number !== TENSOR.dims)
+    return bytesField(GRAPH.initializer, [
+      varintField(TENSOR.dims, rows),
+      varintField(
+        TENSOR.dims,
+        others.reduce((a, b) => a * b, 1),
+      ),
+      bytesField(TENSOR.name, flat),
+      concat(kept.map((field) => bytes.subarray(field.start, field.end))),
+    ])
+  }
+  return undefined
+}
