@@ -41,7 +41,7 @@ function packageOf(name: string): string {
 
 /** Top-level place of a file: its folder, or its own name. */
 const room = (file: string): string => file.split('/')[0]!
-const ANYWHERE = new Set(['errors.ts', 'trace.ts'])
+const ANYWHERE = new Set(['errors.ts', 'own-cache.ts', 'trace.ts'])
 /** Interfaces that others may name without depending on an implementation. */
 const INTERFACES = new Set([
   'backend/backend.ts',
@@ -53,6 +53,7 @@ const INTERFACES = new Set([
 
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'errors.ts': [],
+  'own-cache.ts': [],
   'trace.ts': [],
   'tidy-heap.ts': [],
   sampling: [],

@@ -2,9 +2,10 @@
  * Patched graphs in our own cache, each under the hash of its content: `graphs/<sha256>.onnx`. A graph without its
  * weights is some 100 kB; the weights stay where the user has them.
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeWhole } from '../../../own-cache.ts'
 
 /**
  * The path of a file with exactly these bytes, written if there is none; `undefined` where the cache cannot be
@@ -29,17 +30,5 @@ function isFile(path: string, bytes: Uint8Array): boolean {
     return readFileSync(path).equals(bytes)
   } catch {
     return false
-  }
-}
-
-/** Under another name first, so that nobody sees half a file. */
-function writeWhole(path: string, bytes: Uint8Array): void {
-  const unfinished = `${path}.${process.pid}.${randomUUID().slice(0, 8)}`
-  try {
-    writeFileSync(unfinished, bytes, { flush: true })
-    renameSync(unfinished, path)
-  } catch (error) {
-    rmSync(unfinished, { force: true })
-    throw error
   }
 }
