@@ -29,6 +29,10 @@ export interface OpenEngineOptions {
   readonly runtime?: RuntimeChoice | undefined
   /** Intra-op threads; one per physical core when absent. */
   readonly threads?: number | undefined
+  /** False: nothing that was prepared is used. */
+  readonly prepared?: boolean | undefined
+  /** Products are computed as exactly as the model's file says. */
+  readonly precise?: boolean | undefined
   /** A shorter context than the model's. */
   readonly contextLength?: number | undefined
   readonly cacheDir?: string | undefined
@@ -82,6 +86,8 @@ export async function openBackend(options: OpenEngineOptions = {}): Promise<Open
     threads,
     spinning: true,
     cacheFolder: ownCacheFolder(process.env),
+    usePrepared: options.prepared ?? true,
+    precise: options.precise ?? false,
   })
   // Nobody listens while the tokenizer is read; a failure is met at `await loading`.
   loading.catch(() => undefined)

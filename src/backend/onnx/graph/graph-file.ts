@@ -7,8 +7,8 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { SpoutError } from '../../../errors.ts'
 import { MODEL } from './fields.ts'
-import type { Graph, GraphBody } from './graph.ts'
-import { encodeBody, type Reading, readBody, readFunction } from './read-body.ts'
+import type { Graph, GraphBody, Skeleton } from './graph.ts'
+import { encodeBody, type Reading, readBody, readFunction, type WeightPlaces } from './read-body.ts'
 import { WeightFiles } from './weight-files.ts'
 import { type ByteSource, bytesField, concat, copyOf, fieldsOf } from './wire.ts'
 
@@ -16,6 +16,13 @@ export type { Graph, GraphNode } from './graph.ts'
 
 /** @throws SpoutError `config` when the file is no ONNX graph or its weights are not there; `not-found` without one. */
 export function readGraphFile(path: string): Graph {
+  const weights = new WeightFiles(path)
+  const graph = readSkeleton(path, weights)
+  return { ...graph, weightsFolder: weights.folder, files: weights.paths }
+}
+
+/** The graph with every reference to weights as `places` says. @throws SpoutError as `readGraphFile`. */
+export function readSkeleton(path: string, places: WeightPlaces): Skeleton {
   const size = regularFileSize(path)
   const file = openSync(path, 'r')
   try {
@@ -23,7 +30,7 @@ export function readGraphFile(path: string): Graph {
     refuseOtherFiles(source, path)
     const reading = {
       source,
-      weights: new WeightFiles(path),
+      weights: places,
       opTypes: new Set<string>(),
       renamed: { count: 0 },
     }
@@ -34,7 +41,7 @@ export function readGraphFile(path: string): Graph {
 }
 
 /** The skeleton as bytes of a ModelProto. */
-export function encodeGraph(graph: Graph): Uint8Array {
+export function encodeGraph(graph: Skeleton): Uint8Array {
   return concat([...graph.modelFields, bytesField(MODEL.graph, encodeBody(graph))])
 }
 
@@ -61,8 +68,8 @@ function refuseOtherFiles(source: ByteSource, path: string): void {
   if (/^\s*[{[]\s*"/.test(start)) throw is('a JSON text', 'download the model again')
 }
 
-function readModel(reading: Reading, name: string): Graph {
-  const { source, weights, opTypes } = reading
+function readModel(reading: Reading, name: string): Skeleton {
+  const { source, opTypes } = reading
   const modelFields: Uint8Array[] = []
   let body: GraphBody | undefined
   try {
@@ -77,7 +84,7 @@ function readModel(reading: Reading, name: string): Graph {
   if (body === undefined || body.nodes.length === 0) {
     throw new SpoutError('config', `model graph: ${name} holds no ONNX graph`)
   }
-  return { ...body, modelFields, opTypes, weightsFolder: weights.folder }
+  return { ...body, modelFields, opTypes }
 }
 
 /** What is wrong with the bytes, with the name of the file they are from. */

@@ -35,13 +35,18 @@ export interface GraphBody {
   readonly rest: readonly Uint8Array[]
 }
 
-export interface Graph extends GraphBody {
+export interface Skeleton extends GraphBody {
   /** Every field of ModelProto but the graph. */
   readonly modelFields: readonly Uint8Array[]
   /** Every operator used, in bodies and functions as well. */
   readonly opTypes: ReadonlySet<string>
+}
+
+export interface Graph extends Skeleton {
   /** The folder in which every reference to weights is found. */
   readonly weightsFolder: string
+  /** Absolute paths of the graph's file and of every file with weights of it. */
+  readonly files: readonly string[]
 }
 
 /** Which node makes each value of a body. */

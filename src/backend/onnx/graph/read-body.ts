@@ -6,7 +6,7 @@ import { SpoutError } from '../../../errors.ts'
 import { ATTRIBUTE, ENTRY, EXTERNAL, FUNCTION, GRAPH, NODE, TENSOR } from './fields.ts'
 import type { GraphBody, GraphNode, TensorFacts } from './graph.ts'
 import { readTensorParts } from './tensor-parts.ts'
-import type { Reference, WeightFiles } from './weight-files.ts'
+import type { Reference } from './weight-files.ts'
 import {
   BYTES,
   type ByteSource,
@@ -27,10 +27,17 @@ const INLINE_BYTES = 4096
 /** Bodies inside bodies; real graphs have one or two. */
 const MAX_DEPTH = 16
 
+/** Decides where the weights of a tensor are said to be. */
+export interface WeightPlaces {
+  /** What the graph's own file is called; without it, weights inside the graph stay there. */
+  readonly self?: string | undefined
+  resolve(reference: Reference, tensor: string, facts: TensorFacts): Reference
+}
+
 /** What reading one file needs everywhere. */
 export interface Reading {
   readonly source: ByteSource
-  readonly weights: WeightFiles
+  readonly weights: WeightPlaces
   /** Collects every operator met. */
   readonly opTypes: Set<string>
   /** References that now name another file than in the graph. */
@@ -181,7 +188,7 @@ function readTensor({ source, weights, renamed }: Reading, part: Field, mayLeave
   if (external.location !== undefined) {
     lies = weights.resolve(external, name, facts)
     renamed.count++
-  } else if (raw !== undefined && mayLeave && raw.end - raw.valueStart > INLINE_BYTES) {
+  } else if (weights.self !== undefined && raw && mayLeave && raw.end - raw.valueStart > INLINE_BYTES) {
     const length = String(raw.end - raw.valueStart)
     lies = { location: weights.self, offset: String(raw.valueStart), length }
   } else {

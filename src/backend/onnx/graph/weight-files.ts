@@ -35,6 +35,12 @@ export class WeightFiles {
     this.#linkFolder = dirname(path)
   }
 
+  /** Absolute paths of every file that was referred to, the graph's own first. */
+  get paths(): string[] {
+    const others = [...this.#files.values()].map(({ name }) => name).filter((name) => name !== this.self)
+    return [this.self, ...new Set(others)].map((name) => join(this.folder, name))
+  }
+
   /**
    * The reference in terms of `folder`.
    * @throws SpoutError `config` naming tensor and file when the bytes are not all there, or lie outside the model.

@@ -4,9 +4,10 @@
  * know is an error that names what was expected and what was found.
  */
 import type { ModelConfig } from '../../../model/resolved-model.ts'
-import { BFLOAT16, ELEMENT_BITS, FLOAT16 } from '../graph/fields.ts'
+import { BFLOAT16, FLOAT16 } from '../graph/fields.ts'
 import type { Graph } from '../graph/graph.ts'
 import { NUM_LOGITS_TO_KEEP } from '../graph/keep-last-rows.ts'
+import { weightBytes } from '../graph/weight-bytes.ts'
 import type { ElementType, Session, TensorInfo } from '../runtime/runtime.ts'
 import { contextLength } from './context-length.ts'
 import { readRopeTables } from './rope-table.ts'
@@ -182,12 +183,7 @@ function warningsAbout(graph: Graph, logits: TensorInfo, slots: readonly StateSl
 
 /** More bytes of weights in half precision than in all other types together. */
 function isMostlyHalf(graph: Graph): boolean {
-  let half = 0
-  let other = 0
-  for (const { type, dims } of graph.initializers.values()) {
-    const bits = dims.reduce((a, b) => a * b, ELEMENT_BITS[type] ?? 0)
-    if (type === FLOAT16 || type === BFLOAT16) half += bits
-    else other += bits
-  }
-  return half > other
+  return 2 * weightBytes(graph, HALF) > weightBytes(graph)
 }
+
+const HALF: ReadonlySet<number> = new Set([FLOAT16, BFLOAT16])

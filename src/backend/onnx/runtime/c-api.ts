@@ -35,6 +35,7 @@ const TABLE = {
   CreateSession: [7, 'S (void*, void*, void*, void*)'],
   CreateSessionFromArray: [8, 'S (void*, void*, size_t, void*, void*)'],
   CreateSessionOptions: [10, 'S (void*)'],
+  SetOptimizedModelFilePath: [11, 'S (void*, void*)'],
   DisableMemPattern: [17, 'S (void*)'],
   SetSessionGraphOptimizationLevel: [23, 'S (void*, int)'],
   SetIntraOpNumThreads: [24, 'S (void*, int)'],

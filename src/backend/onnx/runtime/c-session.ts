@@ -1,4 +1,5 @@
 /** Sessions, tensors and bindings over the C API. No output is copied; loading and running leave the main thread free. */
+import { basename } from 'node:path'
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
 import { cString, type NativeFunction, type OrtLibrary, openOrt } from './c-api.ts'
@@ -22,12 +23,15 @@ export function openCApiRuntime(): Runtime {
   const ort = openOrt()
   return {
     name: 'c-api',
+    version: ort.version,
     createSession: (graph, options) => CSession.create(ort, graph, options),
   }
 }
 
 /** Steps of one token that take less are run in place: a hop to another thread costs about 0.1 ms. */
 const IN_PLACE_MS = 40
+/** Weights and their arrangement for the kernels stand side by side for a while. */
+const UNPACKING = 2
 /** How long runs in place may follow each other before the event loop gets a turn: signals, timers, the spinner. */
 const LOOP_PAUSE_MS = 10
 
@@ -110,6 +114,8 @@ class CSession implements Session {
     // The native side reads and writes these while it works: they must not be collected before.
     const memory = { graph, handle: new BigUint64Array(stableMemory(8)) }
     loading.add(memory)
+    const heap = tameHeap()
+    heap.reserve(UNPACKING * (graph.weightBytes ?? 0))
     try {
       configure(ort, sessionOptions, graph, options)
       const { handle } = memory
@@ -120,9 +126,9 @@ class CSession implements Session {
         const length = bytes.byteLength
         await ort.callAsync('CreateSessionFromArray', ort.env, bytes, length, sessionOptions, handle)
       }
-      tameHeap().trim()
       return new CSession(ort, handle[0]!)
     } finally {
+      heap.settle()
       loading.delete(memory)
       ort.fn('ReleaseSessionOptions')(sessionOptions)
     }
@@ -294,10 +300,19 @@ function configure(ort: OrtLibrary, handle: bigint, graph: GraphSource, options:
   ort.call('DisableMemPattern', handle)
   entry('session.intra_op.allow_spinning', options.spinning ? '1' : '0')
   entry('session.set_denormal_as_zero', '1')
-  ort.call('SetSessionGraphOptimizationLevel', handle, OPTIMIZE_ALL)
+  ort.call('SetSessionGraphOptimizationLevel', handle, graph.isOptimized ? OPTIMIZE_NOTHING : OPTIMIZE_ALL)
   entry('session.model_external_initializers_file_folder_path', graph.weightsFolder)
+  if (options.writeOptimizedTo === undefined) return
+  ort.call('SetOptimizedModelFilePath', handle, pathString(options.writeOptimizedTo))
+  entry(
+    'session.optimized_model_external_initializers_file_name',
+    `${basename(options.writeOptimizedTo)}.data`,
+  )
+  entry('session.optimized_model_external_initializers_min_size_in_bytes', '1024')
+  entry('session.save_external_prepacked_constant_initializers', '1')
 }
 
+const OPTIMIZE_NOTHING = 0
 const OPTIMIZE_ALL = 99
 
 /** A path as ONNX Runtime takes it: wide characters on Windows. */

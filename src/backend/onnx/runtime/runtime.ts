@@ -49,6 +49,11 @@ export interface SessionOptions {
   readonly threads: number
   /** False: worker threads sleep between operators instead of spinning. */
   readonly spinning: boolean
+  /**
+   * Where to write the graph as it was optimized; beside it, in a file of the same name and `.data`, its weights, those
+   * that the kernels arrange anew also as they arranged them. Only the C API can.
+   */
+  readonly writeOptimizedTo?: string | undefined
 }
 
 /** A graph in memory; its weights stay in files under `weightsFolder`, mapped by the runtime. */
@@ -57,10 +62,16 @@ export interface GraphSource {
   readonly weightsFolder: string
   /** A file with the same bytes, if there is one. */
   readonly path?: string | undefined
+  /** It was written as `writeOptimizedTo` says: nothing is left to optimize. */
+  readonly isOptimized?: boolean | undefined
+  /** About as much memory as the weights take: made ready at once, it is cheaper. */
+  readonly weightBytes?: number | undefined
 }
 
 export interface Runtime {
   readonly name: 'c-api' | 'node'
+  /** Of ONNX Runtime. */
+  readonly version: string
   createSession(graph: GraphSource, options: SessionOptions): Promise<Session>
 }
 

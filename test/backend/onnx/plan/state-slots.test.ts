@@ -39,6 +39,7 @@ function graphOf(nodes: readonly GraphNode[], initializers: Record<string, Tenso
     modelFields: [],
     opTypes: new Set(),
     weightsFolder: '.',
+    files: [],
   }
 }
 

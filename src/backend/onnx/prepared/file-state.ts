@@ -1,0 +1,57 @@
+/**
+ * How a file was when something was made of it. Size and times tell at once that it is the same; where the times moved
+ * (a copy, a restored backup) the content decides.
+ */
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface FileState {
+  /** Absolute, or below the folder it is kept in. */
+  readonly path: string
+  readonly size: number
+  /** Nanoseconds, too large for a number. */
+  readonly modified: string
+  /** The time of the last change of any kind, which no program can set. */
+  readonly changed: string
+  readonly sha256: string
+}
+
+/** @throws what the file system says. */
+export function fileState(path: string, folder = ''): FileState {
+  const { size, modified, changed } = stampsOf(join(folder, path))
+  return { path, size, modified, changed, sha256: hashOf(join(folder, path)) }
+}
+
+/** True when the file has the content it had. */
+export function isUnchanged(state: FileState, folder = ''): boolean {
+  const path = join(folder, state.path)
+  try {
+    const { size, modified, changed } = stampsOf(path)
+    if (size !== state.size) return false
+    return (modified === state.modified && changed === state.changed) || hashOf(path) === state.sha256
+  } catch {
+    return false
+  }
+}
+
+function stampsOf(path: string): Pick<FileState, 'size' | 'modified' | 'changed'> {
+  const { size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
+  return { size: Number(size), modified: String(mtimeNs), changed: String(ctimeNs) }
+}
+
+const SLICE = 1 << 20
+
+function hashOf(path: string): string {
+  const file = openSync(path, 'r')
+  try {
+    const hash = createHash('sha256')
+    const memory = Buffer.allocUnsafe(SLICE)
+    for (let read = readSync(file, memory); read > 0; read = readSync(file, memory)) {
+      hash.update(memory.subarray(0, read))
+    }
+    return hash.digest('hex')
+  } finally {
+    closeSync(file)
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * A prepared model: the graph as ONNX Runtime optimized it, with its weights as the kernels want them, in a folder of
+ * our cache. It says what it was made of and for which machine; where anything differs it is not there for anybody.
+ *
+ *   prepared/<key>/model.onnx        the optimized graph
+ *                  model.onnx.data   weights, mapped by the runtime
+ *                  manifest.json     this file's subject
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FeedPlan } from '../plan/feed-plan.ts'
+import { type FileState, isUnchanged } from './file-state.ts'
+import { processorMark } from './machine.ts'
+
+/** Counted up whenever what is written, or how a graph is changed before, becomes another. */
+const FORMAT = 1
+
+export const GRAPH_NAME = 'model.onnx'
+export const MANIFEST_NAME = 'manifest.json'
+
+/** What a prepared model is found by. */
+export interface PreparedKey {
+  /** The graph of the model, as a link or the file itself. */
+  readonly onnxPath: string
+  /** Products as exact as the file says. */
+  readonly precise: boolean
+  readonly runtimeVersion: string
+}
+
+/** What the graph's products were changed to, for people. */
+export interface HeadReport {
+  readonly note: string
+  readonly accepted: boolean
+}
+
+export interface Manifest {
+  readonly format: number
+  readonly runtimeVersion: string
+  readonly processor: string
+  readonly precise: boolean
+  /** Absolute paths: the graph, its weights, config.json. */
+  readonly sources: readonly FileState[]
+  /** Below the folder of this file. */
+  readonly files: readonly FileState[]
+  readonly plan: FeedPlan
+  /** Memory that loading takes for a while, in bytes. */
+  readonly weightBytes: number
+  /** What was changed for speed, one line each. */
+  readonly changes: readonly string[]
+}
+
+export interface PreparedModel {
+  readonly folder: string
+  readonly graphPath: string
+  readonly manifest: Manifest
+}
+
+/** Where the prepared model of `key` is kept, if there is one. @throws when the graph is not there. */
+export function preparedFolder(cacheFolder: string, key: PreparedKey): string {
+  const parts = [realpathSync(key.onnxPath), key.precise, key.runtimeVersion, processorMark(), FORMAT]
+  const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)
+  return join(cacheFolder, 'prepared', name)
+}
+
+/** The prepared model of `key`: whole, of these very sources, for this machine; else `undefined`. */
+export function findPrepared(cacheFolder: string, key: PreparedKey): PreparedModel | undefined {
+  try {
+    return readPrepared(preparedFolder(cacheFolder, key), key)
+  } catch {
+    return undefined // Whatever is wrong with it, the model itself is still there.
+  }
+}
+
+/** @throws when a file cannot be read. */
+export function readPrepared(folder: string, key: Omit<PreparedKey, 'onnxPath'>): PreparedModel | undefined {
+  const manifest = parseManifest(readFileSync(join(folder, MANIFEST_NAME), 'utf8'))
+  const isOurs =
+    manifest.format === FORMAT &&
+    manifest.runtimeVersion === key.runtimeVersion &&
+    manifest.processor === processorMark() &&
+    manifest.precise === key.precise
+  if (!isOurs || !isWhole(folder, manifest)) return undefined
+  return { folder, graphPath: join(folder, GRAPH_NAME), manifest }
+}
+
+function isWhole(folder: string, { sources, files }: Manifest): boolean {
+  return (
+    sources.length > 0 &&
+    files.length > 0 &&
+    sources.every((state) => isUnchanged(state)) &&
+    files.every((state) => isUnchanged(state, folder))
+  )
+}
+
+export function makeManifest(facts: Omit<Manifest, 'format' | 'processor'>): Manifest {
+  return { format: FORMAT, processor: processorMark(), ...facts }
+}
+
+/** Numbers that JSON has no word for are written as texts. */
+export function encodeManifest(manifest: Manifest): string {
+  return `${JSON.stringify(manifest, (_, value) => (value === Number.POSITIVE_INFINITY ? INFINITE : value))}\n`
+}
+
+/** @throws SyntaxError when it is no JSON. The content is our own writing, guarded by `sha256` of what it is about. */
+export function parseManifest(text: string): Manifest {
+  return JSON.parse(text, (_, value) => (value === INFINITE ? Number.POSITIVE_INFINITY : value))
+}
+
+const INFINITE = '<infinite>'

@@ -1,0 +1,137 @@
+/** Writes a prepared model into a folder beside its place, which it takes only when it was tried and found good. */
+import { randomUUID } from 'node:crypto'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { SpoutError } from '../../../errors.ts'
+import type { ModelConfig } from '../../../model/resolved-model.ts'
+import { type Graph, readGraphFile } from '../graph/graph-file.ts'
+import { weightBytes } from '../graph/weight-bytes.ts'
+import { openDecoder } from '../open-decoder.ts'
+import { makeFeedPlan } from '../plan/feed-plan.ts'
+import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
+import { alignWeights } from './align-weights.ts'
+import { fileState } from './file-state.ts'
+import {
+  encodeManifest,
+  GRAPH_NAME,
+  MANIFEST_NAME,
+  makeManifest,
+  type PreparedKey,
+  type PreparedModel,
+  preparedFolder,
+  readPrepared,
+} from './prepared-model.ts'
+
+export interface WriteOptions {
+  readonly runtime: Runtime
+  readonly cacheFolder: string
+  readonly key: PreparedKey
+  readonly config: ModelConfig
+  /** Files beside the graph that the plan depends on. */
+  readonly configFiles: readonly string[]
+  readonly session: SessionOptions
+  /** What is changed in the graph before it is optimized, and a line about each change. */
+  readonly change: (graph: Graph) => { readonly graph: Graph; readonly changes: readonly string[] }
+}
+
+/** A prepared model that is not in its place yet. */
+export interface WrittenModel {
+  readonly prepared: PreparedModel
+  /** Puts it in its place, in that of an older one if there is one. @throws SpoutError `cache`. */
+  accept(): void
+  /** Removes it, if it was not accepted. */
+  discard(): void
+}
+
+/**
+ * @throws SpoutError `config` for a graph that cannot be prepared, `cache` when the files cannot be written.
+ */
+export async function writePrepared(options: WriteOptions): Promise<WrittenModel> {
+  const { cacheFolder, key } = options
+  const place = preparedFolder(cacheFolder, key)
+  const staging = `${place}.${process.pid}.${randomUUID().slice(0, 8)}`
+  const discard = (): void => rmSync(staging, { recursive: true, force: true })
+  try {
+    cacheWrite(() => mkdirSync(staging, { recursive: true, mode: 0o700 }))
+    await writeFiles(staging, options)
+    const prepared = readPrepared(staging, key)
+    if (prepared === undefined) throw new SpoutError('cache', 'prepared model: not what was written')
+    return { prepared, accept: () => cacheWrite(() => moveTo(staging, place)), discard }
+  } catch (error) {
+    discard()
+    throw error
+  }
+}
+
+async function writeFiles(folder: string, options: WriteOptions): Promise<void> {
+  const { runtime, key, config, configFiles, session, change } = options
+  const original = readGraphFile(key.onnxPath)
+  if (!original.inputs.includes('input_ids')) {
+    throw new SpoutError('config', 'models prepare: a model in two parts is used as it is')
+  }
+  const { graph, changes } = change(original)
+  const writeOptimizedTo = join(folder, GRAPH_NAME)
+  const opened = await openDecoder(runtime, graph, key.onnxPath, { ...session, writeOptimizedTo })
+  const plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
+  await opened.session.dispose()
+  const names = cacheWrite(() => readdirSync(folder))
+  if (!names.includes(GRAPH_NAME)) throw new SpoutError('cache', 'prepared model: the runtime wrote none')
+  const manifest = cacheWrite(() => {
+    alignWeights(writeOptimizedTo)
+    for (const name of names) flush(join(folder, name))
+    return makeManifest({
+      runtimeVersion: key.runtimeVersion,
+      precise: key.precise,
+      sources: [...original.files, ...configFiles].map((path) => fileState(path)),
+      files: names.map((name) => fileState(name, folder)),
+      plan,
+      weightBytes: weightBytes(graph),
+      changes,
+    })
+  })
+  cacheWrite(() => writeFileSync(join(folder, MANIFEST_NAME), encodeManifest(manifest), { flush: true }))
+}
+
+/** To the disk: after a crash there is the whole file, or none. */
+function flush(path: string): void {
+  const file = openSync(path, 'r+')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Who has the old one open keeps it: its files stay until they are closed. */
+function moveTo(staging: string, place: string): void {
+  mkdirSync(dirname(place), { recursive: true })
+  const old = `${staging}.old`
+  try {
+    renameSync(place, old)
+  } catch {
+    // There was none.
+  }
+  renameSync(staging, place)
+  rmSync(old, { recursive: true, force: true })
+}
+
+function cacheWrite<T>(act: () => T): T {
+  try {
+    return act()
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new SpoutError('cache', `prepared model: cannot be written: ${code ?? cause}`, {
+      hint: 'SPOUT_CACHE_DIR names another folder; --no-prepare goes without',
+      cause,
+    })
+  }
+}
