@@ -16,6 +16,7 @@ export type { Graph, GraphNode } from './graph.ts'
 
 /** @throws SpoutError `config` when the file is no ONNX graph or its weights are not there; `not-found` without one. */
 export function readGraphFile(path: string): Graph {
+  regularFileSize(path)
   const weights = new WeightFiles(path)
   const graph = readSkeleton(path, weights)
   return { ...graph, weightsFolder: weights.folder, files: weights.paths }
