@@ -1,0 +1,109 @@
+/** The model of a BPE tokenizer.json, checked and turned into tables. */
+import { type BpeShape, type BpeTables, writeUnits } from './bpe-tables.ts'
+import { collectMerges, type MergeArrays } from './merge-list.ts'
+import { type NumberArray, Numbers } from './numbers.ts'
+import { roomFor, type SymbolArrays, SymbolTable } from './symbol-table.ts'
+import { invalid, type ModelJson, textField } from './tokenizer-json.ts'
+import { idOf } from './vocabulary.ts'
+
+/** How a word becomes symbols, before they are merged. */
+export interface BpeRules {
+  /** Stands before every character of a word but the first. */
+  readonly prefix: string
+  /** Stands after the last character. */
+  readonly suffix: string
+  /** The token of a character that is in no token. */
+  readonly unknown: string | undefined
+  /** Of unknown characters in a row only the first becomes the unknown token. */
+  readonly fuseUnknown: boolean
+  /** A character that is in no token becomes its bytes, written `<0x41>`. */
+  readonly byteFallback: boolean
+  /** A word that is a token becomes that token, whether merges lead to it or not. */
+  readonly wholeWords: boolean
+  /** No merge joins another character with a ▁ behind it: a word may be cut there without changing a thing. */
+  readonly cutsAtMarker: boolean
+}
+
+export interface BpeModel {
+  readonly type: 'BPE'
+  readonly rules: BpeRules
+  readonly shape: BpeShape
+  readonly tables: BpeTables
+}
+
+/** The rows of `BpeTables` as they were made. */
+export interface BpeArrays extends SymbolArrays, MergeArrays {
+  readonly extraIds: Int32Array
+}
+
+/** A model and its tables in memory. */
+export interface MadeBpe {
+  readonly model: BpeModel
+  readonly arrays: BpeArrays
+}
+
+/** @throws SpoutError `config`, `tokenizer.json: model.<field> …`. */
+export function createBpeModel(model: ModelJson): MadeBpe {
+  const { raw, vocab } = model
+  const prefix = textField(raw, 'model.continuing_subword_prefix', '')
+  const suffix = textField(raw, 'model.end_of_word_suffix', '')
+  const unknown = unknownToken(raw.unk_token, vocab)
+  const symbols = collectTokens(model)
+  const merges = collectMerges(raw.merges, { symbols, cut: prefix.length })
+  const wholeWords = raw.ignore_merges === true
+  const isPlain = prefix === '' && suffix === '' && !wholeWords && !unknown?.endsWith('▁')
+  const rules: BpeRules = {
+    prefix,
+    suffix,
+    unknown,
+    fuseUnknown: raw.fuse_unk === true,
+    byteFallback: raw.byte_fallback === true,
+    wholeWords,
+    cutsAtMarker: isPlain && idOf(vocab, '▁') !== undefined && !merges.joinAtMarker,
+  }
+  const shape = { size: model.tokens.length, seed: symbols.seed }
+  const arrays = { ...symbols.finish(), ...merges.arrays, extraIds: extraIds(model, symbols.count) }
+  return { model: { type: 'BPE', rules, shape, tables: tablesOf<NumberArray>(arrays, Numbers.of) }, arrays }
+}
+
+/** The tables, each row made from what stands under its name. */
+export function tablesOf<T>(
+  rows: Readonly<Record<keyof BpeTables, T>>,
+  make: (row: T) => Numbers,
+): BpeTables {
+  return Object.fromEntries(Object.entries(rows).map(([name, row]) => [name, make(row)])) as Record<
+    keyof BpeTables,
+    Numbers
+  >
+}
+
+/** Of the symbols that are no ids. */
+function extraIds({ tokens, displaced, vocab }: ModelJson, symbols: number): Int32Array {
+  const ids = new Int32Array(symbols - tokens.length).fill(-1)
+  displaced.forEach((token, i) => {
+    ids[i] = vocab[token]!
+  })
+  return ids
+}
+
+function unknownToken(value: unknown, vocab: ModelJson['vocab']): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string' || idOf(vocab, value) === undefined)
+    throw invalid('model.unk_token', 'is not in the vocabulary')
+  return value
+}
+
+function collectTokens({ tokens, displaced }: ModelJson): SymbolTable {
+  const symbols = new SymbolTable(Math.trunc(Math.random() * 2 ** 31), tokens.length + displaced.length)
+  let units = new Uint16Array(64)
+  const add = (token: string) => {
+    units = roomFor(units, token.length)
+    symbols.add(units, 0, writeUnits(token, units, 0))
+  }
+  for (const token of tokens) {
+    if (token === undefined) symbols.addHole()
+    else add(token)
+  }
+  displaced.forEach(add)
+  return symbols
+}
