@@ -92,8 +92,9 @@ export function makeFindMerge({ rows, pairs }: MergeRows): FindMerge {
 export function textOfSymbol({ starts, units }: SymbolRows, symbol: number): string | undefined {
   const start = starts.at(symbol)
   if (start < 0) return undefined
-  const length = placeOf(starts.at(symbol + 1)) - start
-  return textOfUnits(Uint16Array.from({ length }, (_, i) => units.at(start + i)))
+  const buffer = new Uint16Array(placeOf(starts.at(symbol + 1)) - start)
+  for (let i = 0; i < buffer.length; i++) buffer[i] = units.at(start + i)
+  return textOfUnits(buffer)
 }
 
 /** The id of a symbol; `undefined` when it is not in the vocabulary. */
