@@ -42,13 +42,16 @@ export interface MadeBpe {
   readonly arrays: BpeArrays
 }
 
-/** @throws SpoutError `config`, `tokenizer.json: model.<field> …`. */
-export function createBpeModel(model: ModelJson): MadeBpe {
+/**
+ * @param seed of the hashes: the same file and seed make the same arrays.
+ * @throws SpoutError `config`, `tokenizer.json: model.<field> …`.
+ */
+export function createBpeModel(model: ModelJson, seed = randomSeed()): MadeBpe {
   const { raw, vocab } = model
   const prefix = textField(raw, 'model.continuing_subword_prefix', '')
   const suffix = textField(raw, 'model.end_of_word_suffix', '')
   const unknown = unknownToken(raw.unk_token, vocab)
-  const symbols = collectTokens(model)
+  const symbols = collectTokens(model, seed)
   const merges = collectMerges(raw.merges, { symbols, cut: prefix.length })
   const wholeWords = raw.ignore_merges === true
   const isPlain = prefix === '' && suffix === '' && !wholeWords && !unknown?.endsWith('▁')
@@ -61,7 +64,7 @@ export function createBpeModel(model: ModelJson): MadeBpe {
     wholeWords,
     cutsAtMarker: isPlain && idOf(vocab, '▁') !== undefined && !merges.joinAtMarker,
   }
-  const shape = { size: model.tokens.length, seed: symbols.seed }
+  const shape = { size: model.tokens.length, seed }
   const arrays = { ...symbols.finish(), ...merges.arrays, extraIds: extraIds(model, symbols.count) }
   return { model: { type: 'BPE', rules, shape, tables: tablesOf<NumberArray>(arrays, Numbers.of) }, arrays }
 }
@@ -69,12 +72,22 @@ export function createBpeModel(model: ModelJson): MadeBpe {
 /** The tables, each row made from what stands under its name. */
 export function tablesOf<T>(
   rows: Readonly<Record<keyof BpeTables, T>>,
-  make: (row: T) => Numbers,
+  make: (row: T, name: keyof BpeTables) => Numbers,
 ): BpeTables {
-  return Object.fromEntries(Object.entries(rows).map(([name, row]) => [name, make(row)])) as Record<
-    keyof BpeTables,
-    Numbers
-  >
+  const { units, starts, slots, extraIds, rows: mergeRows, pairs, into } = rows
+  return {
+    units: make(units, 'units'),
+    starts: make(starts, 'starts'),
+    slots: make(slots, 'slots'),
+    extraIds: make(extraIds, 'extraIds'),
+    rows: make(mergeRows, 'rows'),
+    pairs: make(pairs, 'pairs'),
+    into: make(into, 'into'),
+  }
+}
+
+function randomSeed(): number {
+  return Math.trunc(Math.random() * 2 ** 31)
 }
 
 /** Of the symbols that are no ids. */
@@ -93,8 +106,8 @@ function unknownToken(value: unknown, vocab: ModelJson['vocab']): string | undef
   return value
 }
 
-function collectTokens({ tokens, displaced }: ModelJson): SymbolTable {
-  const symbols = new SymbolTable(Math.trunc(Math.random() * 2 ** 31), tokens.length + displaced.length)
+function collectTokens({ tokens, displaced }: ModelJson, seed: number): SymbolTable {
+  const symbols = new SymbolTable(seed, tokens.length + displaced.length)
   let units = new Uint16Array(64)
   const add = (token: string) => {
     units = roomFor(units, token.length)

@@ -1,12 +1,13 @@
 /**
  * A tokenizer from the file that an earlier run prepared, in milliseconds; else from tokenizer.json, with a way to prepare it.
- * Of a prepared file nothing is believed: it counts only while its checksum is right and tokenizer.json is what it was made
+ * Of a prepared file nothing is believed: it counts only while its checksums are right and tokenizer.json is what it was made
  * of. What cannot be used is as good as not there.
  */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { SpoutError } from '../errors.ts'
 import { writeWhole } from '../own-cache.ts'
-import type { BpeArrays } from './bpe-model.ts'
+import { type BpeArrays, createBpeModel } from './bpe-model.ts'
 import { hashUnits, unitsOf } from './bpe-tables.ts'
 import { assembleTokenizer } from './create-tokenizer.ts'
 import {
@@ -37,8 +38,8 @@ export interface LoadedTokenizer {
   readonly tokenizer: Tokenizer
   /** It came from a prepared file: nothing large was read, and little garbage is left. */
   readonly wasPrepared: boolean
-  /** Prepares it for the next run: to be called when nobody waits. Never throws. `undefined` where nothing is to be done. */
-  readonly prepare: (() => void) | undefined
+  /** Prepares it for the next run, if that is still to be done: to be called when nobody waits. Never throws. */
+  readonly prepare: () => void
 }
 
 /** A smaller tokenizer.json is read as quickly as what could be made of it, in bytes. */
@@ -51,10 +52,9 @@ export async function loadPreparedTokenizer(
 ): Promise<LoadedTokenizer> {
   const stamp = cacheFolder === undefined ? undefined : orNothing(() => stampOf(folder))
   if (cacheFolder === undefined || stamp === undefined)
-    return { tokenizer: await loadTokenizer(folder, { note }), wasPrepared: false, prepare: undefined }
-  const path = preparedPath(cacheFolder, stamp)
-  const place: Place = { folder, path, stamp, note }
-  return (await loadFrom(place)) ?? (await loadAnew(place))
+    return { tokenizer: await loadTokenizer(folder, { note }), wasPrepared: false, prepare: () => undefined }
+  const place = { folder, path: preparedPath(cacheFolder, stamp), stamp, note }
+  return (await loadFromFile(place)) ?? (await loadAnew(place))
 }
 
 interface Place {
@@ -72,15 +72,22 @@ function preparedPath(cacheFolder: string, { path }: Stamp): string {
   return join(cacheFolder, 'tokenizers', `${first!.toString(36)}-${second!.toString(36)}.bin`)
 }
 
-async function loadFrom(place: Place): Promise<LoadedTokenizer | undefined> {
-  const file = orNothing(() => openPreparedFile(place.path))
+async function loadFromFile(place: Place): Promise<LoadedTokenizer | undefined> {
+  let restored: BpeArrays | undefined
+  const restore = (facts: PreparedFacts) => {
+    restored = arraysAgain(facts, place)
+    return restored
+  }
+  const file = orNothing(() => openPreparedFile(place.path, restore))
   const state = file === undefined ? 'stale' : await compare(file.facts.source, place)
   if (file === undefined || state === 'stale') return undefined
   const { steps, rules, shape, leftOut } = file.facts
-  const model = { type: 'BPE', rules, shape, tables: file.tables } as const
-  const tokenizer = assembleTokenizer({ steps, model })
+  const tokenizer = assembleTokenizer({ steps, model: { type: 'BPE', rules, shape, tables: file.tables } })
   noteLeftOut(leftOut, place.note)
-  const prepare = state === 'same' ? undefined : () => renew(file, place)
+  const prepare = () => {
+    if (restored !== undefined) store(place.path, file.facts, layOut(restored))
+    else if (state === 'touched') renew(file, place)
+  }
   return { tokenizer, wasPrepared: true, prepare }
 }
 
@@ -91,13 +98,27 @@ async function compare(source: Source, { folder, stamp }: Place): Promise<'same'
   return (await sha256Of(await readTokenizerJson(folder))) === source.sha256 ? 'touched' : 'stale'
 }
 
+/** What a damaged file was made of. @throws SpoutError `failed` when that has changed meanwhile. */
+function arraysAgain({ shape }: PreparedFacts, { folder, stamp }: Place): BpeArrays {
+  const bytes = orNothing(() => readFileSync(stamp.path))
+  if (bytes === undefined || orNothing(() => stampOf(folder))?.mark !== stamp.mark)
+    throw new SpoutError(
+      'failed',
+      'tokenizer: its prepared file is damaged, and tokenizer.json has changed',
+      {
+        hint: 'run it again',
+      },
+    )
+  return createBpeModel(parseTokenizerJson(bytes.toString()).model, shape.seed).arrays
+}
+
 async function loadAnew({ folder, path, stamp, note }: Place): Promise<LoadedTokenizer> {
   const bytes = await readTokenizerJson(folder)
   const json = parseTokenizerJson(bytes.toString())
   const { tokenizer, bpe } = makeTokenizer(json)
   noteLeftOut(json.leftOut, note)
   if (bpe === undefined || bytes.length < WORTHWHILE)
-    return { tokenizer, wasPrepared: false, prepare: undefined }
+    return { tokenizer, wasPrepared: false, prepare: () => undefined }
   const { steps, leftOut } = json
   const { rules, shape } = bpe.model
   const facts = { source: { ...stamp, sha256: await sha256Of(bytes) }, steps, leftOut, rules, shape }
@@ -106,19 +127,20 @@ async function loadAnew({ folder, path, stamp, note }: Place): Promise<LoadedTok
 
 /** Apart from where it is used: nothing of tokenizer.json is held until then but what is written. */
 function makePrepare(path: string, facts: PreparedFacts, arrays: BpeArrays): () => void {
-  return () => store(path, facts, () => layOut(arrays))
+  return () => store(path, facts, layOut(arrays))
 }
 
 /** The same content with the mark of now. */
 function renew({ facts, readBody }: OpenedFile, { path, stamp }: Place): void {
-  store(path, { ...facts, source: { ...facts.source, ...stamp } }, readBody)
+  const body = orNothing(readBody)
+  if (body !== undefined) store(path, { ...facts, source: { ...facts.source, ...stamp } }, body)
 }
 
 /** A cache that cannot be written is no error. */
-function store(path: string, facts: PreparedFacts, body: () => Body): void {
+function store(path: string, facts: PreparedFacts, body: Body): void {
   orNothing(() => {
     mkdirSync(dirname(path), { recursive: true })
-    writeWhole(path, composeFile(facts, body()), { flush: false })
+    writeWhole(path, composeFile(facts, body), { flush: false })
   })
 }
 

@@ -1,11 +1,10 @@
 /**
- * A prepared tokenizer as a file: six words, a header as JSON, and the rows of its tables in the byte order of the machine.
- * The rows are checked as a whole when the file is opened, and read by pages when they are used: a prompt of some lines needs
+ * A prepared tokenizer as a file: five words, a header as JSON, a checksum for each page, and the pages with the rows of the
+ * tables, in the byte order of the machine. A page is read, and checked, when it is first used: a prompt of some lines needs
  * a few hundred kilobytes of several million.
  */
 import { type BpeArrays, type BpeModel, tablesOf } from './bpe-model.ts'
 import type { BpeTables } from './bpe-tables.ts'
-import { checksum } from './checksum.ts'
 import { type NumberArray, Numbers } from './numbers.ts'
 import { openReader, type Reader } from './reader.ts'
 import type { Source } from './source-file.ts'
@@ -18,16 +17,21 @@ export interface PreparedFacts extends Pick<BpeModel, 'rules' | 'shape'> {
   readonly leftOut: readonly string[]
 }
 
-export interface Body {
-  readonly rows: Readonly<Record<keyof BpeTables, Row>>
-  readonly bytes: Uint8Array
-}
+type RowName = keyof BpeTables
 
-/** Where a row lies in the body: in bytes, and how many numbers it has. */
+/** Where a row begins, and how many numbers of how many bytes it has. */
 interface Row {
-  readonly at: number
+  readonly page: number
   readonly length: number
   readonly width: 2 | 4
+}
+
+/** The rows one behind the other, each from the beginning of a page. */
+export interface Body {
+  readonly rows: Readonly<Record<RowName, Row>>
+  readonly bytes: Uint8Array
+  /** Of each page. */
+  readonly sums: Int32Array
 }
 
 export interface OpenedFile {
@@ -41,86 +45,116 @@ export interface OpenedFile {
 const MAGIC = 0x53504f54
 /** Changes with the format, and with what tokenizer.json is checked for. */
 const VERSION = 1
-const PRELUDE = 24
-const PAGE_BYTES = 4096
-const CHUNK_BYTES = 65_536
+const PRELUDE = 20
+const PAGE = 4096
 
-/** The rows one behind the other, each from a multiple of a page. */
 export function layOut(arrays: BpeArrays): Body {
-  let at = 0
+  let page = 0
   const entries = Object.entries(arrays).map(([name, array]: [string, NumberArray]) => {
-    const row = { at, length: array.length, width: array.BYTES_PER_ELEMENT }
-    at = upToPage(at + array.byteLength)
+    const row = { page, length: array.length, width: array.BYTES_PER_ELEMENT }
+    page += pagesOf(array.byteLength)
     return { name, row, array }
   })
-  const bytes = new Uint8Array(at)
+  const bytes = new Uint8Array(page * PAGE)
   for (const { row, array } of entries)
-    bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), row.at)
-  return { rows: Object.fromEntries(entries.map(({ name, row }) => [name, row])) as Body['rows'], bytes }
+    bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), row.page * PAGE)
+  const sums = Int32Array.from({ length: page }, (_, i) =>
+    checksum(new Int32Array(bytes.buffer, i * PAGE, PAGE / 4), i),
+  )
+  return {
+    rows: Object.fromEntries(entries.map(({ name, row }) => [name, row])) as Body['rows'],
+    bytes,
+    sums,
+  }
 }
 
-export function composeFile(facts: PreparedFacts, { rows, bytes }: Body): Uint8Array {
+function pagesOf(bytes: number): number {
+  return Math.ceil(bytes / PAGE)
+}
+
+export function composeFile(facts: PreparedFacts, { rows, bytes, sums }: Body): Uint8Array {
   const json = Buffer.from(JSON.stringify({ ...facts, rows }))
-  const start = upToPage(PRELUDE + json.length)
+  const start = PAGE * pagesOf(PRELUDE + json.length + 3 + sums.byteLength)
   const file = new Uint8Array(start + bytes.length)
-  const header = file.subarray(PRELUDE, start).fill(0x20)
-  header.set(json)
+  const header = new Int32Array(file.buffer, PRELUDE, (start - PRELUDE) / 4)
+  file.fill(0x20, PRELUDE, start).set(json, PRELUDE)
+  header.set(sums, header.length - sums.length)
   file.set(bytes, start)
-  const words = [MAGIC, VERSION, header.length, checksum(header), bytes.length, checksum(bytes)]
-  new Uint32Array(file.buffer, 0, words.length).set(words)
+  new Int32Array(file.buffer, 0, PRELUDE / 4).set([
+    MAGIC,
+    VERSION,
+    start,
+    sums.length,
+    checksum(header, sums.length),
+  ])
   return file
 }
 
-function upToPage(bytes: number): number {
-  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES
-}
-
 /**
+ * Opens a file and reads all but the pages.
+ * @param restore makes the arrays once more that the file was made of: asked when a page turns out to be damaged.
  * @returns `undefined` for a file that is damaged, cut short, or of another version or kind of machine.
  * @throws what the file system says.
  */
-export function openPreparedFile(path: string): OpenedFile | undefined {
+export function openPreparedFile(path: string, restore: Restore): OpenedFile | undefined {
   const reader = openReader(path)
-  const prelude = new Uint32Array(PRELUDE / 4)
+  const prelude = new Int32Array(PRELUDE / 4)
   reader.read(prelude, 0)
-  const [magic, version, headerBytes, headerSum, bodyBytes, bodySum] = prelude
-  const start = PRELUDE + headerBytes!
-  if (magic !== MAGIC || version !== VERSION || start + bodyBytes! !== reader.size) return undefined
-  const header = new Uint8Array(headerBytes!)
+  const [magic, version, start, pages, sum] = prelude as unknown as [number, number, number, number, number]
+  if (magic !== MAGIC || version !== VERSION || start + pages * PAGE !== reader.size) return undefined
+  const header = new Int32Array((start - PRELUDE) / 4)
   reader.read(header, PRELUDE)
-  if (checksum(header) !== headerSum || checksumFrom(reader, start) !== bodySum) return undefined
-  const { rows, ...facts } = JSON.parse(new TextDecoder().decode(header)) as PreparedFacts &
-    Pick<Body, 'rows'>
+  if (checksum(header, pages) !== sum) return undefined
+  const sums = header.subarray(header.length - pages)
+  const json = new TextDecoder().decode(header.subarray(0, header.length - pages))
+  const { rows, ...facts } = JSON.parse(json) as PreparedFacts & Pick<Body, 'rows'>
   return {
     facts,
-    tables: tablesOf(rows, (row) => pagedRow(reader, start, row)),
+    tables: openRows({ reader, start, sums, rows, restore: () => restore(facts) }),
     readBody() {
-      const bytes = new Uint8Array(bodyBytes!)
+      const bytes = new Uint8Array(pages * PAGE)
       reader.read(bytes, start)
-      return { rows, bytes }
+      return { rows, bytes, sums }
     },
   }
 }
 
-/** Through memory that is used again and again: fresh memory costs more than reading. */
-function checksumFrom(reader: Reader, start: number): number {
-  const chunk = new Uint8Array(CHUNK_BYTES)
-  let sum = 0
-  for (let at = start; at < reader.size; at += CHUNK_BYTES) {
-    const part = chunk.subarray(0, Math.min(CHUNK_BYTES, reader.size - at))
-    reader.read(part, at)
-    sum = checksum(part, sum)
-  }
-  return sum
+export type Restore = (facts: PreparedFacts) => BpeArrays
+
+interface Pages extends Pick<Body, 'rows' | 'sums'> {
+  readonly reader: Reader
+  /** Where the first page lies, in bytes. */
+  readonly start: number
+  readonly restore: () => BpeArrays
 }
 
-function pagedRow(reader: Reader, start: number, { at, length, width }: Row): Numbers {
-  const shift = width === 2 ? 11 : 10
-  const size = 1 << shift
-  return Numbers.paged(length, shift, (page) => {
-    const count = Math.min(size, length - page * size)
-    const array = width === 2 ? new Uint16Array(count) : new Int32Array(count)
-    reader.read(array, start + at + page * PAGE_BYTES)
-    return array
-  })
+function openRows({ reader, start, sums, rows, restore }: Pages): BpeTables {
+  let restored: BpeArrays | undefined
+  const readPage = (page: number): Int32Array | undefined => {
+    const words = new Int32Array(PAGE / 4)
+    const isWhole = reader.tryRead(words, start + page * PAGE) && checksum(words, page) === sums[page]
+    return isWhole ? words : undefined
+  }
+  return tablesOf(rows, ({ page: first, length, width }, name) =>
+    Numbers.paged(length, Math.log2(PAGE / width), (page) => {
+      const words = restored === undefined ? readPage(first + page) : undefined
+      if (words !== undefined) return width === 2 ? new Uint16Array(words.buffer) : words
+      restored ??= restore()
+      const count = PAGE / width
+      return restored[name].subarray(page * count, (page + 1) * count)
+    }),
+  )
+}
+
+/**
+ * A word that differs makes another sum, always: each step can be undone. Several do with 2⁻³².
+ * @param seed so that equal pages at different places have different sums.
+ */
+function checksum(words: Int32Array, seed: number): number {
+  let sum = Math.imul(seed + 1, 0x9e3779b1)
+  for (let i = 0; i < words.length; i++) {
+    sum = Math.imul(sum ^ words[i]!, 0x9e3779b1)
+    sum ^= sum >>> 15
+  }
+  return sum
 }

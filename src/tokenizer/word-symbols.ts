@@ -23,8 +23,8 @@ export class WordSymbols {
   readonly #byteLevel: boolean
   readonly #isPlain: boolean
   readonly #unknown: number
-  /** Of each byte, as byte fallback writes it; empty without it. */
-  readonly #byteSymbols: readonly number[]
+  /** Of each byte, as byte fallback writes it, once some character needed it. */
+  #byteSymbols: readonly number[] | undefined
   /** Symbol + 2 of a character that is one code unit; 0 where nobody has looked. Memory that is not touched is not there. */
   readonly #known = new Int32Array(0x10000)
   #units = new Uint16Array(64)
@@ -36,9 +36,6 @@ export class WordSymbols {
     this.#byteLevel = byteLevel
     this.#isPlain = rules.prefix === '' && rules.suffix === ''
     this.#unknown = rules.unknown === undefined ? -1 : this.#find(rules.unknown)
-    this.#byteSymbols = Array.from({ length: rules.byteFallback ? 256 : 0 }, (_, byte) =>
-      this.#find(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`),
-    )
   }
 
   read(word: string): void {
@@ -95,9 +92,10 @@ export class WordSymbols {
 
   /** All bytes of a character, or none. */
   #pushBytes(at: number, end: number): boolean {
-    if (this.#byteSymbols.length === 0) return false
+    if (!this.#rules.byteFallback) return false
+    this.#byteSymbols ??= Array.from({ length: 256 }, (_, byte) => this.#find(byteToken(byte)))
     const bytes = utf8.encode(this.#written(at, end))
-    if (!bytes.every((byte) => this.#byteSymbols[byte] !== -1)) return false
+    for (const byte of bytes) if (this.#byteSymbols[byte] === -1) return false
     for (const byte of bytes) this.#push(this.#byteSymbols[byte]!)
     return true
   }
@@ -110,4 +108,8 @@ export class WordSymbols {
   #find(text: string): number {
     return this.#findToken(unitsOf(text), 0, text.length)
   }
+}
+
+function byteToken(byte: number): string {
+  return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`
 }
