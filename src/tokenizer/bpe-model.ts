@@ -1,8 +1,8 @@
 /** The model of a BPE tokenizer.json, checked and turned into tables. */
-import { type BpeShape, type BpeTables, writeUnits } from './bpe-tables.ts'
+import type { BpeShape, BpeTables } from './bpe-tables.ts'
 import { collectMerges, type MergeArrays } from './merge-list.ts'
 import { type NumberArray, Numbers } from './numbers.ts'
-import { roomFor, type SymbolArrays, SymbolTable } from './symbol-table.ts'
+import { type SymbolArrays, Symbols } from './symbols.ts'
 import { invalid, type ModelJson, textField } from './tokenizer-json.ts'
 import { idOf } from './vocabulary.ts'
 
@@ -32,9 +32,7 @@ export interface BpeModel {
 }
 
 /** The rows of `BpeTables` as they were made. */
-export interface BpeArrays extends SymbolArrays, MergeArrays {
-  readonly extraIds: Int32Array
-}
+export interface BpeArrays extends SymbolArrays, MergeArrays {}
 
 /** A model and its tables in memory. */
 export interface MadeBpe {
@@ -51,8 +49,8 @@ export function createBpeModel(model: ModelJson, seed = randomSeed()): MadeBpe {
   const prefix = textField(raw, 'model.continuing_subword_prefix', '')
   const suffix = textField(raw, 'model.end_of_word_suffix', '')
   const unknown = unknownToken(raw.unk_token, vocab)
-  const symbols = collectTokens(model, seed)
-  const merges = collectMerges(raw.merges, { symbols, cut: prefix.length })
+  const symbols = new Symbols(model)
+  const merges = collectMerges(raw.merges, symbols, prefix)
   const wholeWords = raw.ignore_merges === true
   const isPlain = prefix === '' && suffix === '' && !wholeWords && !unknown?.endsWith('▁')
   const rules: BpeRules = {
@@ -65,7 +63,7 @@ export function createBpeModel(model: ModelJson, seed = randomSeed()): MadeBpe {
     cutsAtMarker: isPlain && idOf(vocab, '▁') !== undefined && !merges.joinAtMarker,
   }
   const shape = { size: model.tokens.length, seed }
-  const arrays = { ...symbols.finish(), ...merges.arrays, extraIds: extraIds(model, symbols.count) }
+  const arrays = { ...symbols.finish(seed), ...merges.arrays }
   return { model: { type: 'BPE', rules, shape, tables: tablesOf<NumberArray>(arrays, Numbers.of) }, arrays }
 }
 
@@ -90,33 +88,9 @@ function randomSeed(): number {
   return Math.trunc(Math.random() * 2 ** 31)
 }
 
-/** Of the symbols that are no ids. */
-function extraIds({ tokens, displaced, vocab }: ModelJson, symbols: number): Int32Array {
-  const ids = new Int32Array(symbols - tokens.length).fill(-1)
-  displaced.forEach((token, i) => {
-    ids[i] = vocab[token]!
-  })
-  return ids
-}
-
 function unknownToken(value: unknown, vocab: ModelJson['vocab']): string | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value !== 'string' || idOf(vocab, value) === undefined)
     throw invalid('model.unk_token', 'is not in the vocabulary')
   return value
-}
-
-function collectTokens({ tokens, displaced }: ModelJson, seed: number): SymbolTable {
-  const symbols = new SymbolTable(seed, tokens.length + displaced.length)
-  let units = new Uint16Array(64)
-  const add = (token: string) => {
-    units = roomFor(units, token.length)
-    symbols.add(units, 0, writeUnits(token, units, 0))
-  }
-  for (const token of tokens) {
-    if (token === undefined) symbols.addHole()
-    else add(token)
-  }
-  displaced.forEach(add)
-  return symbols
 }

@@ -141,3 +141,11 @@ export function unitsOf(text: string): Uint16Array {
   writeUnits(text, units, 0)
   return units
 }
+
+/** The same array, or a larger one with the same beginning. */
+export function roomFor<T extends Uint16Array | Int32Array>(array: T, length: number): T {
+  if (length <= array.length) return array
+  const larger = new (array.constructor as new (length: number) => T)(Math.max(length, 2 * array.length))
+  larger.set(array)
+  return larger
+}

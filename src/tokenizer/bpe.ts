@@ -17,12 +17,14 @@ export function createBpe({ rules, shape, tables }: BpeModel, byteLevel: boolean
   const bpe: Bpe = { ...shape, ...tables }
   const word = new WordSymbols({ rules, findToken: makeFindToken(bpe), byteLevel })
   const mergeSymbols = makeMergeSymbols(makeFindMerge(tables), tables.into)
-  const cache = new Map<string, Int32Array>()
+  const cache = new Map<string, readonly number[]>()
 
-  function encode(text: string): Int32Array {
+  function encode(text: string): number[] {
     word.read(text)
     const count = mergeSymbols(word.symbols, word.count)
-    return word.symbols.slice(0, count).map(knownId)
+    const ids: number[] = []
+    for (let i = 0; i < count; i++) ids.push(knownId(word.symbols[i]!))
+    return ids
   }
 
   function knownId(symbol: number): number {

@@ -1,6 +1,5 @@
 /** The merges of a BPE model while they are collected. */
-import { writeUnits } from './bpe-tables.ts'
-import { roomFor, type SymbolTable } from './symbol-table.ts'
+import type { Symbols } from './symbols.ts'
 import { invalid } from './tokenizer-json.ts'
 
 /** The rows of `MergeRows` as they were made. */
@@ -16,26 +15,28 @@ export interface Merges {
   readonly joinAtMarker: boolean
 }
 
-const MARKER = 0x2581
-
 /**
  * Files list merges as "left right", newer ones as [left, right]. What they name beside the vocabulary becomes a symbol too.
+ * @param prefix what the right part of a pair loses.
  * @throws SpoutError `config`, `tokenizer.json: model.merges …`.
  */
-export function collectMerges(
-  list: unknown,
-  { symbols, cut }: { readonly symbols: SymbolTable; readonly cut: number },
-): Merges {
+export function collectMerges(list: unknown, symbols: Symbols, prefix: string): Merges {
   if (!Array.isArray(list)) throw invalid('model.merges', 'is not a list')
-  const merges = new MergeList(symbols, cut)
+  const [left, right, into] = [0, 1, 2].map(() => new Int32Array(list.length)) as [Column, Column, Column]
   const parts = typeof list[0] === 'string' ? partsOfText : partsOfPair
-  list.forEach((merge: unknown, rank) => {
-    const pair = parts(merge)
+  let joinAtMarker = false
+  for (let rank = 0; rank < list.length; rank++) {
+    const pair = parts(list[rank])
     if (pair === undefined) throw invalid(`model.merges[${rank}]`, 'is not a pair')
-    merges.add(pair[0], pair[1])
-  })
-  return merges.finish()
+    left[rank] = symbols.of(pair[0])
+    right[rank] = symbols.of(pair[1])
+    into[rank] = symbols.of(pair[0] + pair[1].slice(prefix.length))
+    joinAtMarker ||= pair[1].startsWith('▁') && !pair[0].endsWith('▁')
+  }
+  return { arrays: { ...sortPairs({ left, right, symbols: symbols.count }), into }, joinAtMarker }
 }
+
+type Column = Int32Array<ArrayBuffer>
 
 type Parts = readonly [left: string, right: string]
 
@@ -52,54 +53,6 @@ function partsOfPair(merge: unknown): Parts | undefined {
   return typeof left === 'string' && typeof right === 'string' ? [left, right] : undefined
 }
 
-class MergeList {
-  readonly #symbols: SymbolTable
-  /** Length of the prefix that the right part loses. */
-  readonly #cut: number
-  #left = new Int32Array(1 << 10)
-  #right = new Int32Array(1 << 10)
-  #into = new Int32Array(1 << 10)
-  #count = 0
-  #units = new Uint16Array(64)
-  #joinAtMarker = false
-
-  constructor(symbols: SymbolTable, cut: number) {
-    this.#symbols = symbols
-    this.#cut = cut
-  }
-
-  add(left: string, right: string): void {
-    if (left === '' || right === '') return
-    const at = left.length
-    const length = at + right.length
-    this.#units = roomFor(this.#units, length)
-    writeUnits(right, this.#units, writeUnits(left, this.#units, 0))
-    this.#joinAtMarker ||= this.#units[at] === MARKER && this.#units[at - 1] !== MARKER
-    this.#makeRoom()
-    this.#left[this.#count] = this.#symbolOf(0, at)
-    this.#right[this.#count] = this.#symbolOf(at, length)
-    if (this.#cut > 0) this.#units.copyWithin(at, at + this.#cut, length)
-    this.#into[this.#count++] = this.#symbolOf(0, Math.max(at, length - this.#cut))
-  }
-
-  finish(): Merges {
-    const [left, right, into] = [this.#left, this.#right, this.#into].map((a) => a.slice(0, this.#count))
-    const { rows, pairs } = sortPairs({ left: left!, right: right!, symbols: this.#symbols.count })
-    return { arrays: { rows, pairs, into: into! }, joinAtMarker: this.#joinAtMarker }
-  }
-
-  #symbolOf(start: number, end: number): number {
-    const found = this.#symbols.find(this.#units, start, end)
-    return found === -1 ? this.#symbols.add(this.#units, start, end) : found
-  }
-
-  #makeRoom(): void {
-    this.#left = roomFor(this.#left, this.#count + 1)
-    this.#right = roomFor(this.#right, this.#count + 1)
-    this.#into = roomFor(this.#into, this.#count + 1)
-  }
-}
-
 interface Pairs {
   /** By rank. */
   readonly left: Int32Array
@@ -110,29 +63,32 @@ interface Pairs {
 
 /** Sorts pairs by left and right symbol. One that is listed twice has the later rank. */
 function sortPairs({ left, right, symbols }: Pairs): Pick<MergeArrays, 'rows' | 'pairs'> {
-  const byRank = Int32Array.from(left, (_, rank) => rank)
-  const order = countingSort(countingSort(byRank, right, symbols), left, symbols)
+  const order = countingSort(countingSort(undefined, right, symbols), left, symbols)
   const rows = new Int32Array(symbols + 1)
   const pairs = new Int32Array(2 * order.length)
   let count = 0
-  order.forEach((rank, i) => {
-    const next = order[i + 1]
-    if (next !== undefined && left[next] === left[rank] && right[next] === right[rank]) return
+  for (let i = 0; i < order.length; i++) {
+    const rank = order[i]!
+    const next = order[i + 1] ?? -1
+    if (next !== -1 && left[next] === left[rank] && right[next] === right[rank]) continue
     pairs[2 * count] = right[rank]!
     pairs[2 * count + 1] = rank
     rows[left[rank]! + 1] = ++count
-  })
+  }
   for (let symbol = 0; symbol < symbols; symbol++)
-    rows[symbol + 1] = Math.max(rows[symbol]!, rows[symbol + 1]!)
+    if (rows[symbol + 1]! < rows[symbol]!) rows[symbol + 1] = rows[symbol]!
   return { rows, pairs: pairs.subarray(0, 2 * count) }
 }
 
-/** Sorts ranks by a key below `limit`; those of equal keys keep their order. */
-function countingSort(ranks: Int32Array, keys: Int32Array, limit: number): Int32Array {
+/** Sorts ranks by a key below `limit`; those of equal keys keep their order, which is ascending where none is given. */
+function countingSort(ranks: Int32Array | undefined, keys: Int32Array, limit: number): Int32Array {
   const places = new Int32Array(limit + 1)
-  for (const rank of ranks) places[keys[rank]! + 1]!++
+  for (let rank = 0; rank < keys.length; rank++) places[keys[rank]! + 1]!++
   for (let key = 0; key < limit; key++) places[key + 1]! += places[key]!
-  const sorted = new Int32Array(ranks.length)
-  for (const rank of ranks) sorted[places[keys[rank]!]!++] = rank
+  const sorted = new Int32Array(keys.length)
+  for (let i = 0; i < keys.length; i++) {
+    const rank = ranks === undefined ? i : ranks[i]!
+    sorted[places[keys[rank]!]!++] = rank
+  }
   return sorted
 }

@@ -1,8 +1,7 @@
 /** A word's first symbols: characters of the vocabulary, else their bytes, else the unknown token, else nothing. */
 import type { BpeRules } from './bpe-model.ts'
-import { type FindSymbol, textOfUnits, unitsOf, writeUnits } from './bpe-tables.ts'
+import { type FindSymbol, roomFor, textOfUnits, unitsOf, writeUnits } from './bpe-tables.ts'
 import { writeByteLevel } from './byte-level.ts'
-import { roomFor } from './symbol-table.ts'
 
 export interface WordSymbolsOptions {
   readonly rules: BpeRules
