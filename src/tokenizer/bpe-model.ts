@@ -52,7 +52,9 @@ export function createBpeModel(model: ModelJson, seed = randomSeed()): MadeBpe {
   const symbols = new Symbols(model)
   const merges = collectMerges(raw.merges, symbols, prefix)
   const wholeWords = raw.ignore_merges === true
-  const isPlain = prefix === '' && suffix === '' && !wholeWords && !unknown?.endsWith('▁')
+  const isPlain = prefix === '' && suffix === '' && !wholeWords
+  // A character that is left out would let its neighbours meet.
+  const separates = unknown !== undefined && !unknown.endsWith('▁')
   const rules: BpeRules = {
     prefix,
     suffix,
@@ -60,7 +62,7 @@ export function createBpeModel(model: ModelJson, seed = randomSeed()): MadeBpe {
     fuseUnknown: raw.fuse_unk === true,
     byteFallback: raw.byte_fallback === true,
     wholeWords,
-    cutsAtMarker: isPlain && idOf(vocab, '▁') !== undefined && !merges.joinAtMarker,
+    cutsAtMarker: isPlain && separates && idOf(vocab, '▁') !== undefined && !merges.joinAtMarker,
   }
   const shape = { size: model.tokens.length, seed }
   const arrays = { ...symbols.finish(seed), ...merges.arrays }
