@@ -19,7 +19,7 @@ import { ownCacheFolder } from './own-cache.ts'
 import { samplingDefaults } from './sampling/generation-defaults.ts'
 import { tidyHeapAfter } from './tidy-heap.ts'
 import { type ChatTemplate, loadChatTemplate } from './tokenizer/chat-template.ts'
-import { loadTokenizer } from './tokenizer/load-tokenizer.ts'
+import { loadPreparedTokenizer } from './tokenizer/load-prepared.ts'
 import type { Trace } from './trace.ts'
 
 export interface OpenEngineOptions {
@@ -37,6 +37,8 @@ export interface OpenEngineOptions {
   readonly contextLength?: number | undefined
   readonly cacheDir?: string | undefined
   readonly offline?: boolean | undefined
+  /** Uses what earlier runs prepared in our own cache, and prepares for later ones. Default true. */
+  readonly prepare?: boolean | undefined
   /** A chat template of the user's, in place of the model's. */
   readonly chatTemplateFile?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -61,14 +63,21 @@ export interface OpenedBackend {
   readonly model: EngineModel
   readonly config: ModelConfig
   readonly template: ChatTemplate | undefined
+  /** Prepares for later runs: to be called when the answer is out and nobody waits. Never throws. */
+  readonly afterAnswer: () => void
 }
 
 /** Loads a model and makes the engine that owns it. @throws as `openBackend` does. */
 export async function openEngine(options: OpenEngineOptions = {}): Promise<Engine> {
-  const { backend, model, config, template } = await openBackend(options)
+  const { backend, model, config, template, afterAnswer } = await openBackend(options)
   const { options: defaults, notes } = samplingDefaults(config.generation)
   for (const line of notes) options.note?.(line, 'info')
-  return createLocalEngine({ model, backend, defaults, template })
+  const engine = createLocalEngine({ model, backend, defaults, template })
+  const dispose = () => {
+    afterAnswer()
+    return engine.dispose()
+  }
+  return { ...engine, dispose }
 }
 
 /**
@@ -92,9 +101,12 @@ export async function openBackend(options: OpenEngineOptions = {}): Promise<Open
   // Nobody listens while the tokenizer is read; a failure is met at `await loading`.
   loading.catch(() => undefined)
   try {
-    const tokenizer = await loadTokenizer(resolved.folder, { note: (text) => note?.(text, 'info') })
+    const { tokenizer, wasPrepared, prepare } = await loadPreparedTokenizer(resolved.folder, {
+      note: (text) => note?.(text, 'info'),
+      cacheFolder: options.prepare === false ? undefined : ownCacheFolder(process.env),
+    })
     const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
-    tidyHeapAfter(tokenizer.vocabSize) // The session is still loading: the thread has time.
+    if (!wasPrepared) tidyHeapAfter(tokenizer.vocabSize) // The session is still loading: the thread has time.
     const loaded = await loading
     const backend = new OnnxBackend(loaded, tokenizer, config, options.contextLength)
     for (const line of loaded.plan.warnings) note?.(line, 'warning')
@@ -103,7 +115,7 @@ export async function openBackend(options: OpenEngineOptions = {}): Promise<Open
     const { contextLength } = backend
     const hasChatTemplate = template !== undefined
     const model = { id, revision, dtype, runtime: runtime.name, contextLength, hasChatTemplate }
-    return { backend, model, config, template }
+    return { backend, model, config, template, afterAnswer: prepare }
   } catch (error) {
     // The session may still be loading: it is closed when it arrives.
     loading.then((loaded) => loaded.dispose()).catch(() => undefined)

@@ -11,11 +11,16 @@ export function ownCacheFolder(env: Environment): string {
   return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'spout')
 }
 
+export interface WriteWholeOptions {
+  /** Waits until the disk has it. Default true; a file that says itself whether it is whole need not. */
+  readonly flush?: boolean
+}
+
 /** Writes a file under another name first, so that nobody sees half of it. @throws what the file system says. */
-export function writeWhole(path: string, bytes: Uint8Array): void {
+export function writeWhole(path: string, bytes: Uint8Array, { flush = true }: WriteWholeOptions = {}): void {
   const unfinished = `${path}.${process.pid}.${Math.random().toString(36).slice(2, 10)}`
   try {
-    writeFileSync(unfinished, bytes, { flag: 'wx', flush: true })
+    writeFileSync(unfinished, bytes, { flag: 'wx', flush })
     renameSync(unfinished, path)
   } catch (error) {
     rmSync(unfinished, { force: true })

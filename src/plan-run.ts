@@ -7,8 +7,9 @@ import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './engine/request.ts'
 import { loadModelConfig } from './model/model-config.ts'
 import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
 import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
+import { ownCacheFolder } from './own-cache.ts'
 import { loadChatTemplate } from './tokenizer/chat-template.ts'
-import { loadTokenizer } from './tokenizer/load-tokenizer.ts'
+import { loadPreparedTokenizer } from './tokenizer/load-prepared.ts'
 
 export interface RunPlan {
   readonly model: string
@@ -34,7 +35,8 @@ export interface RunPlan {
 export async function planRun(request: GenerateRequest, options: OpenEngineOptions): Promise<RunPlan> {
   const resolved = await resolveFor(options)
   const config = loadModelConfig(resolved.folder, (text) => options.note?.(text, 'warning'))
-  const tokenizer = await loadTokenizer(resolved.folder)
+  const cacheFolder = options.prepare === false ? undefined : ownCacheFolder(process.env)
+  const { tokenizer } = await loadPreparedTokenizer(resolved.folder, { cacheFolder })
   const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
   const prompt = encodePrompt(request, tokenizer, template)
   const isChat = prompt.rendered !== undefined

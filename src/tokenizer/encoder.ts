@@ -5,14 +5,15 @@
 import { SpoutError } from '../errors.ts'
 import { createAddedTokenSplitter, type Span, type SplitRule } from './added-tokens.ts'
 import { createBpe, type EncodeWord } from './bpe.ts'
+import type { BpeModel } from './bpe-model.ts'
 import { toByteLevel } from './byte-level.ts'
 import { cutsAfter } from './cuts.ts'
 import { compileNormalizer, type Normalize } from './normalizer.ts'
 import { guardPattern, hasUnknownPattern } from './pattern.ts'
-import { compilePostProcessor } from './post-processor.ts'
+import { compilePostProcessor, type Frame } from './post-processor.ts'
 import { compilePreTokenizer, type PreTokenizer } from './pre-tokenizer.ts'
 import type { EncodeOptions } from './tokenizer.ts'
-import { type ModelJson, type TokenizerJson, unsupported } from './tokenizer-json.ts'
+import { type ModelJson, type TokenizerSteps, unsupported } from './tokenizer-json.ts'
 import { createUnigram } from './unigram.ts'
 import { createWordPiece } from './word-piece.ts'
 
@@ -20,11 +21,31 @@ const NO_CUTS: readonly number[] = []
 
 export type Encode = (text: string, options?: EncodeOptions) => Int32Array
 
-export function createEncoder(json: TokenizerJson): Encode {
-  const guarded = hasUnknownPattern([json.normalizer, json.preTokenizer])
-  const run = <T>(work: () => T): T => (guarded ? guardPattern(work) : work())
-  const parts = run(() => createParts(json))
-  const { before, after } = compilePostProcessor(json.postProcessor)
+/** What words are made ids with. */
+export type Model = BpeModel | ModelJson
+
+export interface TokenizerParts {
+  readonly steps: TokenizerSteps
+  readonly model: Model
+}
+
+export function createEncoder({ steps, model }: TokenizerParts): Encode {
+  const guarded = hasUnknownPattern([steps.normalizer, steps.preTokenizer])
+  const run: Run = guarded ? guardPattern : (work) => work()
+  const parts = run(() => createParts({ steps, model }))
+  return encodeWith(parts, { run, frame: compilePostProcessor(steps.postProcessor) })
+}
+
+type Run = <T>(work: () => T) => T
+
+interface Around {
+  /** Runs what may take for ever. */
+  readonly run: Run
+  readonly frame: Frame
+}
+
+/** Apart from `createEncoder`, so that what was read is not held by what encodes. */
+function encodeWith(parts: Parts, { run, frame: { before, after } }: Around): Encode {
   return (text, { addSpecialTokens = true, allowSpecial = false, cuts = NO_CUTS } = {}) => {
     if (/\p{Surrogate}/u.test(text)) throw new SpoutError('data', 'text: a lone surrogate is no character')
     const ids = addSpecialTokens ? [...before] : []
@@ -33,7 +54,7 @@ export function createEncoder(json: TokenizerJson): Encode {
       else parts.encodeWord(part, ids)
     }
     if (addSpecialTokens) ids.push(...after)
-    return Int32Array.from(ids)
+    return new Int32Array(ids)
   }
 }
 
@@ -45,12 +66,12 @@ interface Parts {
   readonly encodeWord: EncodeWord
 }
 
-function createParts(json: TokenizerJson): Parts {
-  const normalize = compileNormalizer(json.normalizer)
-  const preTokenizer = compilePreTokenizer(json.preTokenizer)
+function createParts({ steps, model }: TokenizerParts): Parts {
+  const normalize = compileNormalizer(steps.normalizer)
+  const preTokenizer = compilePreTokenizer(steps.preTokenizer)
   const added = (normalized: boolean, written: (content: string) => string) =>
     createAddedTokenSplitter(
-      json.addedTokens
+      steps.addedTokens
         .filter((token) => token.normalized === normalized)
         .map((token) => ({ token, text: written(token.content) })),
     )
@@ -59,7 +80,7 @@ function createParts(json: TokenizerJson): Parts {
     normalize,
     normalizedTokens: added(true, normalize),
     preTokenizer,
-    encodeWord: createModel(json.model, preTokenizer.byteLevel),
+    encodeWord: createModel(model, preTokenizer.byteLevel),
   }
 }
 
@@ -68,8 +89,8 @@ const OTHER_MODELS = new Map([
   ['WordPiece', createWordPiece],
 ])
 
-function createModel(model: ModelJson, byteLevel: boolean): EncodeWord {
-  if (model.type === 'BPE') return createBpe(model, byteLevel)
+function createModel(model: Model, byteLevel: boolean): EncodeWord {
+  if ('tables' in model) return createBpe(model, byteLevel)
   const create = OTHER_MODELS.get(model.type)
   if (create === undefined) throw unsupported('model.type', model.type)
   const encodeWord = create(model)

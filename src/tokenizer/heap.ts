@@ -4,12 +4,18 @@ export interface Heap {
   pop(): number | undefined
 }
 
-export function createHeap(): Heap {
-  const keys: number[] = []
+/** @param room for so many keys at once; it grows. */
+export function createHeap(room: number): Heap {
+  let keys = new Float64Array(Math.max(room, 1))
+  let count = 0
 
   function push(key: number): void {
-    let at = keys.length
-    keys.push(key)
+    if (count === keys.length) {
+      const larger = new Float64Array(2 * count)
+      larger.set(keys)
+      keys = larger
+    }
+    let at = count++
     while (at > 0) {
       const parent = (at - 1) >> 1
       if (keys[parent]! <= key) break
@@ -20,16 +26,17 @@ export function createHeap(): Heap {
   }
 
   function pop(): number | undefined {
-    const top = keys[0]
-    const last = keys.pop()
-    if (keys.length > 0) sink(last!)
+    if (count === 0) return undefined
+    const top = keys[0]!
+    const last = keys[--count]!
+    if (count > 0) sink(last)
     return top
   }
 
   function sink(key: number): void {
     let at = 0
-    for (let child = 1; child < keys.length; child = 2 * at + 1) {
-      if (child + 1 < keys.length && keys[child + 1]! < keys[child]!) child++
+    for (let child = 1; child < count; child = 2 * at + 1) {
+      if (child + 1 < count && keys[child + 1]! < keys[child]!) child++
       if (keys[child]! >= key) break
       keys[at] = keys[child]!
       at = child

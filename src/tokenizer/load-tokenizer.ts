@@ -1,11 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { idOf } from './bpe.ts'
-import { compileTokenDecoder } from './decoder.ts'
-import { createEncoder } from './encoder.ts'
-import { compileListDecoder } from './list-decoder.ts'
-import { createPieceTable } from './piece-table.ts'
+import { createBpeModel, type MadeBpe } from './bpe-model.ts'
+import { assembleTokenizer } from './create-tokenizer.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { parseTokenizerJson, type TokenizerJson } from './tokenizer-json.ts'
 
@@ -19,16 +16,14 @@ export interface LoadTokenizerOptions {
  * @throws SpoutError `not-found` without the file, `config` (`tokenizer.json: <field> …`) when it cannot be used.
  */
 export async function loadTokenizer(folder: string, { note }: LoadTokenizerOptions = {}): Promise<Tokenizer> {
-  const json = parseTokenizerJson(await readTokenizerJson(folder))
-  for (const field of ['truncation', 'padding']) {
-    if (json.raw[field]) note?.(`tokenizer.json asks for ${field}: left out`)
-  }
+  const json = parseTokenizerJson((await readTokenizerJson(folder)).toString())
+  noteLeftOut(json.leftOut, note)
   return createTokenizer(json)
 }
 
-async function readTokenizerJson(folder: string): Promise<string> {
+export async function readTokenizerJson(folder: string): Promise<Buffer> {
   try {
-    return await readFile(join(folder, 'tokenizer.json'), 'utf8')
+    return await readFile(join(folder, 'tokenizer.json'))
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
       throw new SpoutError('config', 'tokenizer.json: cannot be read', { cause })
@@ -36,30 +31,18 @@ async function readTokenizerJson(folder: string): Promise<string> {
   }
 }
 
+export function noteLeftOut(fields: readonly string[], note: LoadTokenizerOptions['note']): void {
+  for (const field of fields) note?.(`tokenizer.json asks for ${field}: left out`)
+}
+
 /** A tokenizer of a checked file. */
 export function createTokenizer(json: TokenizerJson): Tokenizer {
-  const { tokens, addedTokens } = json
-  const { vocab } = json.model
-  const specialTokens = addedTokens.filter((token) => token.special)
-  const specialIds = new Set(specialTokens.map((token) => token.id))
-  const addedIds = new Map(addedTokens.map((token) => [token.content, token.id]))
-  const decodeTokens = compileListDecoder(json.decoder)
-  const tokenDecoder = compileTokenDecoder(json.decoder)
-  return {
-    vocabSize: tokens.length,
-    pieces: tokenDecoder && createPieceTable(tokens, tokenDecoder),
-    specialTokens: specialTokens.map((token) => token.content),
-    encode: createEncoder(json),
-    decode: (ids, { skipSpecialTokens = true } = {}) => {
-      const kept: string[] = []
-      for (let i = 0; i < ids.length; i++) {
-        const token = tokens[ids[i]!]
-        if (token !== undefined && !(skipSpecialTokens && specialIds.has(ids[i]!))) kept.push(token)
-      }
-      return kept.length === 0 ? '' : decodeTokens(kept)
-    },
-    tokenToId: (token) => addedIds.get(token) ?? idOf(vocab, token),
-    idToToken: (id) => tokens[id],
-    isSpecial: (id) => specialIds.has(id),
-  }
+  return makeTokenizer(json).tokenizer
+}
+
+/** The same with the tables it works on, where it has any. */
+export function makeTokenizer({ steps, model }: TokenizerJson): { tokenizer: Tokenizer; bpe?: MadeBpe } {
+  if (model.type !== 'BPE') return { tokenizer: assembleTokenizer({ steps, model }) }
+  const bpe = createBpeModel(model)
+  return { tokenizer: assembleTokenizer({ steps, model: bpe.model }), bpe }
 }

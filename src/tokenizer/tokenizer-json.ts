@@ -27,19 +27,27 @@ export interface ModelJson {
   readonly type: string
   /** Token to id. Own properties only: a token may be called `__proto__`. */
   readonly vocab: Readonly<Record<string, number>>
+  /** Tokens by id; holes are `undefined`. */
+  readonly tokens: readonly (string | undefined)[]
+  /** Tokens whose id went to a later one of the same id. */
+  readonly displaced: readonly string[]
   readonly raw: Readonly<Record<string, unknown>>
 }
 
-export interface TokenizerJson {
-  readonly model: ModelJson
-  /** Tokens by id, added ones included; holes are `undefined`. */
-  readonly tokens: readonly (string | undefined)[]
+/** What is done around the model: all of the file but its vocabulary. */
+export interface TokenizerSteps {
   readonly addedTokens: readonly AddedToken[]
   readonly normalizer: Step | null
   readonly preTokenizer: Step | null
   readonly postProcessor: Step | null
   readonly decoder: Step | null
-  readonly raw: Readonly<Record<string, unknown>>
+}
+
+export interface TokenizerJson {
+  readonly model: ModelJson
+  readonly steps: TokenizerSteps
+  /** What the file asks for and is left out. */
+  readonly leftOut: readonly string[]
 }
 
 /** Far above any vocabulary in use. */
@@ -48,17 +56,20 @@ const MOST_IDS = 1 << 22
 /** @throws SpoutError `config`, `tokenizer.json: <field> …`. */
 export function parseTokenizerJson(text: string): TokenizerJson {
   const raw = parseObject(text)
-  const model = parseModel(raw.model)
+  const { type, vocab, raw: rawModel } = parseModel(raw.model)
   const addedTokens = parseAddedTokens(raw.added_tokens ?? [])
+  const { tokens, displaced } = tokensById(vocab)
+  if (tokens.length === 0 && addedTokens.length === 0) throw invalid('model.vocab', 'is empty')
   return {
-    model,
-    tokens: tokensById(model, addedTokens),
-    addedTokens,
-    normalizer: parseStep(raw.normalizer, 'normalizer'),
-    preTokenizer: parseStep(raw.pre_tokenizer, 'pre_tokenizer'),
-    postProcessor: parseStep(raw.post_processor, 'post_processor'),
-    decoder: parseStep(raw.decoder, 'decoder'),
-    raw,
+    model: { type, vocab, tokens, displaced, raw: rawModel },
+    steps: {
+      addedTokens,
+      normalizer: parseStep(raw.normalizer, 'normalizer'),
+      preTokenizer: parseStep(raw.pre_tokenizer, 'pre_tokenizer'),
+      postProcessor: parseStep(raw.post_processor, 'post_processor'),
+      decoder: parseStep(raw.decoder, 'decoder'),
+    },
+    leftOut: ['truncation', 'padding'].filter((field) => raw[field]),
   }
 }
 
@@ -90,7 +101,7 @@ function parseObject(text: string): Record<string, unknown> {
   return value
 }
 
-function parseModel(value: unknown): ModelJson {
+function parseModel(value: unknown): Pick<ModelJson, 'type' | 'vocab' | 'raw'> {
   if (!isObject(value)) throw invalid('model', 'is missing')
   const type = value.type ?? (isObject(value.vocab) && value.merges ? 'BPE' : undefined)
   if (typeof type !== 'string') throw invalid('model.type', 'is missing')
@@ -112,22 +123,19 @@ function unigramVocab(value: unknown): Record<string, number> {
   return vocab
 }
 
-function tokensById({ vocab }: ModelJson, added: readonly AddedToken[]): (string | undefined)[] {
+function tokensById(vocab: ModelJson['vocab']): Pick<ModelJson, 'tokens' | 'displaced'> {
   const tokens: (string | undefined)[] = []
+  const displaced: string[] = []
   for (const token of Object.keys(vocab)) {
     const id = vocab[token]
     if (!isId(id)) throw invalid('model.vocab', `gives ${JSON.stringify(token.slice(0, 40))} no id`)
-    place(tokens, id, token)
+    // Grown without holes, which would make it a slow dictionary.
+    while (tokens.length < id) tokens.push(undefined)
+    const before = tokens[id]
+    if (before !== undefined) displaced.push(before)
+    tokens[id] = token
   }
-  for (const { id, content } of added) place(tokens, id, content)
-  if (tokens.length === 0) throw invalid('model.vocab', 'is empty')
-  return tokens
-}
-
-/** Grows the table without holes, which would make it a slow dictionary. */
-function place(tokens: (string | undefined)[], id: number, token: string): void {
-  while (tokens.length < id) tokens.push(undefined)
-  tokens[id] = token
+  return { tokens, displaced }
 }
 
 /** True of what may be an id: a table of ids is never as large as a file says. */

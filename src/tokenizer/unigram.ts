@@ -2,8 +2,9 @@
  * Unigram language model: of all ways to cut a word into tokens, the one with the highest sum of scores (Kudo, 2018). One
  * pass over the word keeps the best way to reach each place; of equal sums the one found first stays.
  */
-import { type EncodeWord, idOf } from './bpe.ts'
+import type { EncodeWord } from './bpe.ts'
 import { invalid, isId, type ModelJson } from './tokenizer-json.ts'
+import { idOf } from './vocabulary.ts'
 
 /** What an unknown character costs beside the worst token, in nats. */
 const UNKNOWN_PENALTY = 10

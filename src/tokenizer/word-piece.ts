@@ -1,6 +1,7 @@
 /** WordPiece: the longest token that begins a word, then the longest that goes on, and so to its end (Wu et al., 2016). */
-import { type EncodeWord, idOf } from './bpe.ts'
+import type { EncodeWord } from './bpe.ts'
 import { countField, invalid, type ModelJson, textField } from './tokenizer-json.ts'
+import { idOf } from './vocabulary.ts'
 
 export function createWordPiece({ vocab, raw }: ModelJson): EncodeWord {
   const prefix = textField(raw, 'model.continuing_subword_prefix', '##')

@@ -74,7 +74,7 @@ function tokenizerOf(tokens: readonly string[], step: Step): Tokenizer {
   const decoder = compileTokenDecoder(step)
   const decode = compileListDecoder(step)
   return {
-    pieces: decoder && createPieceTable(tokens, decoder),
+    pieces: decoder && createPieceTable((id) => tokens[id], decoder),
     decode: (ids: ArrayLike<number>) => decode(Array.from(ids, (id) => tokens[id]!)),
     isSpecial: () => false,
   } as Partial<Tokenizer> as Tokenizer
