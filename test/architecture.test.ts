@@ -42,9 +42,10 @@ function packageOf(name: string): string {
 /** Top-level place of a file: its folder, or its own name. */
 const room = (file: string): string => file.split('/')[0]!
 const ANYWHERE = new Set(['errors.ts', 'trace.ts'])
-/** Interfaces that others may name without depending on an implementation. */
+/** Interfaces, and rules as pure as they, that others may name without depending on an implementation. */
 const INTERFACES = new Set([
   'backend/backend.ts',
+  'backend/pieces.ts',
   'tokenizer/tokenizer.ts',
   'sampling/sampler.ts',
   'model/resolved-model.ts',
