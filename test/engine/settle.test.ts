@@ -22,7 +22,7 @@ const TEMPLATE =
 /** What follows the message of a turn. */
 const OPENING = '\n\nassistant:'
 const MESSAGES = [
-  'The prince looked at the door and said nothing. '.repeat(90),
+  'The prince looked at the door and said nothing. '.repeat(125),
   'What did he say then?',
   'And what did the king answer to that?',
   'Tell me of the war, and of the peace that came after it.',
@@ -37,7 +37,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'spout-template-'))
   const file = join(folder, 'template.jinja')
   writeFileSync(file, TEMPLATE)
-  engine = await openEngine({ chatTemplateFile: file })
+  engine = await openEngine({ chatTemplateFile: file, threads: 1 })
   tokenizer = await loadTokenizer(TINY_MODEL.folder)
 })
 afterAll(async () => {
@@ -60,7 +60,7 @@ async function converse(
   const turns: { answer: Awaited<ReturnType<typeof ask>>; message: string }[] = []
   const history: { role: string; content: string }[] = []
   const request = (prompt: string): GenerateRequest =>
-    makeRequest({ prompt, history: [...history], maxTokens: 170, ignoreEos: true, sampling })
+    makeRequest({ prompt, history: [...history], maxTokens: 100, ignoreEos: true, sampling })
   for (const message of MESSAGES) {
     const answer = await ask(conversation, request(message))
     const fresh = await ask(engine, request(message))
@@ -163,4 +163,29 @@ test('where decoding rounds as reading does, nothing is settled and all is kept'
   const next = makeRequest({ prompt: 'z', history, maxTokens: 1 })
   expect((await conversation.settle(next)).tokens).toBe(0)
   expect((await ask(conversation, next)).keptTokens).toBe('xyab'.length)
+})
+
+test('states that cannot go back are kept where the next turn will begin, and for one request not at all', async () => {
+  const marks: number[] = []
+  const backend = scriptedBackend('abc', { promptTokens: 2 })
+  const createCache = () => {
+    const cache = backend.createCache()
+    return Object.assign(cache, { canTrim: false, mark: () => void marks.push(cache.length) })
+  }
+  const parts = {
+    backend: Object.assign(Object.create(backend), { createCache }),
+    defaults: {},
+    template: undefined,
+  }
+  const request = makeRequest({ prompt: 'xy', maxTokens: 3 })
+  await ask(new LocalConversation(parts), request)
+  expect(marks).toEqual([])
+  const conversation = new LocalConversation(parts, { goesOn: true })
+  await ask(conversation, request)
+  const history = [
+    { role: 'user', content: 'xy' },
+    { role: 'assistant', content: 'abc' },
+  ]
+  await conversation.settle(makeRequest({ prompt: 'z', history }))
+  expect(marks).toEqual(['xy'.length, 'xyabc\n\n'.length])
 })
