@@ -53,7 +53,7 @@ async function ask(asked: Pick<Conversation, 'generate'>, request: GenerateReque
 
 /** The turns of a conversation, each also as a fresh run; after each of them, `between`. */
 async function converse(
-  sampling: RequestInput['sampling'],
+  sampling: NonNullable<RequestInput['sampling']>,
   between: (conversation: Conversation, next: GenerateRequest) => Promise<unknown>,
 ) {
   const conversation = engine.openConversation()
