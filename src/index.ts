@@ -1,6 +1,14 @@
 /** The library's door. */
 export type { Backend, KvCache, Logits } from './backend/backend.ts'
-export type { Engine, EngineDoor, EngineModel, EngineResult } from './engine/engine.ts'
+export type {
+  Conversation,
+  Engine,
+  EngineDoor,
+  EngineModel,
+  EngineResult,
+  SettleDoor,
+  Settled,
+} from './engine/engine.ts'
 export { type GenerateRequest, makeRequest, type RequestInput } from './engine/request.ts'
 export { type ErrorCode, EXIT_CODES, SpoutError } from './errors.ts'
 export { type GenerateOptions, type GenerateResult, generate } from './generation/generate.ts'

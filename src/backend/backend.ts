@@ -22,6 +22,12 @@ export interface Backend {
    * checking several draft ids at once then changes what comes out.
    */
   readonly exactSplits: boolean
+  /**
+   * True when what ids leave in the cache depends on whether they were decoded, one at a time, or ran as part of a
+   * prompt (see pieces.ts), and a prompt may follow what the cache holds: decoded ids that are run again as a prompt
+   * then leave what they would have left in a run over the whole text.
+   */
+  readonly settles: boolean
   /** An empty cache. It grows as needed; with the number of tokens to come it need not grow on the way. */
   createCache(expectedTokens?: number): KvCache
   /**

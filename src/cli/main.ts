@@ -1,4 +1,5 @@
 /** The program: signals in, exit code out, and the one place that catches. */
+import { leave } from '../backend/onnx/runtime/leave.ts'
 import type { SpoutError } from '../errors.ts'
 import { errorDocument } from '../output/json-document.ts'
 import { openStdout, ReaderGone } from '../output/stdout.ts'
@@ -44,12 +45,12 @@ async function runCommand(argv: readonly string[], context: Context): Promise<vo
 
 async function end(error: unknown, argv: readonly string[], { stdout }: Context): Promise<void> {
   if (error instanceof Interrupted) return dieOf(error.signal)
-  if (error instanceof ReaderGone) process.exit(READER_GONE)
+  if (error instanceof ReaderGone) return leave(READER_GONE)
   const failure = asSpoutError(error)
   process.exitCode = failure.exitCode
   writeError(failure)
   if (!stdout.used) await writeJsonError(failure, argv, stdout).catch(() => undefined)
-  setTimeout(() => process.exit(), PATIENCE_MS).unref()
+  setTimeout(() => void leave(failure.exitCode), PATIENCE_MS).unref()
 }
 
 /** Who asked for JSON gets the failure as JSON too, even if the command line could not be read. */

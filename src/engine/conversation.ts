@@ -2,16 +2,20 @@
  * Requests over one KV cache. Each request brings its whole prompt; what it shares with what the cache holds, from the
  * first id on, is kept, and only the rest is computed. Whether that rest is a new turn or the whole prompt is not
  * decided but found: an edited message or another template costs exactly what it changed.
+ *
+ * Kept is only what a prompt has left, for decoding rounds differently: an answer is run again, with the turn after it
+ * or, by `settle`, while nobody waits.
  */
 import type { Backend, KvCache } from '../backend/backend.ts'
-import { SpoutError } from '../errors.ts'
 import { generate } from '../generation/generate.ts'
+import { prefill } from '../generation/prefill.ts'
 import { markerIds, thinkMarkersOf } from '../generation/think-splitter.ts'
 import { createSampler, type Sampler } from '../sampling/sampler.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import type { ChatTemplate } from '../tokenizer/chat-template.ts'
-import { type EncodedPrompt, encodePrompt } from './encode-prompt.ts'
-import type { AnswerSink, Conversation, EngineDoor, EngineResult } from './engine.ts'
+import { commonLength, type EncodedPrompt, encodePrompt, knownIds } from './encode-prompt.ts'
+import type { AnswerSink, Conversation, EngineDoor, EngineResult, SettleDoor, Settled } from './engine.ts'
+import { checkFits, lengthLimit } from './length.ts'
 import { type SplittingSink, splitReasoning } from './reasoning.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './request.ts'
 
@@ -25,12 +29,17 @@ export interface ConversationParts {
 
 export class LocalConversation implements Conversation {
   readonly #parts: ConversationParts
+  readonly #goesOn: boolean
   #cache: KvCache | undefined
   /** The ids the cache holds. */
   #held = new Int32Array(0)
+  /** How many of them, from the first on, are as a prompt leaves them. */
+  #settled = 0
 
-  constructor(parts: ConversationParts) {
+  /** @param options.goesOn more requests will follow: states that cannot go back are worth a copy */
+  constructor(parts: ConversationParts, { goesOn = false }: { goesOn?: boolean } = {}) {
     this.#parts = parts
+    this.#goesOn = goesOn
   }
 
   async generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult> {
@@ -55,10 +64,38 @@ export class LocalConversation implements Conversation {
     }
   }
 
+  async settle(next: GenerateRequest, { signal, trace, onPrefill }: SettleDoor = {}): Promise<Settled> {
+    const { backend, template } = this.#parts
+    const startedAt = performance.now()
+    if (this.#cache === undefined || !backend.settles) return NOTHING
+    const ids = knownIds(next, backend.tokenizer, template)
+    const shared = this.#shared(ids)
+    // One id alone would run as in decoding.
+    if (ids.length - shared < REST || ids.length >= backend.contextLength) return NOTHING
+    const kept = this.#cutTo(shared, ids.length)
+    onPrefill?.(0, ids.length - kept)
+    try {
+      await prefill(backend, {
+        ids: ids.subarray(kept),
+        cache: this.#cache,
+        signal,
+        onProgress: this.#marking(onPrefill),
+      })
+    } catch (error) {
+      if (!signal?.aborted) throw error
+    } finally {
+      this.#hold(ids, ids.length)
+    }
+    const settled = { tokens: this.#held.length - kept, ms: performance.now() - startedAt }
+    trace?.('settled', { kept, ...settled })
+    return settled
+  }
+
   dispose(): void {
     this.#cache?.dispose()
     this.#cache = undefined
     this.#held = new Int32Array(0)
+    this.#settled = 0
   }
 
   async #run({ request, door, prompt, sampler, maxTokens, kept }: RunInput) {
@@ -70,6 +107,7 @@ export class LocalConversation implements Conversation {
     try {
       const result = await generate({
         ...door,
+        onPrefill: this.#marking(door.onPrefill),
         sink: split ?? door.sink,
         stopStrings,
         ignoreEos,
@@ -85,28 +123,52 @@ export class LocalConversation implements Conversation {
       return result
     } finally {
       // After a failure the generated ids are not known: what is beyond the prompt is forgotten.
-      const all = Int32Array.from([...prompt.ids, ...generated])
-      this.#held = all.slice(0, cache.length)
-      cache.trim(this.#held.length)
+      this.#hold(Int32Array.from([...prompt.ids, ...generated]), prompt.ids.length)
       await split?.end()
     }
   }
 
   /** Brings the cache to the common beginning of `ids` and what it holds; gives its length, always less than all. */
   #keep(ids: Int32Array, expectedTokens: number): number {
-    const { backend } = this.#parts
+    return this.#cutTo(Math.max(0, Math.min(this.#shared(ids), ids.length - REST)), expectedTokens)
+  }
+
+  /** How many of `ids` are in the cache as a run over all of them would leave them. */
+  #shared(ids: Int32Array): number {
     // Where the split of a text over runs changes the logits, only a whole new run gives what a fresh one would.
-    const shared = backend.exactSplits
-      ? Math.max(0, Math.min(commonLength(this.#held, ids), ids.length - REST))
-      : 0
-    this.#cache?.trim(shared)
-    if (this.#cache !== undefined && this.#cache.length !== shared) this.dispose()
-    this.#cache ??= backend.createCache(expectedTokens)
+    return this.#parts.backend.exactSplits ? Math.min(commonLength(this.#held, ids), this.#settled) : 0
+  }
+
+  /** Cuts the cache to `length`, or makes another where that cannot be done; gives its length. */
+  #cutTo(length: number, expectedTokens: number): number {
+    this.#cache?.trim(length)
+    if (this.#cache !== undefined && this.#cache.length !== length) this.dispose()
+    this.#cache ??= this.#parts.backend.createCache(expectedTokens)
     return this.#cache.length
+  }
+
+  /** Notes what the cache holds after a run of `ids`, of which the first `prompted` were given as a prompt. */
+  #hold(ids: Int32Array, prompted: number): void {
+    const cache = this.#cache!
+    this.#held = ids.slice(0, cache.length)
+    cache.trim(this.#held.length)
+    this.#settled = this.#held.length
+    if (this.#parts.backend.settles) this.#settled = Math.min(this.#settled, prompted < REST ? 0 : prompted)
+  }
+
+  /** Keeps the states at the end of a prompt, where they can go back to nothing else: the next turn begins there. */
+  #marking(onPrefill: EngineDoor['onPrefill']): EngineDoor['onPrefill'] {
+    if (!this.#goesOn) return onPrefill
+    return (done, total) => {
+      if (done === total) this.#cache?.mark()
+      onPrefill?.(done, total)
+    }
   }
 }
 
-/** Ids that are run in any case: one for its logits, and two so that they run as a prompt does (see prefill.ts). */
+const NOTHING: Settled = { tokens: 0, ms: 0 }
+
+/** Ids that are run in any case: one for its logits, and two so that they run as a prompt does (see pieces.ts). */
 const REST = 2
 
 interface RunInput {
@@ -127,28 +189,7 @@ function splitterOf(
   return splitReasoning(sink as Required<AnswerSink>, { templateSource: template.source, prompt: rendered })
 }
 
-function commonLength(a: Int32Array, b: Int32Array): number {
-  const most = Math.min(a.length, b.length)
-  let length = 0
-  while (length < most && a[length] === b[length]) length++
-  return length
-}
-
 /** The options that are set: an absent one must not hide the default. */
 function present(options: SamplingOptions): SamplingOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-}
-
-/** @throws SpoutError `data` when no room for an answer is left. */
-function checkFits(promptTokens: number, contextLength: number): void {
-  if (promptTokens === 0) throw new SpoutError('data', 'prompt: it has no tokens')
-  if (promptTokens < contextLength) return
-  throw new SpoutError('data', `prompt: it is ${promptTokens} tokens, the context holds ${contextLength}`, {
-    hint: 'shorten the text, or use a model with a longer context',
-  })
-}
-
-function lengthLimit(request: GenerateRequest, maxTokens: number, room: number): EngineResult['lengthLimit'] {
-  if (maxTokens === 0 || room < maxTokens) return 'context'
-  return request.maxTokens === undefined ? 'default' : 'asked'
 }

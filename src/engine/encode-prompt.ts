@@ -1,12 +1,33 @@
 import { encodeChat, renderChat } from '../tokenizer/chat.ts'
 import type { ChatTemplate } from '../tokenizer/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import type { GenerateRequest } from './request.ts'
+import { type GenerateRequest, withLastMessage } from './request.ts'
 
 export interface EncodedPrompt {
   readonly ids: Int32Array
   /** What the chat template wrote; `undefined` when the prompt is plain text. */
   readonly rendered: string | undefined
+}
+
+/** Texts that have nothing in common, and begin with what tokenizers join to what stands before it. */
+const PROBES = ['A', '\n1'] as const
+
+/** The ids that a request begins with whatever its last message will be, as far as two very different ones can tell. */
+export function knownIds(
+  request: GenerateRequest,
+  tokenizer: Tokenizer,
+  template: ChatTemplate | undefined,
+): Int32Array {
+  const [a, b] = PROBES.map((probe) => encodePrompt(withLastMessage(request, probe), tokenizer, template).ids)
+  return a!.subarray(0, commonLength(a!, b!))
+}
+
+/** How many ids two texts have in common, from the first on. */
+export function commonLength(a: Int32Array, b: Int32Array): number {
+  const most = Math.min(a.length, b.length)
+  let length = 0
+  while (length < most && a[length] === b[length]) length++
+  return length
 }
 
 /** The ids of a request: its messages through the template, or its text where there is none or `raw` asks for that. */

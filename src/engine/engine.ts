@@ -17,7 +17,23 @@ export interface Engine {
 export interface Conversation {
   /** As the engine's, but only the ids after the longest common beginning with what the cache holds are computed. */
   generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult>
+  /**
+   * For the time between two requests: runs what is known of the next one already. Ids that were decoded lie in the
+   * cache as decoding rounds them, and the next request would run them again, so that what it says is what a run over
+   * the whole conversation says; after this it runs its own ids only. May be left out, or stopped at any moment.
+   * @param next a request as the next one will be; its last message may be any: it is left out of account
+   * @returns what was run until the end, or until `door.signal` aborted
+   */
+  settle(next: GenerateRequest, door?: SettleDoor): Promise<Settled>
   dispose(): void
+}
+
+export type SettleDoor = Pick<EngineDoor, 'signal' | 'trace' | 'onPrefill'>
+
+/** What was run between two requests. */
+export interface Settled {
+  readonly tokens: number
+  readonly ms: number
 }
 
 export interface EngineModel {

@@ -12,7 +12,7 @@ export interface LocalEngineParts extends ConversationParts {
 export function createLocalEngine(parts: LocalEngineParts): Engine {
   return {
     model: parts.model,
-    openConversation: () => new LocalConversation(parts),
+    openConversation: () => new LocalConversation(parts, { goesOn: true }),
     async generate(request, door) {
       const conversation = new LocalConversation(parts)
       try {

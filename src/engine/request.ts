@@ -62,6 +62,12 @@ export function makeRequest(input: RequestInput): GenerateRequest {
   }
 }
 
+/** The same request with another last message. */
+export function withLastMessage(request: GenerateRequest, content: string): GenerateRequest {
+  const messages = request.messages.with(-1, { ...request.messages.at(-1)!, content })
+  return { ...request, messages, text: plainText(messages) }
+}
+
 /** An answer goes on where the text before it ended; everything else is a paragraph of its own. */
 function plainText(messages: readonly ChatMessage[]): string {
   return messages

@@ -3,6 +3,7 @@
  * depends on the chunk, not on the prompt.
  */
 import type { Backend, KvCache, Logits } from '../backend/backend.ts'
+import { pieceEnd } from '../backend/pieces.ts'
 
 export interface PrefillOptions {
   readonly ids: Int32Array
@@ -17,19 +18,10 @@ export async function prefill(backend: Backend, options: PrefillOptions): Promis
   const { ids, cache, signal, onProgress } = options
   const step = backend.prefillChunk
   for (let start = 0; ; ) {
-    const end = chunkEnd(start, step, ids.length)
+    const end = pieceEnd(start, step, ids.length)
     const logits = await backend.forward(ids.subarray(start, end), cache, signal)
     onProgress?.(end, ids.length)
     if (end === ids.length) return logits
     start = end
   }
-}
-
-/**
- * A last piece of one id would run through the kernels of decoding, which round differently from those of a prompt
- * (4-bit products in int8): the piece before it gives one up, so that chunked equals whole.
- */
-function chunkEnd(start: number, step: number, length: number): number {
-  const end = Math.min(start + step, length)
-  return length - end === 1 && end - start > 2 ? end - 1 : end
 }

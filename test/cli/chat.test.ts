@@ -79,11 +79,51 @@ describe.concurrent('piped', () => {
     const [first, second, ...more] = prompts(stderr)
     expect(more).toEqual([])
     expect(first).toMatchObject({ text: turn1, kept: 0 })
-    // All but the opening of the answer, which the template writes in another way once it is said.
-    expect(second).toMatchObject({ text: turn2, kept: first!.tokens - 1 })
-    expect(stderr).toMatch(
-      new RegExp(`^prompt {4}${second!.tokens - second!.kept} tokens in .*, ${second!.kept} kept`, 'm'),
+    // The message, and the three tokens that end it and open the answer.
+    const own = 'so!'.length + 3
+    expect(second).toMatchObject({ text: turn2, kept: second!.tokens - own })
+    expect(stderr).toMatch(new RegExp(`^prompt {4}${own} tokens in .*, ${second!.kept} kept`, 'm'))
+    // All but the opening of the first answer, which the template writes in another way once it is said.
+    const settled = second!.kept - (first!.tokens - 1)
+    expect(stderr).toMatch(new RegExp(`^settled {3}${settled} tokens before it, in [\\d.]+ ms$`, 'm'))
+    expect(stderr.match(/^settled /gm)).toHaveLength(1)
+  })
+
+  test.each([
+    ['greedy', ['-t', '0']],
+    ['with draws', ['-t', '0.9', '--seed', '5', '--repetition-penalty', '1.2']],
+  ])('[chat.keeps] in four bits its text is that of a new process, %s', async (name, sampling) => {
+    const template = join(folder, 'template.jinja')
+    writeFileSync(
+      template,
+      "{% for m in messages %}{{ m.role + ':' + m.content + '\n\n' }}{% endfor %}{{ 'assistant:' }}",
     )
+    const talk = (...messages: string[]) =>
+      runSpout(['chat', '--chat-template', template, '-n', '150', '--stats', ...sampling], {
+        stdin: lines(...messages),
+      })
+    const saved = (turns: number): string => join(folder, `${name}-${turns}.json`)
+    const messages = ['The prince said:', 'What did the king answer?', 'Then tell me of the war.', 'Why?']
+    const whole = await talk(...messages.flatMap((message, i) => [message, `/save ${saved(i + 1)}`]))
+    const figures = [...whole.stderr.matchAll(/^prompt {4}(\d+) tokens/gm)].map(([, tokens]) =>
+      Number(tokens),
+    )
+    expect(figures.slice(1).every((tokens) => tokens < 20)).toBe(true)
+    for (const turns of [1, 3]) {
+      const fresh = await talk(`/load ${saved(turns)}`, messages[turns]!, `/save ${saved(turns)}.fresh`)
+      expect(whole.stdout).toContain(fresh.stdout)
+      const answers = [`${saved(turns)}.fresh`, saved(turns + 1)].map((path) => readFileSync(path, 'utf8'))
+      expect(answers[0]).toBe(answers[1])
+      expect(fresh.stderr).not.toContain('settled')
+    }
+  })
+
+  test('[chat.keeps chat.commands] an answer that is given anew is that of a new process', async () => {
+    const ask = ['chat', '-n', '60', '-t', '0.9', '--seed', '7', '-q', 'Once upon a time']
+    const { stdout } = await runSpout(ask, { stdin: lines('/regenerate') })
+    const [first, again] = await Promise.all([runSpout(ask), runSpout(ask.with(ask.indexOf('7'), '8'))])
+    expect(stdout).toBe(first.stdout + again.stdout)
+    expect(again.stdout).not.toBe(first.stdout)
   })
 
   test('[chat.keeps] and what a model without a template says is continued', async () => {
@@ -94,7 +134,8 @@ describe.concurrent('piped', () => {
     expect(stderr).toContain(`spout: ${plain} has no chat template: it continues the text\n`)
     const turns = prompts(stderr)
     expect(turns.map(({ text }) => text)).toEqual(['a', 'a[]\n\nb', 'a[]\n\nb<>\n\na'])
-    expect(turns.map(({ kept }) => kept)).toEqual([0, 'a[]'.length, 'a[]\n\nb<>'.length])
+    // Two tokens are run in any case.
+    expect(turns.map(({ kept }) => kept)).toEqual([0, 'a[]\n'.length, 'a[]\n\nb<>\n'.length])
   })
 
   testRows([

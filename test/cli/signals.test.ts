@@ -15,6 +15,7 @@ const toy = toyModel({ scripts })
 /** Some hundredths of a second per token. */
 const slow = toyModel({ scripts, rounds: 20_000 })
 const heavy = toyModel({ scripts, products: 24 })
+const endless = toyModel({ scripts, products: 400 })
 /** Four thousand characters per token. */
 const wide = toyModel({ scripts: { w: ['0123456789'.repeat(400), 'abcdefghij'.repeat(400)] } })
 afterAll(removeToys)
@@ -171,6 +172,18 @@ describe.concurrent('time', () => {
       stdout: 'Hello, world\n',
     },
   ])
+
+  test('[exit.124] runs out during loading, and nothing is waited for', async () => {
+    const started = performance.now()
+    const { stdout, stderr, code } = await runSpout(on(endless, 'a', '--timeout', '1', '--json'))
+    // It would load for minutes.
+    expect(performance.now() - started).toBeLessThan(10_000)
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: 'timeout', exit: 124, message: 'timeout: not done after 1 s' },
+    })
+    expect(stderr).toMatch(expired)
+    expect(code).toBe(124)
+  })
 })
 
 describe('a reader', () => {

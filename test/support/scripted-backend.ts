@@ -36,6 +36,7 @@ export function scriptedBackend(
     contextLength: options.contextLength ?? 1000,
     prefillChunk: options.prefillChunk ?? 512,
     exactSplits: true,
+    settles: true,
     createCache: countingCache,
     async forward(input, cache, signal) {
       await options.onForward?.(calls.length)

@@ -3,6 +3,7 @@ import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
 import type { Backend, KvCache, Logits } from '../backend.ts'
+import { pieceEnd } from '../pieces.ts'
 import { Feeds } from './feeds.ts'
 import { float16ToFloat32 } from './float16.ts'
 import { NUM_LOGITS_TO_KEEP } from './graph/keep-last-rows.ts'
@@ -21,6 +22,7 @@ export class OnnxBackend implements Backend {
   readonly contextLength: number
   readonly prefillChunk: number
   readonly exactSplits: boolean
+  readonly settles: boolean
   readonly #loaded: LoadedSession
   readonly #feeds: Feeds
   readonly #logits: { readonly row: Float32Array }
@@ -39,6 +41,7 @@ export class OnnxBackend implements Backend {
     this.vocabSize = plan.vocabSize
     this.contextLength = Math.min(contextLength ?? Number.POSITIVE_INFINITY, plan.contextLength)
     this.exactSplits = plan.exactSplits
+    this.settles = plan.exactSplits && plan.chunking === 'any' && plan.slots.length > 0
     this.prefillChunk = prefillChunk(loaded)
     refuseOtherTokenizer(tokenizer, plan.vocabSize)
     this.#feeds = new Feeds(session, plan, embedder)
@@ -64,10 +67,10 @@ export class OnnxBackend implements Backend {
     }
     const kv = cache as OnnxKvCache
     const todo = kv.prepare(ids)
-    let step = todo === ids ? ids.length : this.prefillChunk
-    for (let done = 0; done < todo.length; done += step) {
-      step = this.#runLength(step, kv.held)
-      const part = done === 0 && step >= todo.length ? todo : todo.subarray(done, done + step)
+    const most = todo === ids ? Number.POSITIVE_INFINITY : this.prefillChunk
+    for (let start = 0, end = 0; start < todo.length; start = end) {
+      end = this.#takesMany(kv.held) ? pieceEnd(start, most, todo.length) : start + 1
+      const part = end - start === todo.length ? todo : todo.subarray(start, end)
       const wholeOutput = this.#bind(part, kv)
       const isStep = part.length === 1
       if (this.#loaded.embedder !== undefined) await this.#loaded.embedder.session.run(signal, isStep)
@@ -84,9 +87,9 @@ export class OnnxBackend implements Backend {
     await this.#loaded.dispose()
   }
 
-  #runLength(asked: number, held: number): number {
+  #takesMany(held: number): boolean {
     const { chunking } = this.#loaded.plan
-    return chunking === 'any' || (chunking === 'one-by-one' && held === 0) ? asked : 1
+    return chunking === 'any' || (chunking === 'one-by-one' && held === 0)
   }
 
   /** True when the run will give all rows, because the graph knows no other way. */
@@ -129,7 +132,9 @@ export class OnnxBackend implements Backend {
 function prefillChunk({ plan }: LoadedSession): number {
   const inPieces = plan.chunking !== 'one-by-one' && plan.exactSplits && plan.slots.length > 0
   if (!inPieces) return Number.POSITIVE_INFINITY
-  return plan.ropeSwitch < plan.contextLength ? Math.max(PREFILL_CHUNK, plan.ropeSwitch + 1) : PREFILL_CHUNK
+  if (plan.ropeSwitch >= plan.contextLength) return PREFILL_CHUNK
+  // A piece may give up two ids (see pieces.ts).
+  return Math.max(PREFILL_CHUNK, plan.ropeSwitch + 3)
 }
 
 /**

@@ -1,6 +1,6 @@
 /** One conversation: what was said, the engine's side of it, and how a turn is answered. */
-import type { Conversation, Engine, EngineResult } from '../../engine/engine.ts'
-import { makeRequest } from '../../engine/request.ts'
+import type { Conversation, Engine, EngineResult, Settled } from '../../engine/engine.ts'
+import { type GenerateRequest, makeRequest } from '../../engine/request.ts'
 import { measure } from '../../output/measurements.ts'
 import { openAnswer } from '../answer.ts'
 import type { Context } from '../context.ts'
@@ -11,6 +11,7 @@ import { makePrefillListener } from '../terminal/prefill-text.ts'
 import { writeStatistics } from '../terminal/statistics.ts'
 import { openStatusLine } from '../terminal/status-line.ts'
 import { makeTrace } from '../terminal/trace-lines.ts'
+import { Settling } from './settling.ts'
 import { Transcript } from './transcript.ts'
 
 export interface ChatSessionOptions {
@@ -24,12 +25,15 @@ export interface ChatSessionOptions {
 interface LastAnswer {
   readonly result: EngineResult
   readonly askedAt: number
+  /** What had been run for it before it was asked for. */
+  readonly settled: Settled
 }
 
 export class ChatSession {
   readonly transcript: Transcript
   readonly engine: Engine
   readonly #conversation: Conversation
+  readonly #settling: Settling
   readonly #options: Options
   readonly #context: Context
   readonly #loadedAt = performance.now()
@@ -40,6 +44,7 @@ export class ChatSession {
   constructor({ engine, options, context, system }: ChatSessionOptions) {
     this.engine = engine
     this.#conversation = engine.openConversation()
+    this.#settling = new Settling(this.#conversation)
     this.#options = options
     this.#context = context
     this.transcript = new Transcript(system)
@@ -68,13 +73,24 @@ export class ChatSession {
   /** The figures of the last answer on stderr. False when there is none. */
   async showStatistics(): Promise<boolean> {
     if (this.#last === undefined) return false
-    const { result, askedAt } = this.#last
     const { color } = this.#options
-    await writeStatistics({ engine: this.engine, result, loadedAt: this.#loadedAt, askedAt, color })
+    await writeStatistics({ engine: this.engine, ...this.#last, loadedAt: this.#loadedAt, color })
     return true
   }
 
-  dispose(): void {
+  /** From now on what is known of the next turn is run, until that turn or `rest`. */
+  settle(): void {
+    if (this.transcript.turns.length === 0) return
+    this.#settling.start(this.#request('?'), makeTrace(this.#options.trace))
+  }
+
+  /** Nothing is run any more. */
+  async rest(): Promise<void> {
+    await this.#settling.stop()
+  }
+
+  async dispose(): Promise<void> {
+    await this.rest()
     this.#conversation.dispose()
   }
 
@@ -82,14 +98,7 @@ export class ChatSession {
     const { stdout } = this.#context
     const options = this.#options
     const askedAt = performance.now()
-    const base = requestOptions(options)
-    const request = makeRequest({
-      ...base,
-      sampling: { ...base.sampling, seed: this.#seed() },
-      prompt: message,
-      system: this.transcript.system,
-      history: this.transcript.history,
-    })
+    const request = this.#request(message)
     const status = openStatusLine({ enabled: !options.quiet, color: options.color })
     const writer = openAnswer({ output: stdout, options, engine: this.engine, onFirst: () => status.clear() })
     const pieces: string[] = []
@@ -97,7 +106,10 @@ export class ChatSession {
       pieces.push(text)
       return text
     }
+    const onPrefill = makePrefillListener((text) => status.show(text))
     try {
+      await this.#settling.finish(signal, onPrefill)
+      const settled = this.#settling.take()
       const result = await this.#conversation.generate(request, {
         sink: {
           ...writer.sink,
@@ -106,11 +118,11 @@ export class ChatSession {
         },
         signal,
         trace: makeTrace(options.trace),
-        onPrefill: makePrefillListener((text) => status.show(text)),
+        onPrefill,
       })
       status.clear()
       await writer.finish(result, measure(result, this.#loadedAt, askedAt))
-      this.#last = { result, askedAt }
+      this.#last = { result, askedAt, settled }
     } catch (error) {
       status.clear()
       await writer.fail(asSpoutError(error))
@@ -119,6 +131,17 @@ export class ChatSession {
     const assistant = pieces.join('')
     if (assistant !== '') this.transcript.turns.push({ user: message, assistant })
     if (options.stats) await this.showStatistics()
+  }
+
+  #request(message: string): GenerateRequest {
+    const base = requestOptions(this.#options)
+    return makeRequest({
+      ...base,
+      sampling: { ...base.sampling, seed: this.#seed() },
+      prompt: message,
+      system: this.transcript.system,
+      history: this.transcript.history,
+    })
   }
 
   #seed(): bigint | undefined {

@@ -21,7 +21,8 @@ function chatHelp(): string {
   return commandHelp({
     usage: 'spout chat [options] [first message...]',
     summary:
-      'Talks with a model. Between turns its memory of the conversation is kept: only what is new is read. A line is ' +
+      'Talks with a model. Between turns its memory of the conversation is kept: only what is new is read, and an ' +
+      'answer is read once more while you type, so that the next is what a new run would say. A line is ' +
       'a message; one that ends with \\ goes on, and so does all between """ and """. Ctrl-C stops an answer; on an ' +
       'empty line, twice, it leaves. Piped lines are messages too.',
     more: [section('In a conversation', chatCommandRows())],
@@ -44,7 +45,7 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
     await converse(session, desk)
   } finally {
     desk.source.close()
-    session.dispose()
+    await session.dispose()
     await engine.dispose()
   }
 }
@@ -136,6 +137,7 @@ function greet({ engine: { model } }: ChatSession, options: Options, desk: Desk)
 
 async function converse(session: ChatSession, desk: Desk): Promise<void> {
   for (;;) {
+    session.settle()
     const message = await desk.source.next()
     if (message === undefined) return
     if (message.trim() === '') continue
@@ -163,7 +165,10 @@ async function act(
   signal: AbortSignal,
 ): Promise<ChatReply | undefined> {
   const command = parseChatCommand(message)
-  if (command !== undefined) return findChatCommand(command.name).run(session, command.words, signal)
+  if (command !== undefined) {
+    await session.rest()
+    return findChatCommand(command.name).run(session, command.words, signal)
+  }
   await session.say(message, signal)
   return undefined
 }

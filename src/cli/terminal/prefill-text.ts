@@ -8,13 +8,17 @@ export function prefillText(done: number, total: number, elapsedMs: number): str
   return `reading the prompt: ${done} of ${total} tokens, about ${duration(wholeMs - elapsedMs)} left`
 }
 
-/** The same as a listener of the engine's: the clock starts when nothing is done yet. */
+/** The same as a listener of the engine's: the clock starts when it first hears of a prompt. */
 export function makePrefillListener(show: (text: string) => void): (done: number, total: number) => void {
-  let startedAt = 0
+  let startedAt: number | undefined
+  let before = 0
   return (done, total) => {
     const now = performance.now()
-    if (done === 0) startedAt = now
-    show(prefillText(done, total, now - startedAt))
+    if (done === 0 || startedAt === undefined) {
+      startedAt = now
+      before = done
+    }
+    show(prefillText(done - before, total - before, now - startedAt))
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Engine, EngineResult } from '../../engine/engine.ts'
+import type { Engine, EngineResult, Settled } from '../../engine/engine.ts'
 import { measure } from '../../output/measurements.ts'
 import { statisticsLines } from '../../output/statistics.ts'
 import { loadDim } from './style.ts'
@@ -9,14 +9,16 @@ export interface StatisticsInput {
   readonly loadedAt: number
   /** When the answer was asked for; absent: when the process started. */
   readonly askedAt?: number
+  /** What had been run for it before. */
+  readonly settled?: Settled
   readonly color: string | undefined
 }
 
 /** The block of `--stats` on stderr. */
 export async function writeStatistics(input: StatisticsInput): Promise<void> {
-  const { engine, result, loadedAt, askedAt, color } = input
+  const { result, loadedAt, askedAt, color } = input
   const dim = await loadDim(color)
-  const peak = process.resourceUsage().maxRSS * 1024
-  const lines = statisticsLines(engine, result, measure(result, loadedAt, askedAt), peak)
+  const peakRssBytes = process.resourceUsage().maxRSS * 1024
+  const lines = statisticsLines({ ...input, measured: measure(result, loadedAt, askedAt), peakRssBytes })
   process.stderr.write(`${lines.map(dim).join('\n')}\n`)
 }
