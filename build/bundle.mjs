@@ -1,5 +1,5 @@
 /**
- * The command line in a few files: `dist/cli/*.cjs`. Finding and reading 150 modules takes longer than to run them. One file
+ * The command line in a few files: `dist/bundle/*.cjs`. Finding and reading 150 modules takes longer than to run them. One file
  * holds what every run needs; what only some need stays in files of its own, loaded when first asked for. The maps beside them
  * lead a stack back to the sources (SPOUT_DEBUG=1). Native packages stay outside.
  */
@@ -12,7 +12,7 @@ const FOLDER = `${ROOT}dist/bundle`
 
 rmSync(FOLDER, { recursive: true, force: true })
 const bundle = await rolldown({
-  input: { main: `${ROOT}src/cli/main.ts` },
+  input: { start: `${ROOT}src/cli/start.ts` },
   platform: 'node',
   external: [/^node:/, 'koffi', /^onnxruntime-node/],
   // A warning is a mistake in what is bundled.
