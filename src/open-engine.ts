@@ -113,6 +113,8 @@ export async function startModel(options: OpenEngineOptions): Promise<StartedMod
   // Nobody listens while the tokenizer is read; a failure is met by whoever waits for it.
   loading.catch(() => undefined)
   try {
+    // If the library has come up meanwhile, its session starts now and not after the tokenizer.
+    await new Promise(setImmediate)
     const tokenizer = await loadTokenizer(resolved.folder, { note: (text) => note?.(text, 'info') })
     const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
     tidyHeapAfter(tokenizer.vocabSize) // The session is still loading: the thread has time.

@@ -1,8 +1,8 @@
 /**
  * The start of an engine for whoever has other things to do meanwhile. What takes longest goes first: the runtime's library
- * opens on a thread of its own, while this one reads the code that will need it.
+ * opens on a thread of its own, while this one reads the code that will need it. Nothing but that code's types is imported.
  */
-import { openRuntime } from './backend/onnx/runtime/open-runtime.ts'
+import { openRuntime, type RuntimeChoice } from './backend/onnx/runtime/open-runtime.ts'
 import type { EncodedPrompt } from './engine/encode-prompt.ts'
 import type { Engine } from './engine/engine.ts'
 import type { GenerateRequest } from './engine/request.ts'
@@ -29,8 +29,13 @@ export function startEngine(options: OpenEngineOptions = {}): EngineStart {
   }
 }
 
+/** Opens the runtime's library, so that it is there when an engine is started. What fails fails again there, and is said. */
+export async function openLibrary(runtime: RuntimeChoice = 'auto'): Promise<void> {
+  await openRuntime(runtime).catch(() => undefined)
+}
+
 async function start(options: OpenEngineOptions) {
-  await openRuntime(options.runtime ?? 'auto').catch(() => undefined) // Said where it is opened for use.
+  await openLibrary(options.runtime)
   const [{ startModel, finishEngine }, { encodePrompt }] = await Promise.all([
     import('./open-engine.ts'),
     import('./engine/encode-prompt.ts'),
