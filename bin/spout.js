@@ -1,4 +1,2 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/main.js'
-
-main()
+require('../dist/bundle/start.cjs').start()

@@ -1,11 +1,12 @@
 /**
  * The composition root: finds the model, loads session and tokenizer side by side, and wires the engine that owns them.
  */
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import type { Backend } from './backend/backend.ts'
-import { loadSession } from './backend/onnx/load-session.ts'
+import { type LoadedSession, loadSession } from './backend/onnx/load-session.ts'
 import { OnnxBackend } from './backend/onnx/onnx-backend.ts'
 import { openRuntime, type RuntimeChoice } from './backend/onnx/runtime/open-runtime.ts'
+import type { Runtime } from './backend/onnx/runtime/runtime.ts'
 import { defaultThreads } from './backend/onnx/runtime/threads.ts'
 import type { Engine, EngineModel } from './engine/engine.ts'
 import { createLocalEngine } from './engine/local-engine.ts'
@@ -16,10 +17,12 @@ import type { Progress } from './model/pull-model.ts'
 import { resolveModel } from './model/resolve-model.ts'
 import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
 import { ownCacheFolder } from './own-cache.ts'
+import { PACKAGE_ROOT } from './package-root.ts'
 import { samplingDefaults } from './sampling/generation-defaults.ts'
 import { tidyHeapAfter } from './tidy-heap.ts'
 import { type ChatTemplate, loadChatTemplate } from './tokenizer/chat-template.ts'
 import { loadPreparedTokenizer } from './tokenizer/load-prepared.ts'
+import type { Tokenizer } from './tokenizer/tokenizer.ts'
 import type { Trace } from './trace.ts'
 
 export interface OpenEngineOptions {
@@ -29,19 +32,19 @@ export interface OpenEngineOptions {
   readonly runtime?: RuntimeChoice | undefined
   /** Intra-op threads; one per physical core when absent. */
   readonly threads?: number | undefined
-  /** False: nothing that was prepared is used. */
-  readonly prepared?: boolean | undefined
   /** Products are computed as exactly as the model's file says. */
   readonly precise?: boolean | undefined
   /** A shorter context than the model's. */
   readonly contextLength?: number | undefined
   readonly cacheDir?: string | undefined
   readonly offline?: boolean | undefined
-  /** Uses what earlier runs prepared in our own cache, and prepares for later ones. Default true. */
+  /** Uses what was prepared in our own cache (`prepareModel`), and says when something could be. Default true. */
   readonly prepare?: boolean | undefined
   /** A chat template of the user's, in place of the model's. */
   readonly chatTemplateFile?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** Waited for before anything is fetched. When it rejects, so does the opening. */
+  readonly beforeFetch?: (() => Promise<void>) | undefined
   /** Told how far downloads are. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** The files are all here. What follows may keep the thread busy, so that no handler of a signal runs. */
@@ -54,7 +57,7 @@ export interface OpenEngineOptions {
 /** The model that comes with the program, and its name. */
 export const EMBEDDED_MODEL = {
   name: 'spout-tiny',
-  folder: fileURLToPath(new URL('../fixtures/models/spout-tiny', import.meta.url)),
+  folder: join(PACKAGE_ROOT, 'fixtures/models/spout-tiny'),
 }
 
 /** A backend and what was read beside it. Whoever opened it disposes the backend. */
@@ -63,21 +66,19 @@ export interface OpenedBackend {
   readonly model: EngineModel
   readonly config: ModelConfig
   readonly template: ChatTemplate | undefined
-  /** Prepares for later runs: to be called when the answer is out and nobody waits. Never throws. */
-  readonly afterAnswer: () => void
 }
 
 /** Loads a model and makes the engine that owns it. @throws as `openBackend` does. */
 export async function openEngine(options: OpenEngineOptions = {}): Promise<Engine> {
-  const { backend, model, config, template, afterAnswer } = await openBackend(options)
+  return finishEngine(await startModel(options), options)
+}
+
+/** The engine of a model, once its session is there. @throws as `openBackend` does. */
+export async function finishEngine(started: StartedModel, options: OpenEngineOptions): Promise<Engine> {
+  const { backend, model, config, template } = await finishBackend(started, options)
   const { options: defaults, notes } = samplingDefaults(config.generation)
   for (const line of notes) options.note?.(line, 'info')
-  const engine = createLocalEngine({ model, backend, defaults, template })
-  const dispose = () => {
-    afterAnswer()
-    return engine.dispose()
-  }
-  return { ...engine, dispose }
+  return createLocalEngine({ model, backend, defaults, template })
 }
 
 /**
@@ -85,42 +86,77 @@ export async function openEngine(options: OpenEngineOptions = {}): Promise<Engin
  * @throws SpoutError with the code of what went wrong; nothing stays open.
  */
 export async function openBackend(options: OpenEngineOptions = {}): Promise<OpenedBackend> {
-  const { note, trace } = options
+  return finishBackend(await startModel(options), options)
+}
+
+/** A model whose texts are read, and whose session loads. */
+export interface StartedModel {
+  readonly resolved: ResolvedModel
+  readonly config: ModelConfig
+  readonly runtime: Runtime
+  readonly threads: number
+  readonly loading: Promise<LoadedSession>
+  readonly tokenizer: Tokenizer
+  readonly template: ChatTemplate | undefined
+}
+
+/** Begins to load a model, and reads its texts meanwhile. @throws as `openBackend` does. */
+export async function startModel(options: OpenEngineOptions): Promise<StartedModel> {
+  const { note } = options
+  // First, for the library's own start goes on while the model is looked for.
+  const runtime = await openRuntime(options.runtime ?? 'auto', (text) => note?.(text, 'info'))
   const resolved = await resolveFor(options)
   options.onResolved?.(resolved)
   const config = loadModelConfig(resolved.folder, (text) => note?.(text, 'warning'))
-  const runtime = await openRuntime(options.runtime ?? 'auto', (text) => note?.(text, 'info'))
   const threads = options.threads ?? defaultThreads()
+  const cacheFolder = ownCacheFolder(process.env)
+  const usePrepared = options.prepare ?? true
   const loading = loadSession(runtime, resolved.onnxPath, config, {
     threads,
     spinning: true,
-    cacheFolder: ownCacheFolder(process.env),
-    usePrepared: options.prepared ?? true,
+    cacheFolder,
+    usePrepared,
     precise: options.precise ?? false,
   })
-  // Nobody listens while the tokenizer is read; a failure is met at `await loading`.
+  // Nobody listens while the tokenizer is read; a failure is met by whoever waits for it.
   loading.catch(() => undefined)
   try {
-    const { tokenizer, wasPrepared, prepare } = await loadPreparedTokenizer(resolved.folder, {
+    // If the library has come up meanwhile, its session starts now and not after the tokenizer.
+    await new Promise(setImmediate)
+    const { tokenizer, wasPrepared } = await loadPreparedTokenizer(resolved.folder, {
       note: (text) => note?.(text, 'info'),
-      cacheFolder: options.prepare === false ? undefined : ownCacheFolder(process.env),
+      cacheFolder: usePrepared ? cacheFolder : undefined,
     })
     const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
     if (!wasPrepared) tidyHeapAfter(tokenizer.vocabSize) // The session is still loading: the thread has time.
+    return { resolved, config, runtime, threads, loading, tokenizer, template }
+  } catch (error) {
+    disposeLater(loading)
+    throw loadError(error)
+  }
+}
+
+async function finishBackend(started: StartedModel, options: OpenEngineOptions): Promise<OpenedBackend> {
+  const { resolved, config, runtime, threads, loading, tokenizer, template } = started
+  try {
     const loaded = await loading
     const backend = new OnnxBackend(loaded, tokenizer, config, options.contextLength)
-    for (const line of loaded.plan.warnings) note?.(line, 'warning')
-    trace?.('loaded', { model: resolved.id, dtype: resolved.dtype, runtime: runtime.name, threads })
+    for (const line of loaded.plan.warnings) options.note?.(line, 'warning')
     const { id, revision, dtype } = resolved
+    options.trace?.('loaded', { model: id, dtype, runtime: runtime.name, threads })
     const { contextLength } = backend
     const hasChatTemplate = template !== undefined
     const model = { id, revision, dtype, runtime: runtime.name, contextLength, hasChatTemplate }
-    return { backend, model, config, template, afterAnswer: prepare }
+    return { backend, model, config, template }
   } catch (error) {
-    // The session may still be loading: it is closed when it arrives.
-    loading.then((loaded) => loaded.dispose()).catch(() => undefined)
+    disposeLater(loading)
     throw loadError(error)
   }
+}
+
+/** The session may still be loading: it is closed when it arrives. */
+function disposeLater(loading: Promise<LoadedSession>): void {
+  loading.then((loaded) => loaded.dispose()).catch(() => undefined)
 }
 
 /** The files of the model that `options` ask for. @throws SpoutError as `resolveModel` does. */
@@ -130,6 +166,7 @@ export function resolveFor({
   cacheDir,
   offline,
   signal,
+  beforeFetch,
   onProgress,
   note,
 }: OpenEngineOptions): Promise<ResolvedModel> {
@@ -140,6 +177,7 @@ export function resolveFor({
     cacheDir,
     offline,
     signal,
+    beforeFetch,
     onProgress,
     note,
   })

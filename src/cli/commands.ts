@@ -15,6 +15,11 @@ const LOADERS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   help: async () => (await import('./commands/help.ts')).helpCommand,
 }
 
+/** True of the first word of a command line that is the name of a command. */
+export function isCommand(word: string): boolean {
+  return Object.hasOwn(LOADERS, word)
+}
+
 /** The command of a command line and the words that are for it. */
 export async function chooseCommand(
   argv: readonly string[],
@@ -23,6 +28,6 @@ export async function chooseCommand(
   if (first === 'help' && rest.length === 1 && rest[0] !== 'help' && Object.hasOwn(LOADERS, rest[0]!)) {
     return [await LOADERS[rest[0]!]!(), ['--help']]
   }
-  if (Object.hasOwn(LOADERS, first)) return [await LOADERS[first]!(), rest]
+  if (isCommand(first)) return [await LOADERS[first]!(), rest]
   return [(await import('./commands/generate.ts')).generateCommand, argv]
 }

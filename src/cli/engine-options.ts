@@ -5,6 +5,13 @@ import { createDownloadProgress, type DownloadProgress } from './terminal/downlo
 import { writeLine } from './terminal/messages.ts'
 import { makeTrace } from './terminal/trace-lines.ts'
 
+export interface EngineMoments {
+  /** Waited for before anything is fetched. */
+  readonly beforeFetch?: () => Promise<void>
+  /** Before the first word about a download. */
+  readonly onDownload?: () => void
+}
+
 /**
  * Flags to what the engine is opened with. While files may still be fetched a signal is heard, so that the fetching
  * can end cleanly; once the weights load, the thread may be busy and a signal acts by itself.
@@ -12,7 +19,7 @@ import { makeTrace } from './terminal/trace-lines.ts'
 export function engineOptions(
   options: Options,
   { interrupts }: Context,
-  onDownload?: () => void,
+  { beforeFetch, onDownload }: EngineMoments = {},
 ): OpenEngineOptions {
   const download = options.quiet ? undefined : lazyProgress(onDownload)
   return {
@@ -25,6 +32,7 @@ export function engineOptions(
     offline: options.offline,
     chatTemplateFile: options.chatTemplate,
     signal: interrupts.signal,
+    beforeFetch,
     onProgress: download?.onProgress,
     onResolved: () => {
       download?.close()

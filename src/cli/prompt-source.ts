@@ -11,6 +11,9 @@ export interface PromptInput {
   readonly files: readonly string[]
   /** False with `--no-stdin`. */
   readonly stdinAllowed: boolean
+}
+
+export interface StdinReading {
   readonly signal: AbortSignal
   /** Told once when stdin is open but silent. */
   readonly onSilence: () => void
@@ -20,11 +23,18 @@ export interface PromptInput {
 const MAX_BYTES = 8 << 20
 const SILENCE_MS = 2000
 
+/** Where a prompt lies, found without reading any of it. */
+export interface PromptSource {
+  readonly words: readonly string[]
+  readonly files: readonly string[]
+  readonly stdin: boolean
+}
+
 /**
- * The prompt, or `undefined` when nothing was given and stdin is a terminal.
- * @throws SpoutError `data` for bad bytes or nothing at all, `not-found` for a file that cannot be read.
+ * Where the prompt will come from; `undefined` when nothing was given and stdin is a terminal.
+ * @throws SpoutError `usage` for what contradicts itself, `not-found` for a stdin that is a folder, `data` for bad words.
  */
-export async function readPrompt(input: PromptInput): Promise<string | undefined> {
+export function findPrompt(input: PromptInput): PromptSource | undefined {
   const words = input.words.filter((word) => word !== '-')
   const files = input.files.filter((file) => file !== '-')
   const asked = words.length < input.words.length || files.length < input.files.length
@@ -36,9 +46,17 @@ export async function readPrompt(input: PromptInput): Promise<string | undefined
   if (!given && !asked && source === 'terminal') return undefined
 
   checkWords(words)
+  return { words, files, stdin: asked || (source !== 'terminal' && source !== 'none') }
+}
+
+/** @throws SpoutError `data` for bad bytes, `not-found` for a file that cannot be read. */
+export async function readPrompt(
+  { words, files, stdin }: PromptSource,
+  reading: StdinReading,
+): Promise<string> {
   const parts: string[] = []
   for (const file of files) parts.push(await readText(file))
-  if (asked || (source !== 'terminal' && source !== 'none')) parts.push(await readStdin(input))
+  if (stdin) parts.push(await readStdin(reading))
   if (words.length > 0) parts.push(words.join(' '))
   return parts.filter((part) => part !== '').join('\n\n')
 }
@@ -94,7 +112,7 @@ function unreadable(path: string, cause: NodeJS.ErrnoException): Error {
   })
 }
 
-async function readStdin({ signal, onSilence }: PromptInput): Promise<string> {
+async function readStdin({ signal, onSilence }: StdinReading): Promise<string> {
   const timer = setTimeout(onSilence, SILENCE_MS)
   const stop = (): void => void process.stdin.destroy()
   signal.addEventListener('abort', stop, { once: true })

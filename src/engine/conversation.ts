@@ -44,7 +44,7 @@ export class LocalConversation implements Conversation {
 
   async generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult> {
     const { backend, defaults, template } = this.#parts
-    const prompt = encodePrompt(request, backend.tokenizer, template)
+    const prompt = door.encoded ?? encodePrompt(request, backend.tokenizer, template)
     const { ids } = prompt
     checkFits(ids.length, backend.contextLength)
     const sampler = createSampler({ ...defaults, ...present(request.sampling) }, backend)

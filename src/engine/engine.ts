@@ -1,6 +1,7 @@
 import type { GenerateResult } from '../generation/generate.ts'
 import type { TokenSink } from '../generation/token-sink.ts'
 import type { Trace } from '../trace.ts'
+import type { EncodedPrompt } from './encode-prompt.ts'
 import type { GenerateRequest } from './request.ts'
 
 /** What runs requests. A command does not know whether it is in this process. */
@@ -60,6 +61,8 @@ export interface AnswerSink extends TokenSink {
 export interface EngineDoor {
   readonly sink: AnswerSink
   readonly signal?: AbortSignal | undefined
+  /** The request's ids, when they were found before. */
+  readonly encoded?: EncodedPrompt | undefined
   readonly trace?: Trace | undefined
   /** Prompt tokens done, prompt tokens in all; those that were kept from before count as neither. */
   readonly onPrefill?: ((done: number, total: number) => void) | undefined

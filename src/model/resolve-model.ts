@@ -35,6 +35,8 @@ export interface ResolveOptions {
   /** Refuse a cache that others can write to, instead of warning. */
   readonly strict?: boolean | undefined
   readonly signal?: AbortSignal | undefined
+  /** Waited for before anything is asked of the network. When it rejects, so does the resolving. */
+  readonly beforeFetch?: (() => Promise<void>) | undefined
   readonly env?: Environment | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
   readonly note?: Note | undefined
@@ -82,6 +84,7 @@ export async function resolveHubModel(options: ResolveOptions): Promise<Resolved
     return checked(place, usable, options)
   }
   if (offline) throw notCached(options, place)
+  await options.beforeFetch?.()
   return checked(place, await pullOrFallBack(place, { ...options, env }), options)
 }
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { compileTemplate, type TemplateProgram } from './jinja.ts'
+import type { TemplateProgram } from './jinja.ts'
 import { withTimeLimit } from './time-limit.ts'
 import { isObject } from './tokenizer-json.ts'
 
@@ -50,7 +50,13 @@ export async function loadChatTemplate(
   const source = file === undefined ? await findSource(folder, config, name) : await readUserFile(file)
   if (source === undefined) return undefined
   const legacy = (await readJson(folder, 'special_tokens_map.json')) ?? {}
-  return createChatTemplate(source, { ...specialTokens(legacy), ...specialTokens(config) })
+  const { compileTemplate } = await import('./jinja.ts')
+  const compile = (): TemplateProgram => compileInTime(source, compileTemplate)
+  return createChatTemplate({
+    source,
+    compile,
+    tokens: { ...specialTokens(legacy), ...specialTokens(config) },
+  })
 }
 
 async function findSource(
@@ -126,7 +132,14 @@ function specialTokens(config: Json): Record<string, string> {
   return found
 }
 
-function createChatTemplate(source: string, tokens: Json): ChatTemplate {
+interface TemplateParts {
+  readonly source: string
+  readonly compile: () => TemplateProgram
+  /** `bos_token` and its like. */
+  readonly tokens: Json
+}
+
+function createChatTemplate({ source, compile, tokens }: TemplateParts): ChatTemplate {
   if (source.length > LONGEST) throw failure('is longer than 1 MiB')
   let program: TemplateProgram | undefined
   return {
@@ -134,7 +147,7 @@ function createChatTemplate(source: string, tokens: Json): ChatTemplate {
     render(messages, { addGenerationPrompt = true, args = {} } = {}) {
       const given = { messages, add_generation_prompt: addGenerationPrompt }
       try {
-        program ??= compile(source)
+        program ??= compile()
         return program.run({ tools: null, documents: null, ...tokens, ...args, ...given })
       } catch (cause) {
         if (cause instanceof SpoutError) throw cause
@@ -145,9 +158,9 @@ function createChatTemplate(source: string, tokens: Json): ChatTemplate {
 }
 
 /** The library's reader is quadratic in white space: only a long template can make that felt. */
-function compile(source: string): TemplateProgram {
-  if (source.length < 1 << 14) return compileTemplate(source)
-  return withTimeLimit(() => compileTemplate(source), {
+function compileInTime(source: string, compile: (source: string) => TemplateProgram): TemplateProgram {
+  if (source.length < 1 << 14) return compile(source)
+  return withTimeLimit(() => compile(source), {
     ms: 5000,
     error: () => failure('takes too long to read'),
   })

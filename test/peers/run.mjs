@@ -1,15 +1,14 @@
 #!/usr/bin/env node
 /** `npm run bench:peers`: makes the models where they are missing, measures every arm interleaved, prints a table. */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadAverage, machine } from './environment.mjs'
 import { measure } from './measure.mjs'
+import { installPeers, makeModel, modelFolder } from './prepare.mjs'
 import { markdown } from './report.mjs'
 
-const HERE = import.meta.dirname
 const SHAPES = ['smollm2-135m', 'qwen2.5-0.5b']
 const ARMS = [
   'spout',
@@ -40,7 +39,7 @@ const USAGE = `npm run bench:peers -- [options]
 async function main() {
   const options = parseOptions()
   if (!options) return
-  installPeers(options.arms)
+  if (options.arms.includes('node-llama-cpp')) installPeers()
   for (const shape of options.shapes) makeModel(shape)
   const before = loadAverage()
   if (Number(before[0]) > 0.5) {
@@ -114,30 +113,6 @@ function numberOf(name, text, least = 1) {
     stop(`--${name}: ${text} is not a whole number from ${least}`)
   return Number(text)
 }
-
-/**
- * node-llama-cpp is nobody's dependency: it is installed on first use, at the versions of the lockfile. Not by `npm ci`,
- * which refuses a lockfile that lacks the optional binaries of other systems.
- */
-function installPeers(arms) {
-  if (!arms.includes('node-llama-cpp') || existsSync(join(HERE, 'node_modules/node-llama-cpp'))) return
-  process.stderr.write('installing node-llama-cpp into test/peers\n')
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  const args = ['install', '--no-save', '--no-audit', '--no-fund']
-  const { status } = spawnSync(npm, args, { cwd: HERE, stdio: ['ignore', 2, 2] })
-  if (status !== 0) stop('test/peers: npm install failed (leave node-llama-cpp out with --arms)')
-}
-
-function makeModel(shape) {
-  if (existsSync(join(modelFolder(shape), 'config.json'))) return
-  process.stderr.write(`${shape}: making the model\n`)
-  const { status, error } = spawnSync('python3', [join(HERE, 'make-models.py'), shape], {
-    stdio: ['ignore', 2, 2],
-  })
-  if (status !== 0) stop(`${shape}: make-models.py failed${error ? ` (${error.message})` : ''}`)
-}
-
-const modelFolder = (shape) => join(HERE, '.models', shape)
 
 function modelSizes(folder) {
   const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))

@@ -93,7 +93,7 @@ export function said(stream: NodeJS.ReadableStream | null, text: string | RegExp
 
 /** @throws when the program was not built since its sources changed: its tests would prove nothing. */
 export function assertBuilt(): void {
-  const built = statSync(join(ROOT, 'dist/cli/main.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0
+  const built = statSync(join(ROOT, 'dist/bundle/start.cjs'), { throwIfNoEntry: false })?.mtimeMs ?? 0
   const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
   const newest = Math.max(...sources.map((file) => statSync(join(ROOT, 'src', file)).mtimeMs))
   if (built < newest) throw new Error('dist/ is older than src/: npm run build')

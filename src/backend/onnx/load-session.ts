@@ -49,7 +49,7 @@ async function loadPrepared(
 ): Promise<LoadedSession | undefined> {
   const { cacheFolder, usePrepared = false, precise = false } = options
   if (!usePrepared || cacheFolder === undefined || runtime.name !== 'c-api') return undefined
-  const prepared = findPrepared(cacheFolder, { onnxPath, precise, runtimeVersion: runtime.version })
+  const prepared = findPrepared(cacheFolder, { onnxPath, precise, runtimeVersion: await runtime.version() })
   return prepared && openPrepared(runtime, prepared, options).catch(() => undefined)
 }
 

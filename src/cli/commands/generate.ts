@@ -1,10 +1,14 @@
-/** `spout [prompt...]`: reads the prompt, opens the engine, writes the answer. */
+/**
+ * `spout [prompt...]`: reads the prompt while the engine opens, and writes the answer. What is wrong with the command line
+ * is said before anything is started, and nothing is fetched before there is a prompt.
+ */
+import type { EncodedPrompt } from '../../engine/encode-prompt.ts'
 import type { Engine, EngineResult } from '../../engine/engine.ts'
 import { type GenerateRequest, makeRequest } from '../../engine/request.ts'
 import { SpoutError } from '../../errors.ts'
-import { openEngine } from '../../open-engine.ts'
-import { type FileOutput, openFileOutput } from '../../output/file-output.ts'
+import type { FileOutput } from '../../output/file-output.ts'
 import { measure } from '../../output/measurements.ts'
+import { type EngineStart, startEngine } from '../../start-engine.ts'
 import { openAnswer } from '../answer.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
@@ -13,7 +17,7 @@ import { shortHelp } from '../help/help-text.ts'
 import { abortable } from '../interrupt.ts'
 import type { Options } from '../options.ts'
 import { parseCommandLine } from '../program.ts'
-import { readPrompt, readText } from '../prompt-source.ts'
+import { findPrompt, type PromptSource, readPrompt, readText } from '../prompt-source.ts'
 import { checkFlags, requestOptions } from '../request-from-flags.ts'
 import { withSettings } from '../settings.ts'
 import { asSpoutError, writeLine } from '../terminal/messages.ts'
@@ -33,44 +37,60 @@ export async function generateCommand(argv: readonly string[], context: Context)
   })
   checkFlags(given)
   const options = withSettings(given)
+  const source = sourceOf(words, options)
   startClock(options.timeout, context)
-  const file = openFile(options.output)
-  const request = await readRequest(words, options, context)
+  const job = { source, options, context, file: await openFile(options.output) }
   if (options.dryRun) {
     const { dryRun } = await import('../dry-run.ts')
-    await dryRun(request, options, context)
+    await dryRun(await readRequest(job), options, context)
   } else {
-    await generateOnce({ request, options, context, file })
+    await generateOnce(job)
   }
 }
 
 interface Job {
-  readonly request: GenerateRequest
+  readonly source: PromptSource
   readonly options: Options
   readonly context: Context
   readonly file: FileOutput | undefined
 }
 
+/** The engine is not disposed: the process ends with the answer, and the system frees sooner than the runtime does. */
 async function generateOnce(job: Job): Promise<void> {
   const { options, context } = job
-  const { interrupts } = context
+  const { start, letFetch } = startEarly(job)
+  const request = await readRequest(job)
   const status = openStatusLine({ enabled: !options.quiet, color: options.color })
   status.show('loading the model')
-  interrupts.listen()
+  letFetch(() => status.clear())
   try {
-    const engine = await abortable(
-      openEngine(engineOptions(options, context, () => status.clear())),
-      interrupts.signal,
-    )
-    try {
-      await answer(job, engine, status)
-    } finally {
-      await engine.dispose()
-    }
+    const encoding = start.encode(request)
+    const engine = await abortable(start.engine, context.interrupts.signal)
+    await answer(job, { request, encoded: await encoding, engine, status })
   } finally {
     status.clear()
-    interrupts.release()
+    context.interrupts.release()
   }
+}
+
+interface EarlyStart {
+  readonly start: EngineStart
+  /** From now on a model may be fetched; `onDownload` is told before the first word about it. */
+  letFetch(onDownload: () => void): void
+}
+
+function startEarly({ options, context }: Job): EarlyStart {
+  let letFetch!: EarlyStart['letFetch']
+  const allowed = new Promise<() => void>((resolve) => {
+    letFetch = resolve
+  })
+  let clear: () => void
+  const beforeFetch = async (): Promise<void> => {
+    clear = await allowed
+    context.interrupts.listen()
+  }
+  const start = startEngine(engineOptions(options, context, { beforeFetch, onDownload: () => clear() }))
+  return { start, letFetch }
 }
 
 /** `--timeout` ends the run as a signal would, wherever it is. */
@@ -81,33 +101,38 @@ function startClock(seconds: number | undefined, { interrupts }: Context): void 
   setTimeout(expired, 1000 * seconds).unref()
 }
 
-function openFile(path: string | undefined): FileOutput | undefined {
-  return path === undefined || path === '-' ? undefined : openFileOutput(path)
+async function openFile(path: string | undefined): Promise<FileOutput | undefined> {
+  if (path === undefined || path === '-') return undefined
+  const { openFileOutput } = await import('../../output/file-output.ts')
+  return openFileOutput(path)
 }
 
-async function readRequest(
-  words: readonly string[],
-  options: Options,
-  { interrupts }: Context,
-): Promise<GenerateRequest> {
+function sourceOf(words: readonly string[], options: Options): PromptSource {
+  const source = findPrompt({ words, files: options.file ?? [], stdinAllowed: options.stdin })
+  if (source !== undefined) return source
+  process.stderr.write(`${shortHelp()}\n`)
+  throw new SpoutError('usage', 'prompt: none given', { hint: 'spout "your prompt", or pipe a text in' })
+}
+
+async function readRequest({ source, options, context }: Job): Promise<GenerateRequest> {
   const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
-  const prompt = await readPrompt({
-    words,
-    files: options.file ?? [],
-    stdinAllowed: options.stdin,
-    signal: interrupts.signal,
+  const prompt = await readPrompt(source, {
+    signal: context.interrupts.signal,
     onSilence: () => {
       if (!options.quiet) writeLine('waiting for stdin; --no-stdin goes on without it')
     },
   })
-  if (prompt === undefined) {
-    process.stderr.write(`${shortHelp()}\n`)
-    throw new SpoutError('usage', 'prompt: none given', { hint: 'spout "your prompt", or pipe a text in' })
-  }
   return makeRequest({ ...requestOptions(options), prompt, system })
 }
 
-async function answer({ request, options, context, file }: Job, engine: Engine, status: StatusLine) {
+interface Ready {
+  readonly request: GenerateRequest
+  readonly encoded: EncodedPrompt | undefined
+  readonly engine: Engine
+  readonly status: StatusLine
+}
+
+async function answer({ options, context, file }: Job, { request, encoded, engine, status }: Ready) {
   const { interrupts, stdout } = context
   const loadedAt = performance.now()
   const writer = openAnswer({
@@ -125,6 +150,7 @@ async function answer({ request, options, context, file }: Job, engine: Engine, 
     result = await engine.generate(request, {
       sink: writer.sink,
       signal: interrupts.signal,
+      encoded,
       trace: makeTrace(options.trace),
       onPrefill: makePrefillListener((text) => status.show(text)),
     })

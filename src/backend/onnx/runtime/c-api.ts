@@ -30,7 +30,7 @@ export type NativeFunction = ((...args: any[]) => any) & { async: (...args: any[
 const TABLE = {
   GetErrorCode: [1, 'int (void*)'],
   GetErrorMessage: [2, 'const char* (void*)'],
-  CreateEnv: [3, 'S (int, const char*, void*)'],
+  CreateEnv: [3, 'S (int, void*, void*)'],
   DisableTelemetryEvents: [6, 'S (void*)'],
   CreateSession: [7, 'S (void*, void*, void*, void*)'],
   CreateSessionFromArray: [8, 'S (void*, void*, size_t, void*, void*)'],
@@ -100,15 +100,16 @@ export interface OrtLibrary {
   check(status: Pointer | null): void
 }
 
-let opened: OrtLibrary | undefined
+let opened: Promise<OrtLibrary> | undefined
 /** Held for ever: when the handle is collected koffi unloads the library, and every function address is void. */
 let library: LibraryHandle | undefined
 
 /**
- * Opens the library once per process; later calls return the same.
- * @throws Error when the library or koffi's own binary cannot be loaded on this platform.
+ * Opens the library once per process; later calls return the same. Its environment, which knows every operator and takes
+ * some 40 ms, is made on a thread of the pool.
+ * @throws Error at once when the library or koffi's own binary cannot be loaded on this platform.
  */
-export function openOrt(libraryPath: string = findLibrary()): OrtLibrary {
+export function openOrt(libraryPath: string = findLibrary()): Promise<OrtLibrary> {
   opened ??= open(libraryPath)
   return opened
 }
@@ -132,7 +133,7 @@ export function cString(text: string): Uint8Array {
   return memory
 }
 
-function open(path: string): OrtLibrary {
+function open(path: string): Promise<OrtLibrary> {
   // Read by the library when it is loaded: no telemetry thread, no log file in the temporary folder.
   process.env.ORT_DISABLE_TELEMETRY = '1'
   library = koffi.load(path)
@@ -178,12 +179,20 @@ function open(path: string): OrtLibrary {
       })
     })
 
-  // Severity 4: fatal only. An error comes back as a status; a log line beside it would land on stderr.
-  const env = make('CreateEnv', 4, 'spout')
-  call('DisableTelemetryEvents', env)
-  const allocator = make('GetAllocatorWithDefaultOptions')
-  const cpuMemory = make('CreateCpuMemoryInfo', 0, 0)
-  return { version: getVersion(), env, allocator, cpuMemory, call, make, callAsync, fn, check }
+  const createEnvironment = async (): Promise<OrtLibrary> => {
+    const handle = new BigUint64Array(stableMemory(8))
+    // Severity 4: fatal only. An error comes back as a status; a log line beside it would land on stderr.
+    await callAsync('CreateEnv', 4, ENVIRONMENT_NAME, handle)
+    const env = handle[0]!
+    call('DisableTelemetryEvents', env)
+    const allocator = make('GetAllocatorWithDefaultOptions')
+    const cpuMemory = make('CreateCpuMemoryInfo', 0, 0)
+    return { version: getVersion(), env, allocator, cpuMemory, call, make, callAsync, fn, check }
+  }
+  return createEnvironment()
 }
+
+/** Read on another thread: held, so that it is not collected meanwhile. */
+const ENVIRONMENT_NAME = cString('spout')
 
 const pointerSize = koffi.sizeof('void*')

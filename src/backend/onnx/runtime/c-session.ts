@@ -20,11 +20,13 @@ import { stableMemory } from './stable-memory.ts'
 /** @throws Error when the library cannot be opened here; `open-runtime.ts` then takes the other binding. */
 export function openCApiRuntime(): Runtime {
   tameHeap()
-  const ort = openOrt()
+  const opening = openOrt()
+  // A failure is met by whoever creates a session.
+  opening.catch(() => undefined)
   return {
     name: 'c-api',
-    version: ort.version,
-    createSession: (graph, options) => CSession.create(ort, graph, options),
+    version: async () => (await opening).version,
+    createSession: async (graph, options) => CSession.create(await opening, graph, options),
   }
 }
 

@@ -70,8 +70,8 @@ export interface GraphSource {
 
 export interface Runtime {
   readonly name: 'c-api' | 'node'
-  /** Of ONNX Runtime. */
-  readonly version: string
+  /** Of ONNX Runtime. @throws when the library cannot be opened. */
+  version(): Promise<string>
   createSession(graph: GraphSource, options: SessionOptions): Promise<Session>
 }
 

@@ -1,0 +1,23 @@
+/** What comes before the program: how its own code is loaded, and the library that takes longer than all of it. */
+import { isCommand } from './commands.ts'
+
+export async function start(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
+  // A stack then names the sources, not the bundle.
+  if (process.env.SPOUT_DEBUG === '1') process.setSourceMapsEnabled(true)
+  if (willGenerate(argv)) await openLibrary()
+  const { main } = await import('./main.ts')
+  await main(argv)
+}
+
+async function openLibrary(): Promise<void> {
+  const { openLibrary } = await import('../start-engine.ts')
+  await openLibrary()
+}
+
+/** Flags after which nothing is generated, or with another library. */
+const OTHERWISE = /^(-h|--help|-V|--version|--dry-run|--runtime(=.*)?)$/
+
+/** True when the command line looks like a prompt; whether it is right, its flags will tell. */
+function willGenerate(argv: readonly string[]): boolean {
+  return !isCommand(argv[0] ?? '') && !argv.some((word) => OTHERWISE.test(word))
+}

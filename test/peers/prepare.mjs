@@ -1,0 +1,33 @@
+/** What a run needs and may have to make first: the other programs, and the models. */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+const HERE = import.meta.dirname
+
+export const modelFolder = (shape) => join(HERE, '.models', shape)
+
+/**
+ * node-llama-cpp is nobody's dependency: it is installed on first use, at the versions of the lockfile. Not by `npm ci`,
+ * which refuses a lockfile that lacks the optional binaries of other systems.
+ */
+export function installPeers() {
+  if (existsSync(join(HERE, 'node_modules/node-llama-cpp'))) return
+  process.stderr.write('installing node-llama-cpp into test/peers\n')
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
+  const args = ['install', '--no-save', '--no-audit', '--no-fund']
+  const { status } = spawnSync(npm, args, { cwd: HERE, stdio: ['ignore', 2, 2] })
+  if (status !== 0) throw new Error('test/peers: npm install failed (node-llama-cpp can be left out)')
+}
+
+/** Makes the model of a shape where it is missing. Its folder. */
+export function makeModel(shape) {
+  const folder = modelFolder(shape)
+  if (existsSync(join(folder, 'config.json'))) return folder
+  process.stderr.write(`${shape}: making the model\n`)
+  const { status, error } = spawnSync('python3', [join(HERE, 'make-models.py'), shape], {
+    stdio: ['ignore', 2, 2],
+  })
+  if (status !== 0) throw new Error(`${shape}: make-models.py failed${error ? ` (${error.message})` : ''}`)
+  return folder
+}
