@@ -15,8 +15,8 @@ export interface LoadedSession {
   readonly session: Session
   readonly plan: FeedPlan
   readonly embedder?: Embedder | undefined
-  /** The prepared model it was loaded from. */
-  readonly prepared?: PreparedModel | undefined
+  /** Nothing was prepared of this model, and it is worth trying. */
+  readonly mayPrepare: boolean
   dispose(): Promise<void>
 }
 
@@ -37,22 +37,21 @@ export async function loadSession(
   config: ModelConfig,
   options: LoadOptions,
 ): Promise<LoadedSession> {
-  const prepared = await loadPrepared(runtime, onnxPath, options)
-  return prepared ?? loadOriginal(runtime, onnxPath, config, options)
-}
-
-/** `undefined` where there is none, or the runtime does not like it. */
-async function loadPrepared(
-  runtime: Runtime,
-  onnxPath: string,
-  options: LoadOptions,
-): Promise<LoadedSession | undefined> {
   const { cacheFolder, usePrepared = false, precise = false } = options
-  if (!usePrepared || cacheFolder === undefined || runtime.name !== 'c-api') return undefined
-  const prepared = findPrepared(cacheFolder, { onnxPath, precise, runtimeVersion: await runtime.version() })
-  return prepared && openPrepared(runtime, prepared, options).catch(() => undefined)
+  if (!usePrepared || cacheFolder === undefined || runtime.name !== 'c-api') {
+    return loadOriginal(runtime, onnxPath, config, options)
+  }
+  const key = { onnxPath, precise, runtimeVersion: await runtime.version() }
+  const prepared = findPrepared(cacheFolder, key)
+  if (prepared === undefined || prepared.manifest.refused !== undefined) {
+    const loaded = await loadOriginal(runtime, onnxPath, config, options)
+    return { ...loaded, mayPrepare: prepared === undefined && loaded.embedder === undefined }
+  }
+  // The runtime may still not like it. What is wrong with the model itself, the model will tell.
+  return openPrepared(runtime, prepared, options).catch(() => loadOriginal(runtime, onnxPath, config, options))
 }
 
+/** The session of a prepared model. @throws SpoutError as the runtime does. */
 export async function openPrepared(
   runtime: Runtime,
   prepared: PreparedModel,
@@ -62,7 +61,7 @@ export async function openPrepared(
   const { plan, weightBytes } = manifest
   const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true, weightBytes }
   const session = await runtime.createSession(source, options)
-  return { session, plan, prepared, dispose: () => session.dispose() }
+  return { session, plan, mayPrepare: false, dispose: () => session.dispose() }
 }
 
 const NO_BYTES = new Uint8Array(0)
@@ -90,7 +89,8 @@ async function loadOriginal(
       opened[1] = embedder
     }
     const embeddings = embedder?.names ?? new Set<string>()
-    return { session, plan: makeFeedPlan({ session, graph, config, embeddings }), embedder, dispose }
+    const plan = makeFeedPlan({ session, graph, config, embeddings })
+    return { session, plan, embedder, mayPrepare: false, dispose }
   } catch (error) {
     await dispose()
     throw error

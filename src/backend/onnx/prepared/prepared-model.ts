@@ -7,7 +7,7 @@
  *                  manifest.json     this file's subject
  */
 import { createHash } from 'node:crypto'
-import { readFileSync, realpathSync } from 'node:fs'
+import { readFileSync, realpathSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FeedPlan } from '../plan/feed-plan.ts'
 import { type FileState, isUnchanged } from './file-state.ts'
@@ -28,12 +28,6 @@ export interface PreparedKey {
   readonly runtimeVersion: string
 }
 
-/** What the graph's products were changed to, for people. */
-export interface HeadReport {
-  readonly note: string
-  readonly accepted: boolean
-}
-
 export interface Manifest {
   readonly format: number
   readonly runtimeVersion: string
@@ -48,6 +42,8 @@ export interface Manifest {
   readonly weightBytes: number
   /** What was changed for speed, one line each. */
   readonly changes: readonly string[]
+  /** Why there is nothing prepared but this note: so that it is not tried again and again. */
+  readonly refused?: string
 }
 
 export interface PreparedModel {
@@ -60,15 +56,32 @@ export interface PreparedModel {
 export function preparedFolder(cacheFolder: string, key: PreparedKey): string {
   const parts = [realpathSync(key.onnxPath), key.precise, key.runtimeVersion, processorMark(), FORMAT]
   const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)
-  return join(cacheFolder, 'prepared', name)
+  return join(preparedRoot(cacheFolder), name)
 }
 
-/** The prepared model of `key`: whole, of these very sources, for this machine; else `undefined`. */
+/** Where all that is prepared is kept. */
+export function preparedRoot(cacheFolder: string): string {
+  return join(cacheFolder, 'prepared')
+}
+
+/** The prepared model of `key`, or a note that it was refused: whole, of these very sources, for this machine. */
 export function findPrepared(cacheFolder: string, key: PreparedKey): PreparedModel | undefined {
   try {
-    return readPrepared(preparedFolder(cacheFolder, key), key)
+    const prepared = readPrepared(preparedFolder(cacheFolder, key), key)
+    if (prepared !== undefined) markUsed(prepared.folder)
+    return prepared
   } catch {
     return undefined // Whatever is wrong with it, the model itself is still there.
+  }
+}
+
+/** When it was used last: what is not, is removed first when room is needed. */
+function markUsed(folder: string): void {
+  try {
+    const now = new Date()
+    utimesSync(folder, now, now)
+  } catch {
+    // A cache that only others may write.
   }
 }
 
@@ -84,10 +97,10 @@ export function readPrepared(folder: string, key: Omit<PreparedKey, 'onnxPath'>)
   return { folder, graphPath: join(folder, GRAPH_NAME), manifest }
 }
 
-function isWhole(folder: string, { sources, files }: Manifest): boolean {
+function isWhole(folder: string, { sources, files, refused }: Manifest): boolean {
   return (
     sources.length > 0 &&
-    files.length > 0 &&
+    (files.length > 0 || refused !== undefined) &&
     sources.every((state) => isUnchanged(state)) &&
     files.every((state) => isUnchanged(state, folder))
   )

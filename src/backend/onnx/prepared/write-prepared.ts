@@ -48,7 +48,9 @@ export interface WrittenModel {
   readonly prepared: PreparedModel
   /** Puts it in its place, in that of an older one if there is one. @throws SpoutError `cache`. */
   accept(): void
-  /** Removes it, if it was not accepted. */
+  /** Leaves a note in its place, so that it is not tried again. @throws SpoutError `cache`. */
+  refuse(why: string): void
+  /** Removes it, if it is not in its place. */
   discard(): void
 }
 
@@ -65,7 +67,12 @@ export async function writePrepared(options: WriteOptions): Promise<WrittenModel
     await writeFiles(staging, options)
     const prepared = readPrepared(staging, key)
     if (prepared === undefined) throw new SpoutError('cache', 'prepared model: not what was written')
-    return { prepared, accept: () => cacheWrite(() => moveTo(staging, place)), discard }
+    return {
+      prepared,
+      accept: () => cacheWrite(() => moveTo(staging, place)),
+      refuse: (refused) => cacheWrite(() => leaveNote(prepared, refused, place)),
+      discard,
+    }
   } catch (error) {
     discard()
     throw error
@@ -109,6 +116,12 @@ function flush(path: string): void {
   } finally {
     closeSync(file)
   }
+}
+
+function leaveNote({ folder, manifest }: PreparedModel, refused: string, place: string): void {
+  for (const { path } of manifest.files) rmSync(join(folder, path))
+  writeFileSync(join(folder, MANIFEST_NAME), encodeManifest({ ...manifest, files: [], refused }))
+  moveTo(folder, place)
 }
 
 /** Who has the old one open keeps it: its files stay until they are closed. */

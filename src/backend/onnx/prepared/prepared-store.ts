@@ -1,0 +1,69 @@
+/** All that is prepared: how much disk it takes, and what goes when that is too much. */
+import { readdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { MANIFEST_NAME, type Manifest, parseManifest, preparedRoot } from './prepared-model.ts'
+
+export interface StoredModel {
+  readonly folder: string
+  readonly bytes: number
+  /** Milliseconds since 1970. */
+  readonly usedAt: number
+  /** Absent from a folder that was never finished. */
+  readonly manifest: Manifest | undefined
+}
+
+/** At most so much is kept, and never more than a quarter of what the disk has left for it. */
+const MOST_BYTES = 20e9
+const SHARE_OF_DISK = 0.25
+/** Whoever writes a folder needs less time than this. */
+const UNFINISHED_MS = 3_600_000
+
+/** What is prepared, the last used first. */
+export function listPrepared(cacheFolder: string): StoredModel[] {
+  const root = preparedRoot(cacheFolder)
+  const stored = namesIn(root).flatMap((name) => orNothing(() => [readStored(join(root, name))]) ?? [])
+  return stored.sort((a, b) => b.usedAt - a.usedAt)
+}
+
+/**
+ * Removes what was used longest ago until at most `keepBytes` are left, and what was never finished. A model that is in
+ * use keeps its files until it is closed.
+ */
+export function prunePrepared(cacheFolder: string, keepBytes: number): StoredModel[] {
+  let kept = 0
+  const removed = listPrepared(cacheFolder).filter((stored) => {
+    if (stored.manifest === undefined) return Date.now() - stored.usedAt > UNFINISHED_MS || keepBytes === 0
+    kept += stored.bytes
+    return kept > keepBytes
+  })
+  return removed.filter(({ folder }) => orNothing(() => (rmSync(folder, { recursive: true }), true)))
+}
+
+/** How much may be kept in all, with what is there now. */
+export function preparedLimit(cacheFolder: string): number {
+  const used = listPrepared(cacheFolder).reduce((sum, { bytes }) => sum + bytes, 0)
+  const free = orNothing(() => {
+    const { bavail, bsize } = statfsSync(cacheFolder)
+    return bavail * bsize
+  })
+  return Math.min(MOST_BYTES, SHARE_OF_DISK * ((free ?? MOST_BYTES) + used))
+}
+
+function readStored(folder: string): StoredModel {
+  const { mtimeMs } = statSync(folder)
+  const bytes = namesIn(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+  const manifest = orNothing(() => parseManifest(readFileSync(join(folder, MANIFEST_NAME), 'utf8')))
+  return { folder, bytes, usedAt: mtimeMs, manifest }
+}
+
+function namesIn(folder: string): string[] {
+  return orNothing(() => readdirSync(folder)) ?? []
+}
+
+function orNothing<T>(act: () => T): T | undefined {
+  try {
+    return act()
+  } catch {
+    return undefined
+  }
+}

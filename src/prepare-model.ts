@@ -1,0 +1,126 @@
+/**
+ * Prepares a model, so that it starts sooner from then on: its graph optimized and its weights as the kernels want them,
+ * its tokenizer as tables. What comes of it counts only if it answers as the model itself does.
+ */
+import { join } from 'node:path'
+import { type LoadedSession, loadSession, openPrepared } from './backend/onnx/load-session.ts'
+import { OnnxBackend } from './backend/onnx/onnx-backend.ts'
+import { findPrepared, type PreparedModel, preparedFolder } from './backend/onnx/prepared/prepared-model.ts'
+import { preparedLimit, prunePrepared } from './backend/onnx/prepared/prepared-store.ts'
+import { equalRows, probe } from './backend/onnx/prepared/probe.ts'
+import { writePrepared } from './backend/onnx/prepared/write-prepared.ts'
+import { openRuntime } from './backend/onnx/runtime/open-runtime.ts'
+import type { Runtime } from './backend/onnx/runtime/runtime.ts'
+import { defaultThreads } from './backend/onnx/runtime/threads.ts'
+import { acquireLock } from './model/blob-lock.ts'
+import { loadModelConfig } from './model/model-config.ts'
+import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
+import { PATIENCE } from './model/retry.ts'
+import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
+import { ownCacheFolder } from './own-cache.ts'
+import { loadPreparedTokenizer } from './tokenizer/load-prepared.ts'
+import type { Tokenizer } from './tokenizer/tokenizer.ts'
+
+export interface PrepareOptions extends OpenEngineOptions {
+  /** Also what is prepared already. */
+  readonly again?: boolean | undefined
+}
+
+export interface Preparation {
+  readonly model: ResolvedModel
+  /** `unchanged`: it was prepared before, by this process or another. */
+  readonly outcome: 'prepared' | 'unchanged' | 'refused'
+  /** Why it was refused. */
+  readonly reason?: string
+  readonly prepared: PreparedModel
+}
+
+/** Preparing takes at most this long; whoever holds the lock longer has stalled. */
+const STALE_MS = 600_000
+
+/**
+ * @throws SpoutError as `openBackend` does; `cache` when our cache cannot be written or has no room for it; `os` where the
+ * runtime that prepares cannot be opened.
+ */
+export async function prepareModel(options: PrepareOptions = {}): Promise<Preparation> {
+  const runtime = await openRuntime('c-api')
+  const model = await resolveFor(options)
+  options.onResolved?.(model)
+  const config = loadModelConfig(model.folder, (text) => options.note?.(text, 'warning'))
+  const cacheFolder = ownCacheFolder(process.env)
+  const { tokenizer, prepare } = await loadPreparedTokenizer(model.folder, { cacheFolder })
+  const precise = options.precise ?? false
+  const key = { onnxPath: model.onnxPath, precise, runtimeVersion: await runtime.version() }
+  const find = (): PreparedModel | undefined => findPrepared(cacheFolder, key)
+  const lock = await acquireLock(`${preparedFolder(cacheFolder, key)}.lock`, {
+    patience: { ...PATIENCE, lockStaleMs: STALE_MS },
+    signal: options.signal,
+    isDone: () => options.again !== true && find() !== undefined,
+    onWait: () => options.note?.(`${model.id} is being prepared by another process`, 'info'),
+  })
+  if (lock === undefined) {
+    prepare()
+    return outcomeOf(model, find()!, 'unchanged')
+  }
+  try {
+    const work = { runtime, model, config, tokenizer, cacheFolder, key, options }
+    const preparation = await prepareSession(work)
+    prepare()
+    return preparation
+  } finally {
+    lock.release()
+  }
+}
+
+function outcomeOf(model: ResolvedModel, prepared: PreparedModel, outcome: Preparation['outcome']): Preparation {
+  const { refused } = prepared.manifest
+  return refused === undefined
+    ? { model, outcome, prepared }
+    : { model, outcome: 'refused', reason: refused, prepared }
+}
+
+interface Work {
+  readonly runtime: Runtime
+  readonly model: ResolvedModel
+  readonly config: ModelConfig
+  readonly tokenizer: Tokenizer
+  readonly cacheFolder: string
+  readonly key: Parameters<typeof preparedFolder>[1]
+  readonly options: PrepareOptions
+}
+
+async function prepareSession(work: Work): Promise<Preparation> {
+  const { runtime, model, config, cacheFolder, key, options } = work
+  const session = { threads: options.threads ?? defaultThreads(), spinning: true }
+  const loadOriginal = () => loadSession(runtime, model.onnxPath, config, { ...session, precise: key.precise })
+  const before = await probeAndClose(work, await loadOriginal())
+  options.signal?.throwIfAborted()
+  const written = await writePrepared({
+    runtime,
+    cacheFolder,
+    key,
+    config,
+    configFiles: [join(model.folder, 'config.json')],
+    session,
+    change: (graph) => ({ graph, changes: [] }),
+  })
+  try {
+    const after = await probeAndClose(work, await openPrepared(runtime, written.prepared, session))
+    if (equalRows(before, after)) written.accept()
+    else written.refuse('the prepared graph answers otherwise than the model')
+  } finally {
+    written.discard()
+  }
+  prunePrepared(cacheFolder, preparedLimit(cacheFolder))
+  const prepared = findPrepared(cacheFolder, key) ?? written.prepared
+  return outcomeOf(model, prepared, 'prepared')
+}
+
+/** The answers of a session, which is closed: two at once would need the memory of both. */
+async function probeAndClose({ tokenizer, config }: Work, loaded: LoadedSession): Promise<Float32Array[]> {
+  try {
+    return await probe(new OnnxBackend(loaded, tokenizer, config))
+  } finally {
+    await loaded.dispose()
+  }
+}
