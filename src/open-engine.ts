@@ -97,6 +97,7 @@ export interface StartedModel {
   readonly threads: number
   readonly loading: Promise<LoadedSession>
   readonly tokenizer: Tokenizer
+  readonly tokenizerMayPrepare: boolean
   readonly template: ChatTemplate | undefined
 }
 
@@ -123,13 +124,14 @@ export async function startModel(options: OpenEngineOptions): Promise<StartedMod
   try {
     // If the library has come up meanwhile, its session starts now and not after the tokenizer.
     await new Promise(setImmediate)
-    const { tokenizer, wasPrepared } = await loadPreparedTokenizer(resolved.folder, {
+    const { tokenizer, wasPrepared, prepare } = await loadPreparedTokenizer(resolved.folder, {
       note: (text) => note?.(text, 'info'),
       cacheFolder: usePrepared ? cacheFolder : undefined,
     })
     const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
     if (!wasPrepared) tidyHeapAfter(tokenizer.vocabSize) // The session is still loading: the thread has time.
-    return { resolved, config, runtime, threads, loading, tokenizer, template }
+    const tokenizerMayPrepare = prepare !== undefined
+    return { resolved, config, runtime, threads, loading, tokenizer, tokenizerMayPrepare, template }
   } catch (error) {
     disposeLater(loading)
     throw loadError(error)
@@ -137,7 +139,7 @@ export async function startModel(options: OpenEngineOptions): Promise<StartedMod
 }
 
 async function finishBackend(started: StartedModel, options: OpenEngineOptions): Promise<OpenedBackend> {
-  const { resolved, config, runtime, threads, loading, tokenizer, template } = started
+  const { resolved, config, runtime, threads, loading, tokenizer, tokenizerMayPrepare, template } = started
   try {
     const loaded = await loading
     const backend = new OnnxBackend(loaded, tokenizer, config, options.contextLength)
@@ -146,7 +148,8 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
     options.trace?.('loaded', { model: id, dtype, runtime: runtime.name, threads })
     const { contextLength } = backend
     const hasChatTemplate = template !== undefined
-    const model = { id, revision, dtype, runtime: runtime.name, contextLength, hasChatTemplate }
+    const mayPrepare = loaded.mayPrepare || tokenizerMayPrepare
+    const model = { id, revision, dtype, runtime: runtime.name, contextLength, hasChatTemplate, mayPrepare }
     return { backend, model, config, template }
   } catch (error) {
     disposeLater(loading)

@@ -12,6 +12,7 @@ import { writePrepared } from './backend/onnx/prepared/write-prepared.ts'
 import { openRuntime } from './backend/onnx/runtime/open-runtime.ts'
 import type { Runtime } from './backend/onnx/runtime/runtime.ts'
 import { defaultThreads } from './backend/onnx/runtime/threads.ts'
+import { SpoutError } from './errors.ts'
 import { acquireLock } from './model/blob-lock.ts'
 import { loadModelConfig } from './model/model-config.ts'
 import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
@@ -59,20 +60,24 @@ export async function prepareModel(options: PrepareOptions = {}): Promise<Prepar
     onWait: () => options.note?.(`${model.id} is being prepared by another process`, 'info'),
   })
   if (lock === undefined) {
-    prepare()
+    prepare?.()
     return outcomeOf(model, find()!, 'unchanged')
   }
   try {
     const work = { runtime, model, config, tokenizer, cacheFolder, key, options }
     const preparation = await prepareSession(work)
-    prepare()
+    prepare?.()
     return preparation
   } finally {
     lock.release()
   }
 }
 
-function outcomeOf(model: ResolvedModel, prepared: PreparedModel, outcome: Preparation['outcome']): Preparation {
+function outcomeOf(
+  model: ResolvedModel,
+  prepared: PreparedModel,
+  outcome: Preparation['outcome'],
+): Preparation {
   const { refused } = prepared.manifest
   return refused === undefined
     ? { model, outcome, prepared }
@@ -92,7 +97,8 @@ interface Work {
 async function prepareSession(work: Work): Promise<Preparation> {
   const { runtime, model, config, cacheFolder, key, options } = work
   const session = { threads: options.threads ?? defaultThreads(), spinning: true }
-  const loadOriginal = () => loadSession(runtime, model.onnxPath, config, { ...session, precise: key.precise })
+  const loadOriginal = () =>
+    loadSession(runtime, model.onnxPath, config, { ...session, precise: key.precise })
   const before = await probeAndClose(work, await loadOriginal())
   options.signal?.throwIfAborted()
   const written = await writePrepared({
@@ -105,15 +111,31 @@ async function prepareSession(work: Work): Promise<Preparation> {
     change: (graph) => ({ graph, changes: [] }),
   })
   try {
-    const after = await probeAndClose(work, await openPrepared(runtime, written.prepared, session))
-    if (equalRows(before, after)) written.accept()
-    else written.refuse('the prepared graph answers otherwise than the model')
+    const reason = await whyNot(before, () => openPrepared(runtime, written.prepared, session), work)
+    if (reason === undefined) written.accept()
+    else written.refuse(reason)
   } finally {
     written.discard()
   }
   prunePrepared(cacheFolder, preparedLimit(cacheFolder))
   const prepared = findPrepared(cacheFolder, key) ?? written.prepared
   return outcomeOf(model, prepared, 'prepared')
+}
+
+/** What is wrong with a prepared session, if anything. */
+async function whyNot(
+  before: readonly Float32Array[],
+  open: () => Promise<LoadedSession>,
+  work: Work,
+): Promise<string | undefined> {
+  try {
+    const after = await probeAndClose(work, await open())
+    return equalRows(before, after) ? undefined : 'the prepared graph answers otherwise than the model'
+  } catch (error) {
+    // Branches of an If, for one, get names from the optimizer that it then does not accept.
+    if (!(error instanceof SpoutError) || error.code !== 'failed') throw error
+    return `ONNX Runtime cannot load what it wrote: ${error.message.slice(0, 200)}`
+  }
 }
 
 /** The answers of a session, which is closed: two at once would need the memory of both. */

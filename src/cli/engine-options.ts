@@ -28,6 +28,8 @@ export function engineOptions(
     runtime: options.runtime,
     threads: options.threads,
     contextLength: options.ctxSize,
+    prepare: options.prepare,
+    precise: options.precise,
     cacheDir: options.cacheDir,
     offline: options.offline,
     chatTemplateFile: options.chatTemplate,

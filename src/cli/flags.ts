@@ -89,6 +89,18 @@ export const FLAGS: readonly Flag[] = [
     setting: true,
     values: 'folder',
   },
+  {
+    flags: '--precise',
+    help: 'products as exact as the file says: 4-bit weights are else multiplied in int8, and a large fp32 or fp16 head in 8 bits',
+    group: 'Model',
+    setting: true,
+  },
+  {
+    flags: '--no-prepare',
+    help: 'use nothing that was prepared for a quick start, and prepare nothing after the answer',
+    group: 'Model',
+    setting: true,
+  },
   { flags: '--offline', help: 'never use the network', group: 'Model', setting: true },
 
   { flags: '-s, --system <text>', help: 'system message', group: 'Prompt', everyday: true },
@@ -304,15 +316,24 @@ export const FLAGS: readonly Flag[] = [
 /** Those a conversation takes. */
 export const CHAT_FLAGS: readonly Flag[] = FLAGS.filter((flag) => !flag.oneShot)
 
+const MODELS_SHARED: ReadonlySet<string> = new Set([
+  ...['--dtype', '--threads', '--precise', '--cache-dir', '--offline', '--quiet', '--verbose', '--color'],
+])
+
 /** Of `spout models`. */
 export const MODELS_FLAGS: readonly Flag[] = [
-  ...FLAGS.filter((flag) =>
-    ['--dtype', '--cache-dir', '--offline', '--quiet', '--verbose', '--color'].includes(longName(flag)),
-  ),
+  ...FLAGS.filter((flag) => MODELS_SHARED.has(longName(flag))),
   { flags: '--json', help: 'one JSON document', group: 'Output' },
   { flags: '--all', help: 'list: also models without an ONNX graph', group: 'Model' },
   { flags: '--repair', help: 'pull: hash what is there and fetch again what is damaged', group: 'Model' },
-  { flags: '--dry-run', help: 'rm: only tell what would be removed', group: 'Model' },
+  { flags: '--again', help: 'prepare: also what is prepared already', group: 'Model' },
+  {
+    flags: '--keep <gigabytes>',
+    help: 'prune: how much of what is prepared may stay (default: none)',
+    parse: (text) => parseNumber(text, { min: 0, max: 1e6 }),
+    group: 'Model',
+  },
+  { flags: '--dry-run', help: 'rm, prune: only tell what would be removed', group: 'Model' },
 ]
 
 /** `--max-tokens` of `-n, --max-tokens <n>`. */
@@ -325,9 +346,14 @@ export function takesValue({ flags }: Flag): boolean {
   return flags.includes('<')
 }
 
+/** True of `--no-stdin`: a switch that is on until it is written. */
+export function isNegated(flag: Flag): boolean {
+  return !takesValue(flag) && longName(flag).startsWith('--no-')
+}
+
 /** The property of commander's options: `maxTokens`, `stdin` of `--no-stdin`. */
 export function optionKey(flag: Flag): string {
   const name = longName(flag).slice(2)
-  const key = takesValue(flag) ? name : name.replace(/^no-/, '')
+  const key = isNegated(flag) ? name.replace(/^no-/, '') : name
   return key.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
 }

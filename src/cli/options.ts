@@ -49,4 +49,7 @@ export interface Options {
   readonly verbose?: boolean
   readonly trace?: boolean
   readonly runtime?: RuntimeChoice
+  /** False after `--no-prepare`. */
+  readonly prepare?: boolean
+  readonly precise?: boolean
 }

@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { FLAGS, type Flag, longName, optionKey, takesValue } from './flags.ts'
+import { FLAGS, type Flag, isNegated, longName, optionKey, takesValue } from './flags.ts'
 import { nearest } from './nearest.ts'
 import type { Options } from './options.ts'
 import { configPath } from './own-files.ts'
@@ -48,8 +48,22 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Setting[] {
 
 /** The options with the user's defaults under them. */
 export function withSettings(options: Options, env: NodeJS.ProcessEnv = process.env): Options {
-  const defaults = readSettings(env).map(({ name, value }) => [optionKey(SETTINGS.get(name)!), value])
-  return { ...Object.fromEntries(defaults), ...options }
+  const defaults = readSettings(env).map(({ name, value }) => {
+    const flag = SETTINGS.get(name)!
+    return [optionKey(flag), isNegated(flag) ? !value : value]
+  })
+  return {
+    ...options,
+    ...Object.fromEntries(defaults),
+    ...Object.fromEntries(Object.entries(options).filter(isGiven)),
+  }
+}
+
+const UNTOUCHED: ReadonlySet<string> = new Set([...SETTINGS.values()].filter(isNegated).map(optionKey))
+
+/** Commander gives a switch like --no-prepare the value true when nobody wrote it. */
+function isGiven([key, value]: readonly [string, unknown]): boolean {
+  return !(value === true && UNTOUCHED.has(key))
 }
 
 /** Checks a value as the flag would. @throws SpoutError `usage`. */

@@ -44,6 +44,8 @@ export interface EngineModel {
   /** Which binding runs the session. */
   readonly runtime: string
   readonly contextLength: number
+  /** It would start sooner if it were prepared, and was not. */
+  readonly mayPrepare: boolean
   /** The model has a chat template: messages are what it was made for. */
   readonly hasChatTemplate: boolean
 }

@@ -38,8 +38,8 @@ export interface LoadedTokenizer {
   readonly tokenizer: Tokenizer
   /** It came from a prepared file: nothing large was read, and little garbage is left. */
   readonly wasPrepared: boolean
-  /** Prepares it for the next run, if that is still to be done: to be called when nobody waits. Never throws. */
-  readonly prepare: () => void
+  /** Prepares it for the next run, where that is still to be done: to be called when nobody waits. Never throws. */
+  readonly prepare: (() => void) | undefined
 }
 
 /** A smaller tokenizer.json is read as quickly as what could be made of it, in bytes. */
@@ -52,7 +52,7 @@ export async function loadPreparedTokenizer(
 ): Promise<LoadedTokenizer> {
   const stamp = cacheFolder === undefined ? undefined : orNothing(() => stampOf(folder))
   if (cacheFolder === undefined || stamp === undefined)
-    return { tokenizer: await loadTokenizer(folder, { note }), wasPrepared: false, prepare: () => undefined }
+    return { tokenizer: await loadTokenizer(folder, { note }), wasPrepared: false, prepare: undefined }
   const place = { folder, path: preparedPath(cacheFolder, stamp), stamp, note }
   return (await loadFromFile(place)) ?? (await loadAnew(place))
 }
@@ -84,10 +84,11 @@ async function loadFromFile(place: Place): Promise<LoadedTokenizer | undefined> 
   const { steps, rules, shape, leftOut } = file.facts
   const tokenizer = assembleTokenizer({ steps, model: { type: 'BPE', rules, shape, tables: file.tables } })
   noteLeftOut(leftOut, place.note)
-  const prepare = () => {
+  const again = () => {
     if (restored !== undefined) store(place.path, file.facts, layOut(restored))
-    else if (state === 'touched') renew(file, place)
+    else renew(file, place)
   }
+  const prepare = restored !== undefined || state === 'touched' ? again : undefined
   return { tokenizer, wasPrepared: true, prepare }
 }
 
@@ -118,7 +119,7 @@ async function loadAnew({ folder, path, stamp, note }: Place): Promise<LoadedTok
   const { tokenizer, bpe } = makeTokenizer(json)
   noteLeftOut(json.leftOut, note)
   if (bpe === undefined || bytes.length < WORTHWHILE)
-    return { tokenizer, wasPrepared: false, prepare: () => undefined }
+    return { tokenizer, wasPrepared: false, prepare: undefined }
   const { steps, leftOut } = json
   const { rules, shape } = bpe.model
   const facts = { source: { ...stamp, sha256: await sha256Of(bytes) }, steps, leftOut, rules, shape }

@@ -48,7 +48,9 @@ export async function loadSession(
     return { ...loaded, mayPrepare: prepared === undefined && loaded.embedder === undefined }
   }
   // The runtime may still not like it. What is wrong with the model itself, the model will tell.
-  return openPrepared(runtime, prepared, options).catch(() => loadOriginal(runtime, onnxPath, config, options))
+  return openPrepared(runtime, prepared, options).catch(() =>
+    loadOriginal(runtime, onnxPath, config, options),
+  )
 }
 
 /** The session of a prepared model. @throws SpoutError as the runtime does. */

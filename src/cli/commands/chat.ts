@@ -10,6 +10,7 @@ import { CHAT_FLAGS } from '../flags.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { abortable, dieOf } from '../interrupt.ts'
 import type { Options } from '../options.ts'
+import { prepareLater } from '../prepare-later.ts'
 import { parseCommandLine } from '../program.ts'
 import { readText } from '../prompt-source.ts'
 import { checkFlags } from '../request-from-flags.ts'
@@ -47,6 +48,7 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
     desk.source.close()
     await session.dispose()
     await engine.dispose()
+    if (engine.model.mayPrepare) prepareLater(options)
   }
 }
 

@@ -165,6 +165,7 @@ async function answer({ options, context, file }: Job, { request, encoded, engin
   if (cut !== undefined && !options.quiet) writeLine(cut)
   if (options.stats) await writeStatistics({ engine, result, loadedAt, color: options.color })
   interrupts.signal.throwIfAborted()
+  if (engine.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
 }
 
 /** A text that a limit nobody asked for has cut is said to be cut. */

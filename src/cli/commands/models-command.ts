@@ -5,6 +5,7 @@ import { type Flag, longName, MODELS_FLAGS, optionKey } from '../flags.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { nearest } from '../nearest.ts'
 import { parseCommandLine } from '../program.ts'
+import { withSettings } from '../settings.ts'
 import { type ModelsOptions, modelsCommands } from './models.ts'
 
 export type ModelsAction = keyof typeof modelsCommands
@@ -16,6 +17,11 @@ const ACTIONS: Readonly<
   list: { summary: 'what is in the cache', flags: ['--all'] },
   pull: { summary: 'download models, or bring them up to date', flags: ['--dtype', '--repair'] },
   show: { summary: 'what a model is', flags: ['--dtype'] },
+  prepare: {
+    summary: 'make a model ready to start quickly; without a name, the one that runs by default',
+    flags: ['--dtype', '--threads', '--precise', '--again'],
+  },
+  prune: { summary: 'remove what was prepared', flags: ['--keep', '--dry-run'] },
   rm: { summary: 'remove models from the cache', flags: ['--dry-run'] },
   verify: { summary: 'hash the files of models, of all when none is named', flags: [] },
   path: { summary: 'the folder of a model', flags: ['--dtype'] },
@@ -50,11 +56,17 @@ export async function modelsCommand(argv: readonly string[], context: Context): 
   interrupts.listen()
   try {
     const io = { stdout, stderr: process.stderr, env: process.env }
-    await modelsCommands[action as ModelsAction](models, { ...options, signal: interrupts.signal }, io)
+    const model = action === 'prepare' ? defaultModel() : undefined
+    await modelsCommands[action as ModelsAction](models, { ...options, model, signal: interrupts.signal }, io)
     await stdout.flush()
   } finally {
     interrupts.release()
   }
+}
+
+/** The model of a prompt without -m; `undefined` for the embedded one. */
+function defaultModel(): string | undefined {
+  return withSettings({ stdin: true, newline: true }).model
 }
 
 /** A flag of another action would do nothing; whoever wrote it expects something. */

@@ -1,14 +1,19 @@
+import { realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import { describeModel } from '../../model/describe-model.ts'
 import type { DtypeChoice } from '../../model/dtype.ts'
+import { graphsBelow } from '../../model/graph-files.ts'
 import { repoCache } from '../../model/hub-cache.ts'
 import { cacheRoot, type Environment } from '../../model/hub-environment.ts'
 import { parseHubId } from '../../model/model-id.ts'
 import { removeModel } from '../../model/remove-model.ts'
 import { resolveHubModel, resolveModel } from '../../model/resolve-model.ts'
+import type { ResolvedModel } from '../../model/resolved-model.ts'
 import type { Patience } from '../../model/retry.ts'
 import { type CachedSnapshot, scanCache, scanRepo } from '../../model/scan-cache.ts'
 import { verifySnapshot } from '../../model/verify-model.ts'
+import { ownCacheFolder } from '../../own-cache.ts'
 import { createDownloadProgress, type ProgressStream } from '../terminal/download-progress.ts'
 import {
   day,
@@ -19,6 +24,7 @@ import {
   tableText,
 } from '../terminal/model-tables.ts'
 import { printable, readableSize } from '../terminal/printable.ts'
+import { prepare, preparedLines, prune } from './models-prepared.ts'
 
 // `spout models`: what is in the cache, and what to do with it. Each command prints its result on stdout, as text for
 // people or, with --json, as one document; what happens meanwhile goes to stderr.
@@ -39,7 +45,17 @@ export interface ModelsOptions {
   readonly repair?: boolean | undefined
   /** list: also models without an ONNX graph. */
   readonly all?: boolean | undefined
-  /** rm: only tell what would be removed. */
+  /** prepare: also what is prepared already. */
+  readonly again?: boolean | undefined
+  /** prepare: threads of the runtime. */
+  readonly threads?: number | undefined
+  /** prepare: for runs with --precise. */
+  readonly precise?: boolean | undefined
+  /** prepare: the model when none is named. */
+  readonly model?: string | undefined
+  /** prune: gigabytes of what is prepared that may stay. */
+  readonly keep?: number | undefined
+  /** rm, prune: only tell what would be removed. */
   readonly dryRun?: boolean | undefined
   /** No progress. */
   readonly quiet?: boolean | undefined
@@ -53,7 +69,10 @@ export interface ModelsOptions {
 export type ModelsCommand = (models: readonly string[], options: ModelsOptions, io: ModelsIo) => Promise<void>
 
 /** The commands under `spout models`, by name. */
-export const modelsCommands = { list, pull, show, rm, verify, path } satisfies Record<string, ModelsCommand>
+export const modelsCommands = { list, pull, show, prepare, prune, rm, verify, path } satisfies Record<
+  string,
+  ModelsCommand
+>
 
 async function list(_models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {
   const root = cacheRoot(io.env, options.cacheDir)
@@ -99,9 +118,23 @@ async function pull(models: readonly string[], options: ModelsOptions, io: Model
 
 async function show(models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {
   const described = await Promise.all(atLeastOne(models, 'show').map((name) => cached(name, options, io)))
-  const all = described.map(describeModel)
+  const all = described.map((model) => ({ ...describeModel(model), prepared: preparedOf(model, io) }))
   if (options.json) return printJson(io, all.map(descriptionJson))
   io.stdout.write(all.map(descriptionText).join('\n'))
+}
+
+/** What is prepared of any graph of a model. */
+function preparedOf({ folder }: ResolvedModel, io: ModelsIo): string[] {
+  const graphs = graphsBelow(folder).flatMap(({ path }) => realPathOf(join(folder, path)) ?? [])
+  return preparedLines(ownCacheFolder(io.env), graphs)
+}
+
+function realPathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch {
+    return undefined // A graph that was not downloaded.
+  }
 }
 
 async function rm(models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {

@@ -16,7 +16,12 @@ export function snapshotJson(snapshot: CachedSnapshot): object {
   return { id: repo, revision: commit, refs, dtypes, size, files: files.length, last_used, folder }
 }
 
-export function descriptionJson(d: ModelDescription): object {
+/** A model, and a line about each prepared graph of it. */
+export interface ShownModel extends ModelDescription {
+  readonly prepared: readonly string[]
+}
+
+export function descriptionJson(d: ShownModel): object {
   return {
     id: d.id,
     revision: d.revision ?? null,
@@ -27,10 +32,11 @@ export function descriptionJson(d: ModelDescription): object {
     chat_template: d.hasChatTemplate,
     licence: d.licence ?? null,
     graphs: d.graphs,
+    prepared: d.prepared,
   }
 }
 
-export function descriptionText(d: ModelDescription): string {
+export function descriptionText(d: ShownModel): string {
   const unknown = 'not known'
   const lines: [string, string][] = [
     ['model', d.id],
@@ -44,6 +50,7 @@ export function descriptionText(d: ModelDescription): string {
       `dtype ${dtype}`,
       `${readableSize(size)}  ${file}`,
     ]),
+    ...d.prepared.map((line): [string, string] => ['prepared', line]),
     ['folder', d.folder],
   ]
   return lines.map(([name, value]) => `${`${name}:`.padEnd(15)} ${printable(value)}\n`).join('')

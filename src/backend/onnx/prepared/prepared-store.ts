@@ -36,7 +36,12 @@ export function prunePrepared(cacheFolder: string, keepBytes: number): StoredMod
     kept += stored.bytes
     return kept > keepBytes
   })
-  return removed.filter(({ folder }) => orNothing(() => (rmSync(folder, { recursive: true }), true)))
+  return removed.filter(({ folder }) => remove(folder))
+}
+
+function remove(folder: string): boolean {
+  rmSync(folder, { recursive: true, force: true })
+  return true
 }
 
 /** How much may be kept in all, with what is there now. */

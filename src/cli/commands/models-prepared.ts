@@ -1,0 +1,88 @@
+// `spout models prepare` and `prune`: what is made for a quick start, and how it is given up.
+import { listPrepared, prunePrepared, type StoredModel } from '../../backend/onnx/prepared/prepared-store.ts'
+import { ownCacheFolder } from '../../own-cache.ts'
+import { type Preparation, prepareModel } from '../../prepare-model.ts'
+import { printable, readableSize } from '../terminal/printable.ts'
+import type { ModelsCommand, ModelsIo, ModelsOptions } from './models.ts'
+
+/** Without a name: the model that runs when none is named. */
+export const prepare: ModelsCommand = async (models, options, io) => {
+  const done: object[] = []
+  for (const model of models.length === 0 ? [undefined] : models) {
+    const preparation = await prepareModel({
+      ...options,
+      model: model ?? options.model,
+      note: noteTo(io, options),
+    })
+    if (options.json) done.push(preparationJson(preparation))
+    else if (!options.quiet) io.stdout.write(preparationText(preparation))
+  }
+  if (options.json) io.stdout.write(`${JSON.stringify(done, null, 2)}\n`)
+}
+
+export const prune: ModelsCommand = async (_models, options, io) => {
+  const cacheFolder = ownCacheFolder(io.env)
+  const keepBytes = 1e9 * (options.keep ?? 0)
+  const removed = options.dryRun ? tooMuch(cacheFolder, keepBytes) : prunePrepared(cacheFolder, keepBytes)
+  const bytes = removed.reduce((sum, stored) => sum + stored.bytes, 0)
+  const left = listPrepared(cacheFolder).reduce((sum, stored) => sum + stored.bytes, 0)
+  if (options.json) {
+    io.stdout.write(`${JSON.stringify({ removed: removed.map(storedJson), bytes, left }, null, 2)}\n`)
+    return
+  }
+  const verb = options.dryRun ? 'would remove' : 'removed'
+  io.stdout.write(
+    `${verb} ${removed.length} prepared (${readableSize(bytes)}); ${readableSize(left)} there now\n`,
+  )
+}
+
+/** What is prepared of the graphs in `folder`, one line each. */
+export function preparedLines(cacheFolder: string, graphs: readonly string[]): string[] {
+  return listPrepared(cacheFolder).flatMap(({ manifest, bytes }) => {
+    const source = manifest?.sources[0]?.path
+    if (manifest === undefined || source === undefined || !graphs.includes(source)) return []
+    if (manifest.refused !== undefined) return [`no: ${manifest.refused}`]
+    const exactness = manifest.precise ? ['precise'] : manifest.changes
+    return [[readableSize(bytes), ...exactness].join(', ')]
+  })
+}
+
+function tooMuch(cacheFolder: string, keepBytes: number): StoredModel[] {
+  let kept = 0
+  return listPrepared(cacheFolder).filter(({ bytes }) => {
+    kept += bytes
+    return kept > keepBytes
+  })
+}
+
+function noteTo(io: ModelsIo, { quiet, verbose }: ModelsOptions) {
+  return (text: string, level: 'info' | 'warning'): void => {
+    if (!quiet && (verbose || level === 'warning')) io.stderr.write(`spout: ${printable(text)}\n`)
+  }
+}
+
+function preparationText({ model, outcome, reason, prepared }: Preparation): string {
+  const size = prepared.manifest.files.reduce((sum, { size }) => sum + size, 0)
+  const words = {
+    prepared: `prepared (${[readableSize(size), ...prepared.manifest.changes].join(', ')})`,
+    unchanged: `was prepared before (${readableSize(size)}); --again does it anew`,
+    refused: `not prepared: ${reason}`,
+  }
+  return printable(`${model.id} ${model.dtype}: ${words[outcome]}`).concat('\n')
+}
+
+function preparationJson({ model, outcome, reason, prepared }: Preparation): object {
+  const { changes, precise } = prepared.manifest
+  const bytes = prepared.manifest.files.reduce((sum, { size }) => sum + size, 0)
+  const { id, revision, dtype } = model
+  return { id, revision: revision ?? null, dtype, outcome, reason: reason ?? null, bytes, precise, changes }
+}
+
+function storedJson({ folder, bytes, usedAt, manifest }: StoredModel): object {
+  return {
+    folder,
+    bytes,
+    last_used: new Date(usedAt).toISOString(),
+    graph: manifest?.sources[0]?.path ?? null,
+  }
+}
