@@ -138,6 +138,7 @@ describe('models show', () => {
         kv_bytes_per_token: 2 * 2 * 8 * 4,
         chat_template: false,
         licence: 'apache-2.0',
+        prepared: [],
         graphs: [{ dtype: 'q4', file: 'onnx/model_q4.onnx', size: expect.any(Number) }],
       },
     ])

@@ -17,6 +17,8 @@ export const ENVIRONMENT: NodeJS.ProcessEnv = {
   LANG: 'C.UTF-8',
   TERM: 'xterm-256color',
   HF_HUB_OFFLINE: '1',
+  // Nothing of one test goes on beside the next; test/cli/prepare.test.ts takes it away.
+  SPOUT_NO_PREPARE: '1',
 }
 
 export interface RunOptions {

@@ -61,7 +61,7 @@ export async function writePrepared(options: WriteOptions): Promise<WrittenModel
   const { cacheFolder, key } = options
   const place = preparedFolder(cacheFolder, key)
   const staging = `${place}.${process.pid}.${randomUUID().slice(0, 8)}`
-  const discard = (): void => rmSync(staging, { recursive: true, force: true })
+  const discard = (): void => removeFolder(staging)
   try {
     cacheWrite(() => mkdirSync(staging, { recursive: true, mode: 0o700 }))
     await writeFiles(staging, options)
@@ -106,6 +106,15 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
     })
   })
   cacheWrite(() => writeFileSync(join(folder, MANIFEST_NAME), encodeManifest(manifest), { flush: true }))
+}
+
+/** What cannot be removed is removed as unfinished later. */
+function removeFolder(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true })
+  } catch {
+    // Not there, or not ours to remove.
+  }
 }
 
 /** To the disk: after a crash there is the whole file, or none. */

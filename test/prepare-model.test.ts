@@ -1,0 +1,174 @@
+/** What is prepared counts only while it is whole, of this very model and for this machine; else it is made anew. */
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { findPrepared, MANIFEST_NAME } from '../src/backend/onnx/prepared/prepared-model.ts'
+import { listPrepared, prunePrepared } from '../src/backend/onnx/prepared/prepared-store.ts'
+import { equalRows, probe } from '../src/backend/onnx/prepared/probe.ts'
+import { openCApiRuntime } from '../src/backend/onnx/runtime/c-session.ts'
+import { openBackend } from '../src/open-engine.ts'
+import { prepareModel } from '../src/prepare-model.ts'
+import { goldenFiles, whyNot } from './support/golden-models.ts'
+import { GOLDEN, TINY_MODEL } from './support/models.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'spout-prepare-'))
+const cacheFolder = join(root, 'cache')
+const model = join(root, 'model')
+const options = { model, dtype: 'q4', offline: true } as const
+const before = process.env.SPOUT_CACHE_DIR
+
+beforeAll(() => {
+  cpSync(TINY_MODEL.folder, model, { recursive: true })
+  process.env.SPOUT_CACHE_DIR = cacheFolder
+})
+afterAll(() => {
+  if (before === undefined) delete process.env.SPOUT_CACHE_DIR
+  else process.env.SPOUT_CACHE_DIR = before
+  rmSync(root, { recursive: true, force: true })
+})
+
+async function found() {
+  const runtimeVersion = await openCApiRuntime().version()
+  return findPrepared(cacheFolder, {
+    onnxPath: join(model, 'onnx/model_q4.onnx'),
+    precise: false,
+    runtimeVersion,
+  })
+}
+
+async function answers(prepare: boolean) {
+  const { backend, model: facts } = await openBackend({ ...options, prepare })
+  const rows = await probe(backend)
+  await backend.dispose()
+  return { rows, mayPrepare: facts.mayPrepare }
+}
+
+test('a model is prepared once, answers the same, and is not prepared again', async () => {
+  const plain = await answers(false)
+  expect(plain.mayPrepare).toBe(false)
+  expect((await answers(true)).mayPrepare).toBe(true)
+  // At once, by two: one does it, the other waits for it.
+  const outcomes = await Promise.all([prepareModel(options), prepareModel(options)])
+  expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(['prepared', 'unchanged'])
+  const prepared = await answers(true)
+  expect((await found())?.manifest.refused).toBeUndefined()
+  expect(equalRows(plain.rows, prepared.rows)).toBe(true)
+  expect(listPrepared(cacheFolder)).toHaveLength(1)
+  expect(readdirSync(join(cacheFolder, 'prepared')).filter((name) => /[.]/.test(name))).toEqual([])
+})
+
+describe('what is wrong with it is seen, and it is made anew', () => {
+  beforeEach(async () => {
+    if ((await found()) === undefined) await prepareModel(options)
+  })
+
+  const damages: readonly [string, (folder: string) => void][] = [
+    ['a flipped byte, at the old time', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx.data'))],
+    ['a flipped byte in the graph', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx'))],
+    ['a shorter file', (folder) => truncateSync(join(folder, 'model.onnx.data'), 100_000)],
+    ['a missing file', (folder) => rmSync(join(folder, 'model.onnx'))],
+    ['a manifest that is none', (folder) => writeFileSync(join(folder, MANIFEST_NAME), '{"format":')],
+    ['an empty manifest', (folder) => writeFileSync(join(folder, MANIFEST_NAME), '{}')],
+    ['another processor', (folder) => changeManifest(folder, { processor: '0123456789abcdef' })],
+    ['another runtime', (folder) => changeManifest(folder, { runtimeVersion: '1.29.0' })],
+    ['an older format', (folder) => changeManifest(folder, { format: 0 })],
+    ['a changed config.json', () => append(join(model, 'config.json'), '\n')],
+    ['a changed graph', () => flipAndRestoreTimes(join(model, 'onnx/model_q4.onnx'))],
+  ]
+  test.each(damages)('%s', async (what, damage) => {
+    const { folder } = (await found())!
+    damage(folder)
+    expect(await found()).toBeUndefined()
+    const { rows, mayPrepare } = await answers(true)
+    expect(mayPrepare).toBe(true)
+    expect(equalRows(rows, (await answers(false)).rows)).toBe(true)
+    expect((await prepareModel(options)).outcome, what).toBe('prepared')
+    expect(await found()).toBeDefined()
+  })
+
+  test('times alone change nothing', async () => {
+    const { folder } = (await found())!
+    const past = new Date('2020-01-01')
+    for (const path of [join(folder, 'model.onnx'), join(model, 'config.json')]) utimesSync(path, past, past)
+    expect(await found()).toBeDefined()
+  })
+})
+
+test('prune removes what was used longest ago, and what was never finished', async () => {
+  await prepareModel(options)
+  await prepareModel({ ...options, dtype: 'fp32' })
+  const [newest, oldest] = listPrepared(cacheFolder)
+  expect(prunePrepared(cacheFolder, newest!.bytes + oldest!.bytes)).toEqual([])
+  const unfinished = join(cacheFolder, 'prepared', 'abc.1.def')
+  cpSync(newest!.folder, unfinished, { recursive: true })
+  rmSync(join(unfinished, MANIFEST_NAME))
+  utimesSync(unfinished, new Date('2020-01-01'), new Date('2020-01-01'))
+  const removed = prunePrepared(cacheFolder, newest!.bytes).map(({ folder }) => folder)
+  expect(removed.sort()).toEqual([oldest!.folder, unfinished].sort())
+  expect([newest!.folder, oldest!.folder, unfinished].map((path) => existsSync(path))).toEqual([
+    true,
+    false,
+    false,
+  ])
+  prunePrepared(cacheFolder, 0)
+  expect(listPrepared(cacheFolder)).toEqual([])
+})
+
+test('a cache that cannot be written is said, and the model answers all the same', async () => {
+  const file = join(root, 'a-file')
+  writeFileSync(file, '')
+  process.env.SPOUT_CACHE_DIR = join(file, 'below')
+  try {
+    await expect(prepareModel(options)).rejects.toMatchObject({ code: 'cache', exitCode: 73 })
+    expect((await answers(true)).rows.length).toBeGreaterThan(3)
+  } finally {
+    process.env.SPOUT_CACHE_DIR = cacheFolder
+  }
+})
+
+const merged = goldenFiles().find(({ file }) => file.includes('merged'))
+test.skipIf(merged === undefined)(
+  `what cannot be prepared is noted, and not tried again${whyNot ? `: ${whyNot}` : ''}`,
+  async () => {
+    const copy = join(root, 'merged')
+    cpSync(merged!.folder, copy, { recursive: true })
+    cpSync(merged!.path, join(copy, 'onnx/model.onnx'))
+    cpSync(join(GOLDEN, 'tokenizers/byte-level/tokenizer.json'), join(copy, 'tokenizer.json'))
+    const both = { model: copy, dtype: 'fp32', offline: true } as const
+    const first = await prepareModel(both)
+    expect(first).toMatchObject({ outcome: 'refused', reason: /not unique/ })
+    expect((await prepareModel(both)).outcome).toBe('refused')
+    const { backend, model: facts } = await openBackend(both)
+    await backend.dispose()
+    expect(facts.mayPrepare).toBe(false)
+  },
+)
+
+function flipAndRestoreTimes(path: string): void {
+  const { atime, mtime } = statSync(path)
+  const bytes = readFileSync(path)
+  bytes[bytes.length >> 1]! ^= 1
+  writeFileSync(path, bytes)
+  utimesSync(path, atime, mtime)
+}
+
+function changeManifest(folder: string, change: object): void {
+  const path = join(folder, MANIFEST_NAME)
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...change }))
+}
+
+function append(path: string, text: string): void {
+  writeFileSync(path, readFileSync(path, 'utf8') + text)
+}
