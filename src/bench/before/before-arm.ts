@@ -30,7 +30,7 @@ export interface BeforeArm {
   /** One line: what it stands for. */
   readonly standsFor: string
   /** It is about the repetition penalty, so both sides of its comparison have one. */
-  readonly penalty?: true
+  readonly penalty?: boolean
   open(model: BeforeModel): Promise<OpenBefore>
 }
 

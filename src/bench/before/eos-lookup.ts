@@ -1,5 +1,4 @@
 import type { Backend } from '../../backend/backend.ts'
-import { SpoutError } from '../../errors.ts'
 import { type BeforeArm, type OpenBefore, withEachChoice } from './before-arm.ts'
 
 export const eosByString: BeforeArm = {
@@ -40,8 +39,7 @@ function comparing(look: (text: string) => number | undefined, backend: Backend)
   }
 }
 
+/** A model without an end token is asked for one that it does not have: the look-up is the same. */
 function eosText({ eosTokenId, tokenizer }: Backend): string {
-  const text = eosTokenId === undefined ? undefined : tokenizer.idToToken(eosTokenId)
-  if (text === undefined) throw new SpoutError('config', 'the model names no end token to look up')
-  return text
+  return (eosTokenId === undefined ? undefined : tokenizer.idToToken(eosTokenId)) ?? '</s>'
 }

@@ -151,8 +151,8 @@ function againstCells({ arm, nowMs, thenMs, judged, sameIds, sameModel }: Agains
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]): string => `| ${cells.map(escape).join(' | ')} |`
+  const line = (cells: readonly string[]): string => `| ${cells.map(escaped).join(' | ')} |`
   return [line(head), `| --- |${' ---: |'.repeat(head.length - 1)}`, ...rows.map(line)]
 }
 
-const escape = (cell: string): string => cell.replaceAll('|', '\\|')
+const escaped = (cell: string): string => cell.replaceAll('|', '\\|')

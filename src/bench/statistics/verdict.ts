@@ -31,23 +31,31 @@ const LEVEL = 0.05
 /** Standard errors that an interval reaches, about. */
 const REACH = 2
 
-export function judge({ comparison, p, floor, floorSpread, resolution }: VerdictInput): Verdict {
-  const { difference, interval, count, spread } = comparison
+export function judge(input: VerdictInput): Verdict {
+  const { comparison, p, floor, resolution } = input
+  const { difference, interval } = comparison
   const [low, high] = interval
-  const isCalled = p < LEVEL && (low > 0 || high < 0) && Math.abs(difference) > floor
-  if (isCalled) {
-    return {
-      word: difference > 0 ? 'slower' : 'faster',
-      share: Math.abs(Math.expm1(difference)),
-      morePairs: 0,
-    }
+  const isClear = p < LEVEL && (low > 0 || high < 0)
+  if (isClear && Math.abs(difference) > floor) {
+    const word = difference > 0 ? 'slower' : 'faster'
+    return { word, share: Math.abs(Math.expm1(difference)), morePairs: 0 }
   }
   const largest = Math.expm1(Math.max(Math.abs(low), Math.abs(high)))
   if (largest <= resolution) return { word: 'alike', share: largest, morePairs: 0 }
-  // An interval this much narrower leaves out either "none" or all that matters.
-  const goal = Math.max(Math.abs(difference), Math.log1p(resolution) - Math.abs(difference))
-  const needed = Math.ceil((REACH * Math.max(spread, floorSpread)) ** 2 / goal ** 2)
-  return { word: 'inconclusive', share: largest, morePairs: evenUp(Math.max(2, needed - count)) }
+  const needed = isClear ? pairsUnderFloor(input) : pairsToTell(input)
+  return { word: 'inconclusive', share: largest, morePairs: evenUp(Math.max(2, needed - comparison.count)) }
+}
+
+/** An interval this much narrower leaves out either "none" or all that matters. */
+function pairsToTell({ comparison, floorSpread, resolution }: VerdictInput): number {
+  const size = Math.abs(comparison.difference)
+  const goal = Math.max(size, Math.log1p(resolution) - size)
+  return Math.ceil((REACH * Math.max(comparison.spread, floorSpread)) ** 2 / goal ** 2)
+}
+
+/** The noise floor sinks with the root of the number of pairs. */
+function pairsUnderFloor({ comparison, floor }: VerdictInput): number {
+  return Math.ceil(comparison.count * (floor / comparison.difference) ** 2)
 }
 
 /** The largest difference that the interval of the baseline beside itself allows. */

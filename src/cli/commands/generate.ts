@@ -34,6 +34,10 @@ export async function generateCommand(argv: readonly string[], context: Context)
   checkFlags(given)
   const options = withSettings(given)
   startClock(options.timeout, context)
+  if (options.bench) {
+    const { benchCommand } = await import('./bench.ts')
+    return benchCommand(words, options, context)
+  }
   const file = openFile(options.output)
   const request = await readRequest(words, options, context)
   if (options.dryRun) {
