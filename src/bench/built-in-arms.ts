@@ -43,7 +43,7 @@ function beforeComparison(
   const { repetitionPenalty, repeatLastN } = PENALTY
   const standsForPenalty = `the program as it is, with a repetition penalty of ${repetitionPenalty} over ${repeatLastN} tokens`
   const beside = penalty
-    ? { ...product, name: 'product, penalty', standsFor: standsForPenalty, penalty }
+    ? { ...product, name: 'product+penalty', standsFor: standsForPenalty, penalty }
     : product
   return { arm: { ...beside, name, standsFor, before: [name] }, beside }
 }

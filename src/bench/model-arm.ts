@@ -46,7 +46,7 @@ async function runRequest(work: Work, { tokens, signal }: RunOptions): Promise<R
   const cache = model.backend.createCache(ids.length + tokens)
   try {
     const sampler = createSampler(spec.penalty ? PENALTY : { temperature: 0 }, model.backend)
-    const parts = before.alter({ backend: model.backend, sampler, sink: work.sink })
+    const parts = before.alter({ backend: model.backend, sampler, sink: watch.output(work.sink) })
     const loop = { promptIds: ids, maxTokens: tokens, ignoreEos: true, continuation: isRaw, signal }
     const result = await generate({ ...loop, cache, ...watched(parts, watch) })
     signal?.throwIfAborted()
@@ -75,7 +75,7 @@ function record({ result, startedAt, watch, promptTokens }: Ended): RequestRecor
     promptTokens,
     ms,
     prefillMs: timings.prefilledAt - timings.startedAt,
-    firstTextMs: timings.firstTextAt === undefined ? undefined : timings.firstTextAt - startedAt,
+    firstTextMs: watch.firstTextAt === undefined ? undefined : watch.firstTextAt - startedAt,
     steps: watch.steps(),
     samplingMs: watch.samplingMs,
     textMs: watch.textMs,

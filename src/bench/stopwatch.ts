@@ -8,6 +8,8 @@ import type { Sampler } from '../sampling/sampler.ts'
 export class Stopwatch {
   samplingMs = 0
   textMs = 0
+  /** When the first text came to be written, in milliseconds of `performance.now()`. */
+  firstTextAt: number | undefined
   readonly #chosenAt: Float64Array
   #count = 0
 
@@ -40,6 +42,22 @@ export class Stopwatch {
         return full
       },
       rest: (text) => inner.rest(text),
+    }
+  }
+
+  /** Put around what writes, so that it sees the text whoever made it. */
+  output(inner: TokenSink): TokenSink {
+    return {
+      token: (id, text, logprobs) => {
+        const full = inner.token(id, text, logprobs)
+        if (text !== '') this.firstTextAt ??= performance.now()
+        return full
+      },
+      rest: (text) => {
+        const full = inner.rest(text)
+        this.firstTextAt ??= performance.now()
+        return full
+      },
     }
   }
 

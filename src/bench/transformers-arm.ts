@@ -6,6 +6,7 @@ import { basename, dirname } from 'node:path'
 import { defaultThreads } from '../backend/onnx/runtime/threads.ts'
 import { encodePrompt } from '../engine/encode-prompt.ts'
 import { SpoutError } from '../errors.ts'
+import { loadModelConfig } from '../model/model-config.ts'
 import { resolveFor } from '../open-engine.ts'
 import { loadChatTemplate } from '../tokenizer/chat-template.ts'
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts'
@@ -32,7 +33,8 @@ export async function openTransformersArm(
   const from = performance.now()
   const library = await importLibrary()
   const network = await loadNetwork(library, { ...files, threads: settings.threads ?? defaultThreads() })
-  const work = { library, network, ids: BigInt64Array.from(ids, BigInt) }
+  const { headDim } = loadModelConfig(files.folder)
+  const work = { library, network, headDim, ids: BigInt64Array.from(ids, BigInt) }
   return {
     loadMs: performance.now() - from,
     run: (options) => runRequest(work, options),
@@ -73,10 +75,12 @@ function loadNetwork(library: Library, { folder, dtype, threads }: NetworkFiles)
 interface Work {
   readonly library: Library
   readonly network: Network
+  readonly headDim: number | undefined
   readonly ids: BigInt64Array
 }
 
-async function runRequest({ library, network, ids }: Work, options: RunOptions): Promise<RequestRecord> {
+async function runRequest(work: Work, options: RunOptions): Promise<RequestRecord> {
+  const { library, network, ids } = work
   const { Tensor } = library
   const times = new TokenTimes(options)
   const startedAt = performance.now()
@@ -88,6 +92,7 @@ async function runRequest({ library, network, ids }: Work, options: RunOptions):
     do_sample: false,
     eos_token_id: null,
     streamer: times,
+    ...emptyCache(work),
   } as never)) as InstanceType<Library['Tensor']>
   const ms = performance.now() - startedAt
   return {
@@ -100,6 +105,27 @@ async function runRequest({ library, network, ids }: Work, options: RunOptions):
     samplingMs: undefined,
     textMs: undefined,
   }
+}
+
+interface InputFacts {
+  readonly name: string
+  readonly type: 'float32'
+  readonly shape: readonly (number | string)[]
+}
+
+/**
+ * Graphs of today's builder leave the head size of the cache open. Version 4.3.1 then takes 0 for it and fails; a cache of the
+ * right size, as empty as its own, is what it goes on with.
+ */
+function emptyCache({ library, network, headDim }: Work): object {
+  const sessions = network.sessions as unknown as { model: { inputMetadata: readonly InputFacts[] } }
+  const states = sessions.model.inputMetadata.filter(({ name }) => name.startsWith('past_key_values.'))
+  if (headDim === undefined || states.every(({ shape }) => typeof shape.at(-1) === 'number')) return {}
+  const tensors = states.map(({ name, type, shape }) => {
+    const dims = [1, Number(shape[1]), 0, headDim]
+    return [name, new library.Tensor(type, new Float32Array(0), dims)]
+  })
+  return { past_key_values: new library.DynamicCache(Object.fromEntries(tensors)) }
 }
 
 /** A streamer as `generate()` wants one: told of the prompt, then of each token. */

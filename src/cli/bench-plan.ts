@@ -111,7 +111,7 @@ function splitWords(text: string, name: string): string[] {
   return words.map((word) => word.replaceAll(/'([^']*)'|"([^"]*)"/g, '$1$2'))
 }
 
-const TAKEN = ['product', 'product, penalty']
+const TAKEN = ['product', 'product+penalty']
 
 function refuseTwice(names: readonly string[]): void {
   const all = [...TAKEN, ...names]

@@ -35,7 +35,7 @@ const COMPARISON_HEAD = [
   'beside',
   'pairs',
   'ms per request',
-  'beside',
+  'ms beside',
   'difference',
   '95 % interval',
   'ms more',
