@@ -30,6 +30,8 @@ export interface VerdictInput {
 const LEVEL = 0.05
 /** Standard errors that an interval reaches, about. */
 const REACH = 2
+/** Half an interval, as a part of what matters: the other part is room for its middle. */
+const ROOM = 0.6
 
 export function judge(input: VerdictInput): Verdict {
   const { comparison, p, floor, resolution } = input
@@ -46,11 +48,16 @@ export function judge(input: VerdictInput): Verdict {
   return { word: 'inconclusive', share: largest, morePairs: evenUp(Math.max(2, needed - comparison.count)) }
 }
 
-/** An interval this much narrower leaves out either "none" or all that matters. */
+/**
+ * Until the interval leaves out "none", if the difference is what it looks like less one standard error; or until it leaves
+ * out all that matters, if there is none.
+ */
 function pairsToTell({ comparison, floorSpread, resolution }: VerdictInput): number {
-  const size = Math.abs(comparison.difference)
-  const goal = Math.max(size, Math.log1p(resolution) - size)
-  return Math.ceil((REACH * Math.max(comparison.spread, floorSpread)) ** 2 / goal ** 2)
+  const { difference, count } = comparison
+  const spread = Math.max(comparison.spread, floorSpread)
+  const sure = Math.abs(difference) - spread / Math.sqrt(count)
+  const goal = Math.max(sure, ROOM * Math.log1p(resolution))
+  return Math.ceil((REACH * spread) ** 2 / goal ** 2)
 }
 
 /** The noise floor sinks with the root of the number of pairs. */
