@@ -9,6 +9,7 @@ import { hashFile } from '../model/blob-hash.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
 import { resolveFor } from '../open-engine.ts'
 import type { ArmSpec, EngineHooks } from './arm.ts'
+import { ofArm } from './arm-error.ts'
 
 export interface ModelFacts {
   readonly id: string
@@ -58,23 +59,34 @@ export async function describeEnvironment(
   }
 }
 
+/** @throws SpoutError that names the arm whose model cannot be found. */
 async function describeArms(arms: readonly ArmSpec[], hooks: EngineHooks): Promise<ArmFacts[]> {
   const known = new Map<string, ModelFacts>()
   const facts: ArmFacts[] = []
-  for (const { name, standsFor, settings, engine } of arms) {
-    const files = await resolveFor({ ...settings, ...hooks })
-    const model = known.get(files.onnxPath) ?? (await describeModel(files, hooks.signal))
-    known.set(files.onnxPath, model)
-    const threads = settings.threads ?? defaultThreads()
-    facts.push({
-      name,
-      standsFor,
-      model,
-      threads,
-      runtime: engine === 'spout' ? (settings.runtime ?? 'auto') : engine,
-    })
+  for (const arm of arms) {
+    try {
+      facts.push(await describeArm(arm, { hooks, known }))
+    } catch (error) {
+      throw ofArm(arm.name, error)
+    }
   }
   return facts
+}
+
+interface Described {
+  readonly hooks: EngineHooks
+  /** By the path of the graph. */
+  readonly known: Map<string, ModelFacts>
+}
+
+async function describeArm(arm: ArmSpec, { hooks, known }: Described): Promise<ArmFacts> {
+  const { name, standsFor, settings, engine } = arm
+  const files = await resolveFor({ ...settings, ...hooks })
+  const model = known.get(files.onnxPath) ?? (await describeModel(files, hooks.signal))
+  known.set(files.onnxPath, model)
+  const threads = settings.threads ?? defaultThreads()
+  const runtime = engine === 'spout' ? (settings.runtime ?? 'auto') : engine
+  return { name, standsFor, model, threads, runtime }
 }
 
 async function describeModel(files: ResolvedModel, signal?: AbortSignal): Promise<ModelFacts> {

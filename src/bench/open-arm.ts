@@ -1,5 +1,5 @@
-import { SpoutError } from '../errors.ts'
 import type { ArmSpec, BenchTask, EngineHooks, LoadedArm } from './arm.ts'
+import { ofArm } from './arm-error.ts'
 import { openModelArm } from './model-arm.ts'
 import type { ModelShelf } from './model-shelf.ts'
 
@@ -18,13 +18,4 @@ export async function openArm(spec: ArmSpec, { task, shelf, hooks }: Workshop): 
   } catch (error) {
     throw ofArm(spec.name, error)
   }
-}
-
-/** The same failure, with the name of the arm that met it. */
-export function ofArm(name: string, error: unknown): SpoutError {
-  const { message } = error as Error
-  if (!(error instanceof SpoutError))
-    return new SpoutError('failed', `arm ${name}: ${message}`, { cause: error })
-  const hint = error.hint === undefined ? {} : { hint: error.hint }
-  return new SpoutError(error.code, `arm ${name}: ${message}`, { ...hint, cause: error })
 }

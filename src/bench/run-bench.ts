@@ -4,13 +4,14 @@
  */
 import { loadavg } from 'node:os'
 import type { ArmSpec, EngineHooks } from './arm.ts'
+import { ofArm } from './arm-error.ts'
 import { type ArmSampler, sampleInProcess } from './arm-sampler.ts'
 import { armsOf } from './arms.ts'
 import type { BenchPlan, BenchRun } from './bench-run.ts'
 import { describeEnvironment, type Environment } from './environment.ts'
 import { sampleFresh } from './fresh-process.ts'
 import { ModelShelf } from './model-shelf.ts'
-import { ofArm, openArm } from './open-arm.ts'
+import { openArm } from './open-arm.ts'
 import { hashIds, type Sample } from './sample.ts'
 import { makeSchedule, type Turn } from './schedule.ts'
 
@@ -61,7 +62,7 @@ async function openSampler(spec: ArmSpec, { plan, shelf, door }: Opening): Promi
 
 /** A sample lasts about so long: short requests are repeated in it. */
 const SAMPLE_MS = 300
-const MOST_REQUESTS = 50
+const MOST_REQUESTS = 20
 
 interface Parts {
   readonly door: BenchDoor

@@ -43,5 +43,8 @@ export function whole(value: Number): string {
 }
 
 export function probability(value: Number): string {
-  return shown(value, (number) => (number < 0.0001 ? number.toExponential(1) : number.toFixed(4)))
+  return shown(value, (number) => {
+    if (number < 1e-12) return '< 1e-12'
+    return number < 0.0001 ? number.toExponential(1) : number.toFixed(4)
+  })
 }

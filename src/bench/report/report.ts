@@ -145,7 +145,8 @@ function armRow(spec: ArmSpec, samples: readonly Sample[]): ArmRow {
 }
 
 function againstRows(run: BenchRun, saved: SavedRun): AgainstRow[] {
-  const names = armsOf(run.plan.comparisons).map(({ name }) => name)
+  const comparisons = run.plan.comparisons.filter(({ noise }) => !noise)
+  const names = armsOf(comparisons).map(({ name }) => name)
   const both = names.filter((name) =>
     [run, saved].every(({ samples }) => samples.some(({ arm }) => arm === name)),
   )
