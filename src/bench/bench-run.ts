@@ -28,4 +28,6 @@ export interface BenchRun {
     | { readonly how: 'interrupted' | 'failed'; readonly why: unknown }
   readonly seconds: number
   readonly loadAfter: readonly number[]
+  /** Of this process, whatever it loaded. */
+  readonly peakRssBytes: number
 }

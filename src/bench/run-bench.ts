@@ -102,6 +102,7 @@ class Measurement {
       ended,
       seconds: (performance.now() - this.#startedAt) / 1000,
       loadAfter: loadavg(),
+      peakRssBytes: 1024 * process.resourceUsage().maxRSS,
     }
   }
 

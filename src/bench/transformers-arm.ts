@@ -61,7 +61,9 @@ interface NetworkFiles {
 }
 
 function loadNetwork(library: Library, { folder, dtype, threads }: NetworkFiles): Promise<Network> {
-  const { AutoModelForCausalLM, env } = library
+  const { AutoModelForCausalLM, env, LogLevel } = library
+  // What goes wrong is thrown; what it would say besides goes to stdout in part.
+  env.logLevel = LogLevel.NONE
   env.allowRemoteModels = false
   env.localModelPath = dirname(folder)
   return AutoModelForCausalLM.from_pretrained(basename(folder), {

@@ -312,6 +312,7 @@ export const FLAGS: readonly Flag[] = [
     flags: '--bench-arms <names>',
     help: `what to measure beside the product, with commas between: ${ARM_NAMES.join(', ')}`,
     group: 'Measure',
+    values: ARM_NAMES,
     parse: (text) => text.split(',').map((name) => parseChoice(name.trim(), ARM_NAMES)),
     oneShot: true,
   },
@@ -333,7 +334,7 @@ export const FLAGS: readonly Flag[] = [
     flags: '--bench-pairs <n>',
     help: 'pairs of samples (default: 20)',
     group: 'Measure',
-    parse: whole(10, 10_000),
+    parse: whole(10, 1000),
     oneShot: true,
   },
   {

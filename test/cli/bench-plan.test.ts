@@ -37,7 +37,7 @@ const namesOf = (...argv: string[]): string[] => {
 test.each([
   [['x', '--bench-pairs', '20'], '--bench-pairs: needs --bench'],
   [['x', '--bench-plot', 'p'], '--bench-plot: needs --bench'],
-  [['--bench', '--bench-pairs', '9'], '--bench-pairs: "9" is not a whole number from 10 to 10000'],
+  [['--bench', '--bench-pairs', '9'], '--bench-pairs: "9" is not a whole number from 10 to 1000'],
   [['--bench', '--bench-tokens', '0'], '--bench-tokens: "0" is not a whole number from 1 to 2147483647'],
   [['--bench', '-n', '0'], '--max-tokens: with --bench a whole number from 1'],
   [

@@ -48,7 +48,7 @@ export function madeUpRun(input: MadeUpRun = {}): BenchRun {
     environment: environmentOf(arms),
     samples,
     ids: new Map(arms.map(({ name }) => [name, idsOf(name)])),
-    ...{ ended, seconds: 1, loadAfter: [0, 0, 0] },
+    ...{ ended, seconds: 1, loadAfter: [0, 0, 0], peakRssBytes: 2 ** 27 },
   }
 }
 

@@ -1,9 +1,10 @@
 import type { ArmFacts } from '../environment.ts'
+import { mib } from './numbers.ts'
 import type { BenchReport } from './report.ts'
 
 /** Machine, models and method, a line each. */
 export function environmentLines({ run }: BenchReport): string[] {
-  const { environment, plan } = run
+  const { environment } = run
   const { cpu, cores, memoryBytes, system, node, onnxRuntime, loadBefore, date } = environment
   const memory = `${Math.round(memoryBytes / 2 ** 30)} GiB`
   const loads = [loadBefore, run.loadAfter].map((load) => load.map((value) => value.toFixed(2)).join(' '))
@@ -12,7 +13,7 @@ export function environmentLines({ run }: BenchReport): string[] {
     `- ${date}, ${Math.round(run.seconds)} s; load average before and after: ${loads.join(' and ')}`,
     ...modelLines(environment.arms),
     `- ${workText(run)}`,
-    `- ${methodText(plan)}`,
+    `- ${methodText(run)}`,
   ]
 }
 
@@ -37,9 +38,11 @@ function workText({ plan, samples }: BenchReport['run']): string {
   return `Every request: ${prompt}, then ${plan.task.tokens} tokens, greedy, end tokens ignored; text to the null device`
 }
 
-function methodText({ freshProcess, pairs, seed }: BenchReport['run']['plan']): string {
+function methodText({ plan, peakRssBytes }: BenchReport['run']): string {
+  const { freshProcess, pairs, seed } = plan
   const where = freshProcess
     ? 'each sample a fresh process, its start and end included, files in the system’s cache'
-    : 'in one process, after warm-up; a sample is as many requests as fill about 0.3 s'
+    : 'in one process after warm-up, a sample being as many requests as fill about 0.3 s; ' +
+      `peak RSS of that process with all arms in it: ${mib(peakRssBytes)} MiB`
   return `${pairs} pairs, neighbours in time, in shuffled ABBA blocks (seed ${seed}); ${where}`
 }

@@ -10,6 +10,7 @@ export function json(report: BenchReport): string {
     ended: ended.how,
     ...(ended.how === 'failed' ? { error: (ended.why as Error).message } : {}),
     seconds: run.seconds,
+    peakRssBytes: run.peakRssBytes,
     environment: { ...environment, loadAfter: run.loadAfter },
     plan: {
       pairs: plan.pairs,

@@ -73,7 +73,7 @@ export function makeReport(run: BenchRun, saved?: SavedRun): BenchReport {
     noise,
     rows: comparisonRows(run, noise),
     arms: armsOf(run.plan.comparisons).map((spec) => armRow(spec, run.samples)),
-    against: saved === undefined ? [] : againstRows(run, saved),
+    against: saved === undefined ? [] : againstRows(run, { saved, noise }),
   }
 }
 
@@ -115,11 +115,11 @@ function judgeAll(comparisons: readonly (Comparison | undefined)[], court: Court
 /** The pairs of which both halves were measured. */
 function pairsOf({ samples, plan }: BenchRun, { arm }: ComparisonSpec): { pairs: Pair[]; marked: number } {
   const ours = samples.filter(({ of }) => of === arm.name)
+  const halves = new Map(ours.map((sample) => [`${sample.side} ${sample.pair}`, sample]))
   const pairs: Pair[] = []
   let marked = 0
   for (let pair = 0; pair < plan.pairs; pair++) {
-    const sides = ours.filter((sample) => sample.pair === pair)
-    const [a, b] = [sides.find(({ side }) => side === 'arm'), sides.find(({ side }) => side === 'beside')]
+    const [a, b] = [halves.get(`arm ${pair}`), halves.get(`beside ${pair}`)]
     if (a === undefined || b === undefined) continue
     pairs.push({ arm: a.figures.requestMs, beside: b.figures.requestMs })
     if (Math.max(a.foreignShare, b.foreignShare) > FOREIGN_SHARE) marked++
@@ -144,7 +144,12 @@ function armRow(spec: ArmSpec, samples: readonly Sample[]): ArmRow {
   }
 }
 
-function againstRows(run: BenchRun, saved: SavedRun): AgainstRow[] {
+interface Before {
+  readonly saved: SavedRun
+  readonly noise: Comparison | undefined
+}
+
+function againstRows(run: BenchRun, { saved, noise }: Before): AgainstRow[] {
   const comparisons = run.plan.comparisons.filter(({ noise }) => !noise)
   const names = armsOf(comparisons).map(({ name }) => name)
   const both = names.filter((name) =>
@@ -155,7 +160,7 @@ function againstRows(run: BenchRun, saved: SavedRun): AgainstRow[] {
   )
   const judged = judgeAll(
     times.map(([now, then]) => compareApart(now, then)),
-    { noise: undefined, resolution: run.plan.resolution },
+    { noise, resolution: run.plan.resolution },
   )
   return both.map((arm, i) => ({
     arm,
@@ -177,5 +182,5 @@ function hashesOf(samples: readonly Sample[], name: string): string {
 }
 
 function modelOf({ environment }: Pick<BenchRun, 'environment'>, name: string): string | undefined {
-  return environment.arms.find((arm) => arm.name === name)?.model.sha256
+  return environment.arms.find((arm) => arm.name === name)?.model?.sha256
 }

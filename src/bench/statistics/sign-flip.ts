@@ -7,7 +7,7 @@ import { Generator } from '../../sampling/rng.ts'
 /** Pairs up to which every choice of signs is counted. */
 export const EXACT_PAIRS = 30
 /** Choices drawn beyond. */
-export const DRAWS = 50_000
+export const DRAWS = 20_000
 
 export interface SignFlip {
   /** Two-sided. */

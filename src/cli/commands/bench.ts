@@ -53,7 +53,13 @@ async function makePlan(
 ): Promise<BenchPlan> {
   const { file: files = [], systemFile, benchPairs = DEFAULT_PAIRS } = options
   const { signal } = interrupts
-  const given = await readPrompt({ words, files, stdinAllowed: false, signal, onSilence: () => undefined })
+  const given = await readPrompt({
+    words,
+    files,
+    stdinAllowed: [...words, ...files].includes('-'),
+    signal,
+    onSilence: () => undefined,
+  })
   const system = systemFile === undefined ? options.system : await readText(systemFile)
   const tokens = benchTokens(options)
   const prompt = given || BENCH_PROMPT
@@ -142,6 +148,7 @@ function refuseSlower(report: BenchReport, { failIfSlower }: Options): void {
 /** Whatever an arm met: once something was measured, it is the bench that failed. */
 function failed(why: unknown): SpoutError {
   const { message } = why as Error
+  if (why instanceof SpoutError && why.code === 'output') return why
   return new SpoutError('failed', `bench: ${message}`, {
     hint: 'what was measured before is kept',
     cause: why,
