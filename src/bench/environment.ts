@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism, cpus, loadavg, totalmem, type } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
 import { defaultThreads } from '../backend/onnx/runtime/threads.ts'
 import { hashFile } from '../model/blob-hash.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
@@ -25,6 +26,7 @@ export interface ArmFacts {
   readonly standsFor: string
   readonly model: ModelFacts
   readonly threads: number
+  /** The binding that runs the session, or the engine. */
   readonly runtime: string
 }
 
@@ -85,7 +87,7 @@ async function describeArm(arm: ArmSpec, { hooks, known }: Described): Promise<A
   const model = known.get(files.onnxPath) ?? (await describeModel(files, hooks.signal))
   known.set(files.onnxPath, model)
   const threads = settings.threads ?? defaultThreads()
-  const runtime = engine === 'spout' ? (settings.runtime ?? 'auto') : engine
+  const runtime = engine === 'spout' ? (await openRuntime(settings.runtime ?? 'auto')).name : engine
   return { name, standsFor, model, threads, runtime }
 }
 
