@@ -10,7 +10,10 @@ const LARGE_VOCABULARY = 16_000
 
 /** To be called while something else is waited for: it holds the thread. */
 export function tidyHeapAfter(vocabSize: number): void {
-  if (vocabSize < LARGE_VOCABULARY) return
+  if (vocabSize >= LARGE_VOCABULARY) collectGarbage()
+}
+
+export function collectGarbage(): void {
   setFlagsFromString('--expose-gc')
   const collect: unknown = runInNewContext('gc')
   setFlagsFromString('--no-expose-gc')

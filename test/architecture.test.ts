@@ -65,7 +65,17 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   backend: ['tokenizer', 'model'],
   engine: ['generation', 'sampling', 'backend', 'tokenizer', 'model'],
   output: ['engine', 'generation', 'sampling'],
-  bench: ['open-engine.ts', 'engine', 'generation', 'sampling', 'backend', 'tokenizer', 'model', 'output'],
+  bench: [
+    'open-engine.ts',
+    'tidy-heap.ts',
+    'engine',
+    'generation',
+    'sampling',
+    'backend',
+    'tokenizer',
+    'model',
+    'output',
+  ],
   'open-engine.ts': [
     'package-root.ts',
     'tidy-heap.ts',
@@ -77,6 +87,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'model',
   ],
   'start-engine.ts': ['open-engine.ts', 'backend', 'engine'],
+  'prepare-model.ts': ['open-engine.ts', 'backend', 'model', 'tokenizer'],
 }
 
 test('imports run in the directions of the house', () => {

@@ -47,6 +47,18 @@ export function parseKeyValue(text: string): readonly [string, unknown] {
   }
 }
 
+/** `name=flags`; the flags are read later, and may be none. */
+export function parseArm(text: string): readonly [string, string] {
+  const [name, flags] = splitOnce(text)
+  if (/^[\w.%+-]{1,40}$/.test(name) && flags !== undefined) return [name, flags]
+  throw refused(text, "name='flags', for example q4='--dtype q4'")
+}
+
+/** `3%` or `3`, as a share: 0.03. */
+export function parsePercent(text: string): number {
+  return parseNumber(text.replace(/\s*%$/, ''), { min: 0, max: 1000 }) / 100
+}
+
 /** A text that may not be empty. */
 export function parseText(text: string): string {
   if (text !== '') return text

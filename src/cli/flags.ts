@@ -5,11 +5,14 @@
 import { RUNTIMES } from '../backend/onnx/runtime/open-runtime.ts'
 import { DTYPES } from '../model/resolved-model.ts'
 import { SAMPLING_RANGES } from '../sampling/sampling-params.ts'
+import { ARM_NAMES, BENCH_FORMATS } from './bench-words.ts'
 import {
+  parseArm,
   parseChoice,
   parseKeyValue,
   parseLogitBias,
   parseNumber,
+  parsePercent,
   parseSeed,
   parseText,
 } from './flag-values.ts'
@@ -310,6 +313,79 @@ export const FLAGS: readonly Flag[] = [
     help: `which binding runs the session: ${RUNTIMES.join(', ')}`,
     group: 'Measure',
     ...oneOf(RUNTIMES),
+  },
+  {
+    flags: '--bench',
+    help: `measure instead of answering; -o names the format: ${BENCH_FORMATS.join(', ')}`,
+    group: 'Measure',
+    oneShot: true,
+  },
+  {
+    flags: '--bench-arms <names>',
+    help: `what to measure beside the product, with commas between: ${ARM_NAMES.join(', ')}`,
+    group: 'Measure',
+    values: ARM_NAMES,
+    parse: (text) => text.split(',').map((name) => parseChoice(name.trim(), ARM_NAMES)),
+    oneShot: true,
+  },
+  {
+    flags: '--bench-arm <name=flags>',
+    help: "settings of your own, as in q4='--dtype q4'; the first one is what the others are beside",
+    group: 'Measure',
+    parse: parseArm,
+    repeatable: true,
+    oneShot: true,
+  },
+  {
+    flags: '--bench-process',
+    help: 'a fresh process for every sample: starting and loading count',
+    group: 'Measure',
+    oneShot: true,
+  },
+  {
+    flags: '--bench-pairs <n>',
+    help: 'pairs of samples (default: 20)',
+    group: 'Measure',
+    parse: whole(10, 1000),
+    oneShot: true,
+  },
+  {
+    flags: '--bench-tokens <n>',
+    help: 'tokens of every request, as -n (default: 100)',
+    group: 'Measure',
+    parse: whole(1, MAX_TOKENS),
+    oneShot: true,
+  },
+  {
+    flags: '--bench-save <file>',
+    help: 'add every sample to a file as it is taken, one JSON document per line',
+    group: 'Measure',
+    parse: parseText,
+    values: 'file',
+    oneShot: true,
+  },
+  {
+    flags: '--bench-against <file>',
+    help: 'compare with samples saved before, which is not interleaved',
+    group: 'Measure',
+    parse: parseText,
+    values: 'file',
+    oneShot: true,
+  },
+  {
+    flags: '--bench-plot <file>',
+    help: 'write the distributions there, as SVG',
+    group: 'Measure',
+    parse: parseText,
+    values: 'file',
+    oneShot: true,
+  },
+  {
+    flags: '--fail-if-slower <percent>',
+    help: 'exit code 1 when an arm is slower than what it is beside by more, as in 3%',
+    group: 'Measure',
+    parse: parsePercent,
+    oneShot: true,
   },
 ]
 

@@ -52,4 +52,15 @@ export interface Options {
   /** False after `--no-prepare`. */
   readonly prepare?: boolean
   readonly precise?: boolean
+  readonly bench?: boolean
+  readonly benchArms?: readonly string[]
+  readonly benchArm?: readonly (readonly [name: string, flags: string])[]
+  readonly benchProcess?: boolean
+  readonly benchPairs?: number
+  readonly benchTokens?: number
+  readonly benchSave?: string
+  readonly benchAgainst?: string
+  readonly benchPlot?: string
+  /** A share: 0.03 of 3 %. */
+  readonly failIfSlower?: number
 }

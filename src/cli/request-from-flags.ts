@@ -15,6 +15,7 @@ const CONFLICTS: readonly (readonly [keyof Options, keyof Options])[] = [
 
 /** Refuses flags that contradict each other, before anything is read or loaded. @throws SpoutError `usage`. */
 export function checkFlags(options: Options): void {
+  if (!options.bench) refuseBenchFlags(options)
   for (const [first, second] of CONFLICTS) {
     if (isSet(options[first]) && isSet(options[second])) throw conflict(first, second)
   }
@@ -25,13 +26,26 @@ export function checkFlags(options: Options): void {
   }
 }
 
+/** They would do nothing; whoever wrote one expects something. */
+function refuseBenchFlags(options: Options): void {
+  const isOfBench = (key: string): boolean => /^bench.|^failIfSlower$/.test(key)
+  const key = Object.keys(options).find((name) => isOfBench(name) && isSet(options[name as keyof Options]))
+  if (key !== undefined)
+    throw new SpoutError('usage', `${flagName(key)}: needs --bench`, { hint: 'add --bench' })
+}
+
 function isSet(value: unknown): boolean {
   return value !== undefined && value !== false
 }
 
 function conflict(first: keyof Options, second: keyof Options): SpoutError {
-  const [a, b] = [first, second].map((key) => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`)
+  const [a, b] = [first, second].map(flagName)
   return new SpoutError('usage', `${a} and ${b}: only one of them at a time`)
+}
+
+/** `--max-tokens` of `maxTokens`. */
+export function flagName(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`
 }
 
 /** What the flags say of a request: everything but the prompt. */

@@ -102,6 +102,9 @@ test('[A4] a flag is refused when it comes twice, unless it collects', () => {
     '--think': 'hide',
     '--color': 'auto',
     '--runtime': 'auto',
+    '--bench-arms': 'all',
+    '--bench-arm': 'a=',
+    '--bench-pairs': '10',
   }
   for (const flag of FLAGS) {
     const name = longName(flag)

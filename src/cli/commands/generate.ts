@@ -37,8 +37,12 @@ export async function generateCommand(argv: readonly string[], context: Context)
   })
   checkFlags(given)
   const options = withSettings(given)
-  const source = sourceOf(words, options)
   startClock(options.timeout, context)
+  if (options.bench) {
+    const { benchCommand } = await import('./bench.ts')
+    return benchCommand(words, options, context)
+  }
+  const source = sourceOf(words, options)
   const job = { source, options, context, file: await openFile(options.output) }
   if (options.dryRun) {
     const { dryRun } = await import('../dry-run.ts')

@@ -3,7 +3,7 @@ import type { Row } from './columns.ts'
 /** Exit codes and when they happen: in `spout help endings`, the manual page and the README. */
 export const ENDINGS: readonly Row[] = [
   ['0', 'finished: end token, stop text, length or context; finish_reason of --json says which'],
-  ['1', 'the generation failed'],
+  ['1', 'the generation failed; --bench: an arm failed, or is slower than --fail-if-slower allows'],
   ['2', 'usage: a bad flag or value; nothing was started'],
   ['65', 'bad input: the prompt is empty, not UTF-8, or longer than the context'],
   ['66', 'a model, a revision or a file was not found (offline: is not in the cache)'],

@@ -37,7 +37,12 @@ export const TOPICS: readonly Topic[] = [
     'stdout holds the answer and nothing else; everything else is on stderr. On a terminal control characters of the ' +
       'model are shown as \\x1b; a pipe or a file gets them as they are.',
   ]),
-  topicOf('measure', 'how fast it is', []),
+  topicOf('measure', 'how fast it is, and whether B is faster than A', [
+    '--bench measures instead of answering: the same prompt and so many tokens, greedy, by several arms in turn, in ' +
+      'shuffled pairs after a warm-up. Arms that are here do one thing as it was done before it was repaired, or are ' +
+      "whole engines; --bench-arm q4='--dtype q4' --bench-arm q8='--dtype q8' compares settings. The report on stdout says " +
+      'what is faster, what is slower, what makes no difference, and what would need more pairs.',
+  ]),
   { name: 'endings', summary: 'exit codes', text: () => page([section('Exit codes', ENDINGS)]) },
   {
     name: 'environment',

@@ -1,0 +1,123 @@
+/** What a reader must know to judge the figures. */
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism, cpus, loadavg, totalmem, type } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
+import { defaultThreads } from '../backend/onnx/runtime/threads.ts'
+import { hashFile } from '../model/blob-hash.ts'
+import type { ResolvedModel } from '../model/resolved-model.ts'
+import { resolveFor } from '../open-engine.ts'
+import type { ArmSpec, EngineHooks } from './arm.ts'
+import { ofArm } from './arm-error.ts'
+
+export interface ModelFacts {
+  readonly id: string
+  readonly revision: string | null
+  readonly dtype: string
+  /** SHA-256 of the graph and of the weights beside it, in the order of their names. */
+  readonly sha256: string
+  readonly bytes: number
+}
+
+export interface ArmFacts {
+  readonly name: string
+  readonly standsFor: string
+  readonly model: ModelFacts
+  readonly threads: number
+  /** The binding that runs the session, or the engine. */
+  readonly runtime: string
+}
+
+export interface Environment {
+  readonly date: string
+  readonly cpu: string
+  /** Processors this process may use. */
+  readonly cores: number
+  readonly memoryBytes: number
+  readonly system: string
+  readonly node: string
+  readonly onnxRuntime: string
+  readonly loadBefore: readonly number[]
+  readonly arms: readonly ArmFacts[]
+}
+
+/** Reads every model file once, to hash it. */
+export async function describeEnvironment(
+  arms: readonly ArmSpec[],
+  hooks: EngineHooks,
+): Promise<Environment> {
+  return {
+    date: new Date().toISOString(),
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    system: `${type()} ${process.arch}`,
+    node: process.version,
+    onnxRuntime: onnxRuntimeVersion(),
+    loadBefore: loadavg(),
+    arms: await describeArms(arms, hooks),
+  }
+}
+
+/** @throws SpoutError that names the arm whose model cannot be found. */
+async function describeArms(arms: readonly ArmSpec[], hooks: EngineHooks): Promise<ArmFacts[]> {
+  const known = new Map<string, ModelFacts>()
+  const facts: ArmFacts[] = []
+  for (const arm of arms) {
+    try {
+      facts.push(await describeArm(arm, { hooks, known }))
+    } catch (error) {
+      throw ofArm(arm.name, error)
+    }
+  }
+  return facts
+}
+
+interface Described {
+  readonly hooks: EngineHooks
+  /** By the path of the graph. */
+  readonly known: Map<string, ModelFacts>
+}
+
+async function describeArm(arm: ArmSpec, { hooks, known }: Described): Promise<ArmFacts> {
+  const { name, standsFor, settings, engine } = arm
+  const files = await resolveFor({ ...settings, ...hooks })
+  const model = known.get(files.onnxPath) ?? (await describeModel(files, hooks.signal))
+  known.set(files.onnxPath, model)
+  const threads = settings.threads ?? defaultThreads()
+  const runtime = engine === 'spout' ? (await openRuntime(settings.runtime ?? 'auto')).name : engine
+  return { name, standsFor, model, threads, runtime }
+}
+
+async function describeModel(files: ResolvedModel, signal?: AbortSignal): Promise<ModelFacts> {
+  const hash = createHash('sha256')
+  let total = 0
+  for (const path of weightPaths(files.onnxPath)) {
+    const bytes = statSync(path).size
+    await hashFile(path, hash, { bytes, signal })
+    total += bytes
+  }
+  const { id, revision = null, dtype } = files
+  return { id, revision, dtype, sha256: hash.digest('hex'), bytes: total }
+}
+
+/** `model_q4.onnx`, and `model_q4.onnx_data` with what follows it. */
+function weightPaths(onnxPath: string): string[] {
+  const folder = dirname(onnxPath)
+  const name = basename(onnxPath)
+  const isOurs = (file: string): boolean =>
+    file === name || file.startsWith(`${name}_data`) || file === `${name}.data`
+  return readdirSync(folder)
+    .filter(isOurs)
+    .sort()
+    .map((file) => join(folder, file))
+}
+
+/** The native library's: it comes with the package, and has its number. */
+function onnxRuntimeVersion(): string {
+  const main = createRequire(import.meta.url).resolve('onnxruntime-node')
+  const file = join(dirname(dirname(main)), 'package.json')
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}

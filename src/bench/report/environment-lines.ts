@@ -1,0 +1,48 @@
+import type { ArmFacts } from '../environment.ts'
+import { mib } from './numbers.ts'
+import type { BenchReport } from './report.ts'
+
+/** Machine, models and method, a line each. */
+export function environmentLines({ run }: BenchReport): string[] {
+  const { environment } = run
+  const { cpu, cores, memoryBytes, system, node, onnxRuntime, loadBefore, date } = environment
+  const memory = `${Math.round(memoryBytes / 2 ** 30)} GiB`
+  const loads = [loadBefore, run.loadAfter].map((load) => load.map((value) => value.toFixed(2)).join(' '))
+  return [
+    `- Machine: ${cpu}, ${cores} processors, ${memory}, ${system}, Node ${node}, ONNX Runtime ${onnxRuntime}`,
+    `- ${date}, ${Math.round(run.seconds)} s; load average before and after: ${loads.join(' and ')}`,
+    ...modelLines(environment.arms),
+    `- ${workText(run)}`,
+    `- ${methodText(run)}`,
+  ]
+}
+
+/** Arms of the same model, in one line. */
+function modelLines(arms: readonly ArmFacts[]): string[] {
+  const groups = new Map<string, string[]>()
+  for (const { name, model, threads, runtime } of arms) {
+    const { id, revision, dtype, sha256, bytes } = model
+    const at = revision === null ? '' : ` at ${revision}`
+    const size = `${(bytes / 2 ** 20).toFixed(1)} MiB`
+    const key = `${id}${at}, ${dtype}, ${size}, sha256 ${sha256.slice(0, 16)}; ${threads} threads, runtime ${runtime}`
+    groups.set(key, [...(groups.get(key) ?? []), name])
+  }
+  return [...groups].map(
+    ([key, names]) => `- Model${groups.size === 1 ? '' : ` of ${names.join(', ')}`}: ${key}`,
+  )
+}
+
+function workText({ plan, samples }: BenchReport['run']): string {
+  const prompts = [...new Set(samples.map(({ figures }) => figures.promptTokens))]
+  const prompt = prompts.length === 0 ? 'the prompt' : `a prompt of ${prompts.join(' or ')} tokens`
+  return `Every request: ${prompt}, then ${plan.task.tokens} tokens, greedy, end tokens ignored; text to the null device`
+}
+
+function methodText({ plan, peakRssBytes }: BenchReport['run']): string {
+  const { freshProcess, pairs, seed } = plan
+  const where = freshProcess
+    ? 'each sample a fresh process, its start and end included, files in the system’s cache'
+    : 'in one process after warm-up, a sample being as many requests as fill about 0.3 s; ' +
+      `peak RSS of that process with all arms in it: ${mib(peakRssBytes)} MiB`
+  return `${pairs} pairs, neighbours in time, in shuffled ABBA blocks (seed ${seed}); ${where}`
+}
