@@ -46,9 +46,10 @@ export function withForward(backend: Backend, forward: Backend['forward']): Back
 
 /** A class's methods and getters, as an object that can be changed. */
 function delegate(backend: Backend): Backend {
-  const { tokenizer, eosTokenId, stopTokenIds, vocabSize, contextLength, prefillChunk, exactSplits } = backend
+  const { tokenizer, eosTokenId, stopTokenIds, vocabSize, contextLength } = backend
+  const { prefillChunk, exactSplits, settles } = backend
   return {
-    ...{ tokenizer, eosTokenId, stopTokenIds, vocabSize, contextLength, prefillChunk, exactSplits },
+    ...{ tokenizer, eosTokenId, stopTokenIds, vocabSize, contextLength, prefillChunk, exactSplits, settles },
     createCache: (expected) => backend.createCache(expected),
     forward: (ids, cache, signal) => backend.forward(ids, cache, signal),
     dispose: () => backend.dispose(),
