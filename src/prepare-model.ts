@@ -3,6 +3,8 @@
  * its tokenizer as tables. What comes of it counts only if it answers as the model itself does.
  */
 import { join } from 'node:path'
+import { withInt8Products } from './backend/onnx/graph/accuracy-level.ts'
+import type { Graph } from './backend/onnx/graph/graph.ts'
 import { type LoadedSession, loadSession, openPrepared } from './backend/onnx/load-session.ts'
 import { OnnxBackend } from './backend/onnx/onnx-backend.ts'
 import { findPrepared, type PreparedModel, preparedFolder } from './backend/onnx/prepared/prepared-model.ts'
@@ -108,7 +110,7 @@ async function prepareSession(work: Work): Promise<Preparation> {
     config,
     configFiles: [join(model.folder, 'config.json')],
     session,
-    change: (graph) => ({ graph, changes: [] }),
+    change: key.precise ? unchanged : changedForSpeed,
   })
   try {
     const reason = await whyNot(before, () => openPrepared(runtime, written.prepared, session), work)
@@ -120,6 +122,14 @@ async function prepareSession(work: Work): Promise<Preparation> {
   prunePrepared(cacheFolder, preparedLimit(cacheFolder))
   const prepared = findPrepared(cacheFolder, key) ?? written.prepared
   return outcomeOf(model, prepared, 'prepared')
+}
+
+const unchanged = (graph: Graph) => ({ graph, changes: [] })
+
+/** As every session does it, but said: `models show` tells it. */
+function changedForSpeed(graph: Graph) {
+  const faster = withInt8Products(graph)
+  return { graph: faster, changes: faster === graph ? [] : ['4-bit products in int8'] }
 }
 
 /** What is wrong with a prepared session, if anything. */

@@ -21,7 +21,7 @@ export async function openModel(
 ): Promise<OpenedModel> {
   const known = typeof config === 'string' ? loadModelConfig(config) : config
   const opened = await openRuntime(runtime)
-  const loaded = await loadSession(opened, path, known, { threads: 1, spinning: false })
+  const loaded = await loadSession(opened, path, known, { threads: 1, spinning: false, precise: true })
   return { backend: new OnnxBackend(loaded, noTokenizer, known), plan: loaded.plan }
 }
 

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import { Embedder } from './embedder.ts'
+import { withInt8Products } from './graph/accuracy-level.ts'
 import { readGraphFile } from './graph/graph-file.ts'
 import { type DecoderOptions, openDecoder, openGraph } from './open-decoder.ts'
 import { type FeedPlan, makeFeedPlan } from './plan/feed-plan.ts'
@@ -74,7 +75,8 @@ async function loadOriginal(
   config: ModelConfig,
   options: LoadOptions,
 ): Promise<LoadedSession> {
-  const original = readGraphFile(onnxPath)
+  const file = readGraphFile(onnxPath)
+  const original = options.precise ? file : withInt8Products(file)
   const opened: { dispose(): Promise<void> }[] = []
   const dispose = async (): Promise<void> => {
     for (const each of opened) await each.dispose()
