@@ -12,7 +12,7 @@ const INT8 = 4
 /** AttributeProto.AttributeType.INT */
 const TYPE_INT = 2
 
-/** The graph with every 4-bit product computed in int8; the same object when every one is. */
+/** The graph with every 4-bit product in int8 whose level is left open; the same object when there is none. */
 export function withInt8Products(graph: Graph): Graph {
   const nodes = changedNodes(graph)
   return nodes === graph.nodes ? graph : { ...graph, nodes }
@@ -30,7 +30,7 @@ function changedNodes({ nodes }: GraphBody): readonly GraphNode[] {
 }
 
 function changedNode(node: GraphNode): GraphNode {
-  if (node.opType === 'MatMulNBits') return isCoarse(node) ? node : withLevel(node)
+  if (node.opType === 'MatMulNBits') return isChosen(node) ? node : withLevel(node)
   if (node.bodies.length === 0) return node
   const bodies = node.bodies.map((body) => {
     const nodes = changedNodes(body)
@@ -39,9 +39,12 @@ function changedNode(node: GraphNode): GraphNode {
   return bodies.every((body, i) => body === node.bodies[i]) ? node : withBodies(node, bodies)
 }
 
-/** 8-bit weights keep their level: who chose them wanted them exact, and some models have activations too large for 8 bits. */
-function isCoarse({ domain, ints }: GraphNode): boolean {
-  return domain !== 'com.microsoft' || (ints.bits ?? 4) !== 4 || (ints[ATTRIBUTE_NAME] ?? 0) === INT8
+/**
+ * A level that is given was chosen by who made the file. 8-bit weights stay as they are: who takes them wants them exact,
+ * and some models have activations too large for 8 bits.
+ */
+function isChosen({ domain, ints }: GraphNode): boolean {
+  return domain !== 'com.microsoft' || (ints.bits ?? 4) !== 4 || (ints[ATTRIBUTE_NAME] ?? 0) !== 0
 }
 
 function withLevel(node: GraphNode): GraphNode {
