@@ -62,17 +62,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   backend: ['tokenizer', 'model'],
   engine: ['generation', 'sampling', 'backend', 'tokenizer', 'model'],
   output: ['engine', 'generation', 'sampling'],
-  bench: [
-    'open-engine.ts',
-    'tidy-heap.ts',
-    'engine',
-    'generation',
-    'sampling',
-    'backend',
-    'tokenizer',
-    'model',
-    'output',
-  ],
+  bench: ['open-engine.ts', 'engine', 'generation', 'sampling', 'backend', 'tokenizer', 'model', 'output'],
   'open-engine.ts': ['tidy-heap.ts', 'backend', 'engine', 'generation', 'sampling', 'tokenizer', 'model'],
 }
 

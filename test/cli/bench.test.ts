@@ -198,7 +198,7 @@ describe.concurrent('--bench', () => {
     const { screen } = await onTerminal(
       `spout ${bench(toy, ...twice).join(' ')} 2>&1 > ${inScratch('report.md')}`,
     )
-    expect(screen).toMatch(/sample \d+ of 40/)
+    expect(screen).toMatch(/pair \d+ of 20/)
     expect(readFileSync(inScratch('report.md'), 'utf8')).toMatch(/^# spout --bench\n/)
   })
 })
