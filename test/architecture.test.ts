@@ -67,7 +67,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   output: ['engine', 'generation', 'sampling'],
   bench: [
     'open-engine.ts',
-    'tidy-heap.ts',
+    'package-root.ts',
     'engine',
     'generation',
     'sampling',

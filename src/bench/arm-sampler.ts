@@ -1,23 +1,21 @@
-/** Takes samples of an arm that is loaded in this process. */
-import { collectGarbage } from '../tidy-heap.ts'
+/** Measures requests of an arm that is loaded in this process. */
 import { countAllocation } from './allocation.ts'
-import type { LoadedArm, RequestRecord } from './arm.ts'
+import type { LoadedArm } from './arm.ts'
+import { cleanHeap } from './clean-heap.ts'
 import { figuresOf } from './figures.ts'
-import { watchLoad } from './machine-load.ts'
 import type { Measured } from './sample.ts'
 
-/** Where samples of an arm come from. */
+/** Where the requests of an arm are measured. */
 export interface ArmSampler {
   /** Until it runs as it will from then on. Gives the milliseconds of a request. */
   warmUp(signal?: AbortSignal): Promise<number>
-  /** @param requests as many, one after the other, in one sample. */
-  sample(requests: number, signal?: AbortSignal): Promise<Measured>
+  measure(signal?: AbortSignal): Promise<Measured>
   dispose(): Promise<void>
 }
 
-/** Tokens that are generated and not counted before each sample: caches and threads are then this arm's. */
+/** Tokens that are generated and not counted before each request: caches and threads are then this arm's. */
 const LEAD_IN = 4
-const WARM_UPS = 3
+const WARM_UPS = 5
 
 export function sampleInProcess(arm: LoadedArm, tokens: number): ArmSampler {
   return {
@@ -26,23 +24,14 @@ export function sampleInProcess(arm: LoadedArm, tokens: number): ArmSampler {
       for (let i = 0; i < WARM_UPS; i++) last = (await arm.run({ tokens, signal })).ms
       return last
     },
-    async sample(requests, signal) {
-      // What the arm before has left behind is not for this one to clear away.
-      collectGarbage()
+    async measure(signal) {
+      cleanHeap()
       await arm.run({ tokens: Math.min(LEAD_IN, tokens), signal })
       const allocation = countAllocation()
-      const load = watchLoad()
-      const records = await repeat(requests, () => arm.run({ tokens, signal }))
-      const foreignShare = load.foreignShare()
+      const record = await arm.run({ tokens, signal })
       const around = { loadMs: arm.loadMs, peakRssBytes: null, allocatedBytes: allocation.stop() }
-      return { figures: figuresOf(records, around), ids: records[0]!.ids, requests, foreignShare }
+      return { figures: figuresOf(record, around), ids: record.ids, otherCpuMs: 0 }
     },
     dispose: () => arm.dispose(),
   }
-}
-
-async function repeat(times: number, run: () => Promise<RequestRecord>): Promise<RequestRecord[]> {
-  const records: RequestRecord[] = []
-  for (let i = 0; i < times; i++) records.push(await run())
-  return records
 }

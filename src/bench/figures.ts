@@ -1,6 +1,6 @@
-/** The figures of one sample: of one request, or of several of the same, one after the other. */
+/** The figures of one request, and of a sample: the medians of its requests. */
 import type { RequestRecord } from './arm.ts'
-import { mean, quantile } from './statistics/summary.ts'
+import { median, quantile } from './statistics/summary.ts'
 
 /** `null` where a figure does not exist or cannot be seen. Times in milliseconds. */
 export interface Figures {
@@ -28,50 +28,39 @@ export interface Figures {
   readonly allocatedPerToken: number | null
 }
 
-/** What is measured around the requests rather than in them. */
+/** What is measured around a request rather than in it. */
 export type Surroundings = Pick<Figures, 'loadMs' | 'peakRssBytes'> & { readonly allocatedBytes: number }
 
-export function figuresOf(records: readonly RequestRecord[], around: Surroundings): Figures {
-  const steps = records.flatMap(({ steps }) => Array.from(steps))
-  const tokens = sum(records.map(({ ids }) => ids.length))
-  const requestMs = mean(records.map(({ ms }) => ms))!
-  const prefillMs = mean(records.map((record) => record.prefillMs))!
+export function figuresOf(record: RequestRecord, around: Surroundings): Figures {
+  const { ids, promptTokens, ms, prefillMs, firstTextMs, steps, samplingMs, textMs } = record
   return {
-    promptTokens: records[0]!.promptTokens,
-    tokens: records[0]!.ids.length,
-    requestMs,
+    promptTokens,
+    tokens: ids.length,
+    requestMs: ms,
     loadMs: around.loadMs,
     prefillMs: finite(prefillMs),
-    prefillTps: finite((1000 * records[0]!.promptTokens) / prefillMs),
-    ttftMs: meanOf(records.map(({ firstTextMs }) => firstTextMs)),
+    prefillTps: finite((1000 * promptTokens) / prefillMs),
+    ttftMs: firstTextMs ?? null,
     decodeMs: quantile(steps, 0.5) ?? null,
     decodeP95Ms: quantile(steps, 0.95) ?? null,
-    samplingShare: share(
-      records.map(({ samplingMs }) => samplingMs),
-      requestMs,
-    ),
-    textShare: share(
-      records.map(({ textMs }) => textMs),
-      requestMs,
-    ),
+    samplingShare: samplingMs === undefined ? null : finite(samplingMs / ms),
+    textShare: textMs === undefined ? null : finite(textMs / ms),
     peakRssBytes: around.peakRssBytes,
-    allocatedPerToken: finite(around.allocatedBytes / tokens),
+    allocatedPerToken: finite(around.allocatedBytes / ids.length),
   }
 }
 
-function share(parts: readonly (number | undefined)[], requestMs: number): number | null {
-  const part = meanOf(parts)
-  return part === null ? null : finite(part / requestMs)
-}
-
-/** `null` as soon as one is missing. */
-function meanOf(values: readonly (number | undefined)[]): number | null {
-  const present = values.filter((value) => value !== undefined)
-  return present.length < values.length ? null : (mean(present) ?? null)
+/** The median of each figure; `null` where none has it. */
+export function medianFigures(all: readonly Figures[]): { readonly [K in keyof Figures]: number | null } {
+  const names = Object.keys(all[0] ?? {}) as (keyof Figures)[]
+  const medianOf = (name: keyof Figures): number | null =>
+    median(all.map((each) => each[name]).filter((value) => value !== null)) ?? null
+  return Object.fromEntries(names.map((name) => [name, medianOf(name)])) as Record<
+    keyof Figures,
+    number | null
+  >
 }
 
 function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null
 }
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)

@@ -1,11 +1,11 @@
 /** Takes samples of an arm in processes of their own: starting, loading and ending count. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { PACKAGE_ROOT } from '../package-root.ts'
 import type { ArmSpec, BenchTask } from './arm.ts'
 import type { ArmSampler } from './arm-sampler.ts'
 import type { Figures } from './figures.ts'
-import { watchLoad } from './machine-load.ts'
 import type { Measured } from './sample.ts'
 
 /** What a process is told on stdin. */
@@ -19,28 +19,26 @@ export type ProcessAnswer =
   | { readonly figures: Figures; readonly ids: readonly number[]; readonly cpuMs: number }
   | { readonly error: string }
 
-const PROGRAM = fileURLToPath(new URL('./sample-process.js', import.meta.url))
+const PROGRAM = join(PACKAGE_ROOT, 'dist/bench/sample-process.js')
 
 export function sampleFresh(job: ProcessJob): ArmSampler {
   return {
     // It reads the files into the system's cache.
     warmUp: async (signal) => (await measure(job, signal)).figures.requestMs,
-    sample: (_, signal) => measure(job, signal),
+    measure: (signal) => measure(job, signal),
     dispose: async () => undefined,
   }
 }
 
 async function measure(job: ProcessJob, signal: AbortSignal | undefined): Promise<Measured> {
   signal?.throwIfAborted()
-  const load = watchLoad()
   const startedAt = performance.now()
   const text = await run(JSON.stringify(job), signal)
   const requestMs = performance.now() - startedAt
   const answer = JSON.parse(text) as ProcessAnswer
   if ('error' in answer) throw new SpoutError('failed', answer.error)
   const { figures, ids, cpuMs } = answer
-  const foreignShare = load.foreignShare(cpuMs)
-  return { figures: { ...figures, requestMs }, ids, requests: 1, foreignShare }
+  return { figures: { ...figures, requestMs }, ids, otherCpuMs: cpuMs }
 }
 
 /** @throws SpoutError `failed` when it ends without an answer; the signal's reason when it is aborted. */

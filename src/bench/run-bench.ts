@@ -9,10 +9,12 @@ import { type ArmSampler, sampleInProcess } from './arm-sampler.ts'
 import { armsOf } from './arms.ts'
 import type { BenchPlan, BenchRun } from './bench-run.ts'
 import { describeEnvironment, type Environment } from './environment.ts'
+import { type Figures, medianFigures } from './figures.ts'
 import { sampleFresh } from './fresh-process.ts'
+import { watchLoad } from './machine-load.ts'
 import { ModelShelf } from './model-shelf.ts'
 import { openArm } from './open-arm.ts'
-import { hashIds, type Sample } from './sample.ts'
+import { hashIds, type Measured, type Sample } from './sample.ts'
 import { makeSchedule, type Turn } from './schedule.ts'
 
 export interface BenchDoor {
@@ -60,8 +62,8 @@ async function openSampler(spec: ArmSpec, { plan, shelf, door }: Opening): Promi
   return sampleInProcess(await openArm(spec, { task, shelf, hooks: door.hooks }), task.tokens)
 }
 
-/** A sample lasts about so long: short requests are repeated in it. */
-const SAMPLE_MS = 300
+/** The requests of one side of a pair take about so long together: short ones are repeated. */
+const SAMPLE_MS = 200
 const MOST_REQUESTS = 20
 
 interface Parts {
@@ -77,7 +79,7 @@ class Measurement {
   readonly #samples: Sample[] = []
   readonly #ids = new Map<string, readonly number[]>()
   readonly #startedAt = performance.now()
-  /** Requests in one sample, the same for both sides of a comparison. */
+  /** Requests of each side of a pair, by comparison. */
   readonly #requests: number[] = []
 
   constructor(plan: BenchPlan, parts: Parts) {
@@ -114,35 +116,53 @@ class Measurement {
       times.set(name, await this.#guarded(name, () => sampler.warmUp(door.signal)))
     }
     for (const { arm, beside } of this.#plan.comparisons) {
-      const quicker = Math.min(times.get(arm.name)!, times.get(beside.name)!)
-      this.#requests.push(Math.min(MOST_REQUESTS, Math.max(1, Math.ceil(SAMPLE_MS / quicker))))
+      this.#requests.push(requestsFor(Math.min(times.get(arm.name)!, times.get(beside.name)!)))
     }
   }
 
   async #takeSamples(): Promise<void> {
     const { comparisons, pairs, seed } = this.#plan
     const turns = makeSchedule(comparisons.length, pairs, seed)
-    for (const [i, turn] of turns.entries()) {
-      this.#parts.door.onProgress(this.#progress(i, turns.length))
-      await this.#take(turn)
+    for (let i = 0; i < turns.length; i += 2) {
+      this.#parts.door.onProgress(this.#progress(i / 2, turns.length / 2))
+      await this.#takePair([turns[i]!, turns[i + 1]!])
     }
   }
 
-  async #take(turn: Turn): Promise<void> {
+  /** The two sides by turns, request by request, the first and the second in turn first. */
+  async #takePair(turns: readonly [Turn, Turn]): Promise<void> {
+    const load = watchLoad()
+    const measured: [Measured[], Measured[]] = [[], []]
+    for (let i = 0; i < this.#requests[turns[0].of]!; i++) {
+      for (const side of i % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+        measured[side].push(await this.#measure(turns[side]))
+      }
+    }
+    const otherCpuMs = measured.flat().reduce((sum, each) => sum + each.otherCpuMs, 0)
+    const foreignShare = load.foreignShare(otherCpuMs)
+    for (const side of [0, 1] as const) this.#keep(turns[side], measured[side], foreignShare)
+  }
+
+  #measure(turn: Turn): Promise<Measured> {
     const { door, samplers } = this.#parts
+    const { name } = this.#plan.comparisons[turn.of]![turn.side]
+    return this.#guarded(name, () => samplers.get(name)!.measure(door.signal))
+  }
+
+  #keep(turn: Turn, measured: readonly Measured[], foreignShare: number): void {
     const comparison = this.#plan.comparisons[turn.of]!
     const { name } = comparison[turn.side]
-    const measured = await this.#guarded(name, () =>
-      samplers.get(name)!.sample(this.#requests[turn.of]!, door.signal),
-    )
-    const { figures, ids, requests, foreignShare } = measured
+    const figures = measured.map((each) => each.figures)
+    // If not all wrote the same, one that did not stands for them.
+    const { ids } = measured.find((each) => hashIds(each.ids) !== hashIds(measured[0]!.ids)) ?? measured[0]!
     const sample: Sample = {
       ...{ arm: name, of: comparison.arm.name, side: turn.side, pair: turn.pair },
-      ...{ requests, figures, idsHash: hashIds(ids), foreignShare, at: new Date().toISOString() },
+      ...{ times: figures.map(({ requestMs }) => requestMs), figures: medianFigures(figures) as Figures },
+      ...{ idsHash: hashIds(ids), foreignShare, at: new Date().toISOString() },
     }
     this.#samples.push(sample)
     if (!this.#ids.has(name)) this.#ids.set(name, ids)
-    door.onSample(sample, ids)
+    this.#parts.door.onSample(sample, ids)
   }
 
   async #guarded<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -160,6 +180,12 @@ class Measurement {
   #progress(done: number, total: number): string {
     const elapsed = (performance.now() - this.#startedAt) / 1000
     const left = done === 0 ? '' : `, about ${Math.ceil((elapsed / done) * (total - done))} s left`
-    return `sample ${done + 1} of ${total}${left}`
+    return `pair ${done + 1} of ${total}${left}`
   }
+}
+
+/** One, or an even number, so that each side is first as often as the other. */
+function requestsFor(ms: number): number {
+  const count = Math.min(MOST_REQUESTS, Math.round(SAMPLE_MS / ms))
+  return count <= 1 ? 1 : count + (count % 2)
 }

@@ -17,7 +17,7 @@ async function answer({ spec, task }: ProcessJob): Promise<ProcessAnswer> {
   const peakRssBytes = 1024 * process.resourceUsage().maxRSS
   await arm.dispose()
   await shelf.dispose()
-  const figures = figuresOf([record], { loadMs: loadedAt, peakRssBytes, allocatedBytes })
+  const figures = figuresOf(record, { loadMs: loadedAt, peakRssBytes, allocatedBytes })
   const ttftMs = record.firstTextMs === undefined ? null : loadedAt + record.firstTextMs
   const { user, system } = process.cpuUsage()
   return { figures: { ...figures, ttftMs }, ids: record.ids, cpuMs: (user + system) / 1000 }

@@ -10,23 +10,23 @@ export interface Sample {
   readonly of: string
   readonly side: Turn['side']
   readonly pair: number
-  /** Requests, one after the other, of which `figures` are. */
-  readonly requests: number
+  /** Milliseconds of each request; the n-th of both sides of a pair were neighbours. */
+  readonly times: readonly number[]
   readonly figures: Figures
   /** Of the ids that came out. */
   readonly idsHash: string
-  /** Share of the machine that others used meanwhile. */
+  /** Share of the machine that others used while the pair was taken. */
   readonly foreignShare: number
   /** ISO 8601. */
   readonly at: string
 }
 
-/** A measurement before it has its place. */
+/** One request, measured. */
 export interface Measured {
   readonly figures: Figures
   readonly ids: readonly number[]
-  readonly requests: number
-  readonly foreignShare: number
+  /** Processor time of another process of ours. */
+  readonly otherCpuMs: number
 }
 
 /** The first 16 digits of the SHA-256 of the ids as 32-bit little-endian integers. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { compareApart, comparePairs } from '../../src/bench/statistics/comparison.ts'
+import { compareApart, compareRatios } from '../../src/bench/statistics/comparison.ts'
 import { holm } from '../../src/bench/statistics/holm.ts'
 import { DRAWS, EXACT_PAIRS, signFlip } from '../../src/bench/statistics/sign-flip.ts'
 import { centralProbability, studentQuantile } from '../../src/bench/statistics/student.ts'
@@ -27,8 +27,11 @@ interface Golden {
 
 const golden: Golden = JSON.parse(readFileSync(join(GOLDEN, 'bench-statistics.json'), 'utf8'))
 
+const ratiosOf = ({ arm, beside }: Pick<Golden['paired'][number], 'arm' | 'beside'>): number[] =>
+  arm.map((time, i) => Math.log(time / beside[i]!))
+
 test.each(golden.paired.map((each) => [each.arm.length, each] as const))('%i pairs', (count, each) => {
-  const found = comparePairs(each.arm.map((arm, i) => ({ arm, beside: each.beside[i]! })))!
+  const found = compareRatios(ratiosOf(each))!
   expect(found.count).toBe(count)
   expect(found.exact).toBe(true)
   expect(found.difference).toBeCloseTo(each.difference, 12)
@@ -93,16 +96,16 @@ test('turning every sign, or the order, changes nothing; swapping the arms turns
       expect(signFlip(values.toReversed()).p).toBeCloseTo(p, 12)
     }),
   )
-  const pairs = golden.paired[4]!.arm.map((arm, i) => ({ arm, beside: golden.paired[4]!.beside[i]! }))
-  const there = comparePairs(pairs)!
-  const back = comparePairs(pairs.map(({ arm, beside }) => ({ arm: beside, beside: arm })))!
+  const { arm, beside } = golden.paired[4]!
+  const there = compareRatios(ratiosOf({ arm, beside }))!
+  const back = compareRatios(ratiosOf({ arm: beside, beside: arm }))!
   expect(back.difference).toBeCloseTo(-there.difference, 12)
   expect(back.p).toBe(there.p)
 })
 
 test('fewer than two pairs say nothing, and equal ones no difference', () => {
-  expect(comparePairs([])).toBeUndefined()
-  expect(comparePairs([{ arm: 1, beside: 2 }])).toBeUndefined()
-  const equal = comparePairs(Array.from({ length: 10 }, () => ({ arm: 3, beside: 3 })))!
+  expect(compareRatios([])).toBeUndefined()
+  expect(compareRatios([0.5])).toBeUndefined()
+  const equal = compareRatios(new Array<number>(10).fill(0))!
   expect(equal).toMatchObject({ difference: 0, interval: [0, 0], p: 1 })
 })

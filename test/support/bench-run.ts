@@ -33,7 +33,7 @@ export function madeUpRun(input: MadeUpRun = {}): BenchRun {
     const { name } = comparisons[of]![side]
     const requestMs = 50 * (1 + (slower[name] ?? 0)) * Math.exp(noise.next())
     return {
-      ...{ arm: name, of: comparisons[of]!.arm.name, side, pair, requests: 5 },
+      ...{ arm: name, of: comparisons[of]!.arm.name, side, pair, times: [requestMs] },
       ...{ figures: figures(requestMs), idsHash: hashIds(idsOf(name)) },
       ...{ foreignShare: 0, at: '2026-01-01T00:00:00.000Z' },
     }

@@ -21,7 +21,7 @@ export function benchstat({ run }: BenchReport): string {
   ].join('\n')
 }
 
-function sampleLine({ arm, requests, figures }: Sample): string {
+function sampleLine({ arm, times, figures }: Sample): string {
   const units: readonly (readonly [number | null, string])[] = [
     [1e6 * figures.requestMs, 'ns/op'],
     [figures.prefillTps, 'prefill-tok/s'],
@@ -31,5 +31,5 @@ function sampleLine({ arm, requests, figures }: Sample): string {
     [figures.peakRssBytes, 'peak-rss-bytes'],
   ]
   const values = units.filter(([value]) => value !== null).map(([value, unit]) => `${value} ${unit}`)
-  return [`BenchmarkRequest/arm=${arm.replaceAll(/[\s/]+/g, '_')}`, requests, ...values].join('\t')
+  return [`BenchmarkRequest/arm=${arm.replaceAll(/[\s/]+/g, '_')}`, times.length, ...values].join('\t')
 }

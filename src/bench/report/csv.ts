@@ -20,8 +20,8 @@ const FIGURES: readonly (readonly [keyof Figures, string])[] = [
 
 export function csv({ run }: BenchReport): string {
   const head = ['arm', 'of', 'side', 'pair', 'at', 'requests', 'foreign_share', 'ids_hash', 'run']
-  const lines = run.samples.map(({ arm, of, side, pair, at, requests, foreignShare, idsHash, figures }) => [
-    ...[arm, of, side, pair, at, requests, foreignShare, idsHash, run.ended.how],
+  const lines = run.samples.map(({ arm, of, side, pair, at, times, foreignShare, idsHash, figures }) => [
+    ...[arm, of, side, pair, at, times.length, foreignShare, idsHash, run.ended.how],
     ...FIGURES.map(([name]) => figures[name] ?? ''),
   ])
   return [[...head, ...FIGURES.map(([, name]) => name)], ...lines]

@@ -42,7 +42,7 @@ function methodText({ plan, peakRssBytes }: BenchReport['run']): string {
   const { freshProcess, pairs, seed } = plan
   const where = freshProcess
     ? 'each sample a fresh process, its start and end included, files in the system’s cache'
-    : 'in one process after warm-up, a sample being as many requests as fill about 0.3 s; ' +
+    : 'in one process after warm-up, a pair being both sides by turns until each has run for about 0.2 s; ' +
       `peak RSS of that process with all arms in it: ${mib(peakRssBytes)} MiB`
   return `${pairs} pairs, neighbours in time, in shuffled ABBA blocks (seed ${seed}); ${where}`
 }

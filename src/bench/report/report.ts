@@ -2,15 +2,14 @@
 import type { ArmSpec, ComparisonSpec } from '../arm.ts'
 import { armsOf } from '../arms.ts'
 import type { BenchRun } from '../bench-run.ts'
-import type { Figures } from '../figures.ts'
+import { type Figures, medianFigures } from '../figures.ts'
 import { FOREIGN_SHARE } from '../machine-load.ts'
 import type { Sample } from '../sample.ts'
 import type { SavedRun } from '../sample-file.ts'
 import {
   type Comparison,
   compareApart,
-  comparePairs,
-  type Pair,
+  compareRatios,
   type Summary,
   summarize,
 } from '../statistics/comparison.ts'
@@ -36,13 +35,26 @@ export interface Judged {
   readonly verdict: Verdict
 }
 
+/** Milliseconds per request of the arm and of what it is beside. */
+export interface Medians {
+  readonly arm: number
+  readonly beside: number
+}
+
+export interface Pair extends Medians {
+  /** Of neighbours, the logarithm: above 0 where the arm takes longer. */
+  readonly logRatio: number
+  /** Of neighbours, the difference in milliseconds. */
+  readonly moreMs: number
+}
+
 export interface ComparisonRow {
   readonly spec: ComparisonSpec
   readonly pairs: readonly Pair[]
   /** Pairs taken under foreign load. */
   readonly marked: number
   /** Milliseconds per request. */
-  readonly medians: Pair | undefined
+  readonly medians: Medians | undefined
   /** Milliseconds per request more than what it is beside. */
   readonly extraMs: Summary | undefined
   readonly judged: Judged | undefined
@@ -67,7 +79,7 @@ export interface AgainstRow {
 
 export function makeReport(run: BenchRun, saved?: SavedRun): BenchReport {
   const noiseSpec = run.plan.comparisons.find(({ noise }) => noise)
-  const noise = noiseSpec && comparePairs(pairsOf(run, noiseSpec).pairs)
+  const noise = noiseSpec && compareRatios(ratiosOf(pairsOf(run, noiseSpec).pairs))
   return {
     run,
     noise,
@@ -81,7 +93,7 @@ function comparisonRows(run: BenchRun, noise: Comparison | undefined): Compariso
   const specs = run.plan.comparisons.filter((spec) => !spec.noise)
   const all = specs.map((spec) => ({ spec, ...pairsOf(run, spec) }))
   const judged = judgeAll(
-    all.map(({ pairs }) => comparePairs(pairs)),
+    all.map(({ pairs }) => compareRatios(ratiosOf(pairs))),
     { noise, resolution: run.plan.resolution },
   )
   return all.map(({ spec, pairs, marked }, i) => ({
@@ -89,7 +101,7 @@ function comparisonRows(run: BenchRun, noise: Comparison | undefined): Compariso
     pairs,
     marked,
     medians: mediansOf(pairs),
-    extraMs: summarize(pairs.map(({ arm, beside }) => arm - beside)),
+    extraMs: summarize(pairs.map(({ moreMs }) => moreMs)),
     judged: judged[i],
     ids: compareIds(run, spec),
   }))
@@ -121,26 +133,40 @@ function pairsOf({ samples, plan }: BenchRun, { arm }: ComparisonSpec): { pairs:
   for (let pair = 0; pair < plan.pairs; pair++) {
     const [a, b] = [halves.get(`arm ${pair}`), halves.get(`beside ${pair}`)]
     if (a === undefined || b === undefined) continue
-    pairs.push({ arm: a.figures.requestMs, beside: b.figures.requestMs })
+    pairs.push(pairOf(a, b))
     if (Math.max(a.foreignShare, b.foreignShare) > FOREIGN_SHARE) marked++
   }
   return { pairs, marked }
 }
 
-function mediansOf(pairs: readonly Pair[]): Pair | undefined {
+/**
+ * Medians over the requests: of each side, and of what lies between neighbours, which a disturbance of some of them or a
+ * drift of all does not move.
+ */
+function pairOf({ times, figures }: Sample, beside: Sample): Pair {
+  const between = (by: (arm: number, beside: number) => number): number =>
+    median(times.map((time, i) => by(time, beside.times[i]!)))!
+  return {
+    arm: figures.requestMs,
+    beside: beside.figures.requestMs,
+    logRatio: between((a, b) => Math.log(a / b)),
+    moreMs: between((a, b) => a - b),
+  }
+}
+
+const ratiosOf = (pairs: readonly Pair[]): number[] => pairs.map(({ logRatio }) => logRatio)
+
+function mediansOf(pairs: readonly Pair[]): Medians | undefined {
   const [arm, beside] = [median(pairs.map((pair) => pair.arm)), median(pairs.map((pair) => pair.beside))]
   return arm === undefined || beside === undefined ? undefined : { arm, beside }
 }
 
 function armRow(spec: ArmSpec, samples: readonly Sample[]): ArmRow {
   const figures = samples.filter(({ arm }) => arm === spec.name).map((sample) => sample.figures)
-  const names = Object.keys(figures[0] ?? {}) as (keyof Figures)[]
-  const medianOf = (name: keyof Figures): number | null =>
-    median(figures.map((each) => each[name]).filter((value) => value !== null)) ?? null
   return {
     spec,
     samples: figures.length,
-    figures: Object.fromEntries(names.map((name) => [name, medianOf(name)])) as ArmRow['figures'],
+    figures: medianFigures(figures),
   }
 }
 

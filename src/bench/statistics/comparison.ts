@@ -3,12 +3,6 @@ import { signFlip } from './sign-flip.ts'
 import { centralProbability, studentQuantile } from './student.ts'
 import { deviation, mean } from './summary.ts'
 
-/** The arm and what it is beside, measured one right after the other, in milliseconds. */
-export interface Pair {
-  readonly arm: number
-  readonly beside: number
-}
-
 export interface Comparison {
   /** Pairs, or samples of the smaller side where there are no pairs. */
   readonly count: number
@@ -26,14 +20,16 @@ export interface Comparison {
 
 const CONFIDENCE = 0.95
 
-/** `undefined` with fewer than two pairs: nothing can be said. */
-export function comparePairs(pairs: readonly Pair[]): Comparison | undefined {
-  const ratios = pairs.map(({ arm, beside }) => Math.log(arm / beside))
+/**
+ * `undefined` with fewer than two pairs: nothing can be said.
+ * @param ratios the logarithm of each pair's ratio
+ */
+export function compareRatios(ratios: readonly number[]): Comparison | undefined {
   const summary = summarize(ratios)
   if (summary === undefined) return undefined
   const { p, exact } = signFlip(ratios)
   const { mean: difference, interval, spread } = summary
-  return { count: pairs.length, difference, interval, spread, p, exact }
+  return { count: ratios.length, difference, interval, spread, p, exact }
 }
 
 export interface Summary {
