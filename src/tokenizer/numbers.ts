@@ -21,7 +21,8 @@ export class Numbers {
 
   /** @param shift a page has `2 ** shift` numbers; the last may have fewer. */
   static paged(length: number, shift: number, load: (page: number) => NumberArray): Numbers {
-    return new Numbers(length, { pages: [], shift, load })
+    const pages = new Array<NumberArray | undefined>(Math.ceil(length / 2 ** shift)).fill(undefined)
+    return new Numbers(length, { pages, shift, load })
   }
 
   /** @param index from 0 to below `length`. */

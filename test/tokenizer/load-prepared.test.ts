@@ -5,11 +5,13 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { generatedTexts } from '../../fixtures/make/text-cases.mjs'
@@ -119,26 +121,40 @@ describe('a prepared file that is not what it should be', () => {
   })
 
   /** Says the same as ever, and leaves a whole file behind. */
-  async function expectHealed(): Promise<void> {
-    const { tokenizer, prepare: again } = await loadPreparedTokenizer(folder, { cacheFolder })
+  async function healed(): Promise<{ readonly wasIgnored: boolean }> {
+    const { tokenizer, wasPrepared, prepare: again } = await loadPreparedTokenizer(folder, { cacheFolder })
     expect(sayings(tokenizer, [text])).toEqual(expected)
     again()
-    const { tokenizer: next, wasPrepared } = await loadPreparedTokenizer(folder, { cacheFolder })
-    expect(wasPrepared).toBe(true)
-    expect(String(next.encode(text, { allowSpecial: true }))).toBe(expected.encoded[0])
+    const next = await loadPreparedTokenizer(folder, { cacheFolder })
+    expect(next.wasPrepared).toBe(true)
+    expect(String(next.tokenizer.encode(text, { allowSpecial: true }))).toBe(expected.encoded[0])
+    return { wasIgnored: !wasPrepared }
   }
 
+  /** A bit of every part of the file: what is between the rows is empty. */
   test('one bit, anywhere', async () => {
-    const anywhere = fc.oneof(fc.nat(whole.length - 1), fc.nat(24))
+    const used = Array.from(whole.keys()).filter((at) => whole[at] !== 0 && whole[at] !== 0x20)
+    const anywhere = fc.oneof(fc.nat(whole.length - 1), fc.constantFrom(...used), fc.nat(2000))
     await fc.assert(
       fc.asyncProperty(anywhere, fc.nat(7), async (at, bit) => {
         const damaged = whole.slice()
         damaged[at]! ^= 1 << bit
         writeFileSync(preparedFile(), damaged)
-        await expectHealed()
+        await healed()
       }),
-      { numRuns: 40 },
+      { numRuns: 50 },
     )
+  })
+
+  test('one bit of the header', async () => {
+    const headerEnd = Buffer.from(whole).indexOf('"preTokenizer"')
+    for (let at = 0; at < headerEnd; at += 7) {
+      const damaged = whole.slice()
+      damaged[at]! ^= 1
+      writeFileSync(preparedFile(), damaged)
+      const { tokenizer, wasPrepared } = await loadPreparedTokenizer(folder, { cacheFolder })
+      expect([at, wasPrepared, tokenizer.specialTokens]).toEqual([at, false, expected.specialTokens])
+    }
   })
 
   test('two pages in each other’s place', async () => {
@@ -148,29 +164,29 @@ describe('a prepared file that is not what it should be', () => {
     swapped.set(whole.subarray(-2 * 4096, -4096), whole.length - 4096)
     expect(pages).toBeGreaterThan(4)
     writeFileSync(preparedFile(), swapped)
-    await expectHealed()
+    await healed()
   })
 
   test.each([0, 1, 19, 20, 4096, -4096, -1])('cut at %i', async (end) => {
     writeFileSync(preparedFile(), whole.slice(0, end))
-    await expectHealed()
+    expect(await healed()).toEqual({ wasIgnored: true })
   })
 
   test('longer than it was', async () => {
     writeFileSync(preparedFile(), Buffer.concat([whole, new Uint8Array(4096)]))
-    await expectHealed()
+    expect(await healed()).toEqual({ wasIgnored: true })
   })
 
   test('of a machine with the other byte order', async () => {
     writeFileSync(preparedFile(), Buffer.from(whole).swap32())
-    await expectHealed()
+    expect(await healed()).toEqual({ wasIgnored: true })
   })
 
   test('of another version', async () => {
     const other = whole.slice()
     other[4]! += 1
     writeFileSync(preparedFile(), other)
-    await expectHealed()
+    expect(await healed()).toEqual({ wasIgnored: true })
   })
 
   test('damaged while it is in use', async () => {
@@ -216,6 +232,18 @@ describe('a tokenizer.json that is not what it was', () => {
     expect(sayings(tokenizer)).toEqual(sayings(await loadTokenizer(folder)))
     again()
     expect((await loadPreparedTokenizer(folder, { cacheFolder })).wasPrepared).toBe(true)
+  })
+
+  test('the same, long after; then changed, with the size and times of before', async () => {
+    await prepare(before)
+    await setTimeout(2600)
+    ;(await loadPreparedTokenizer(folder, { cacheFolder })).prepare()
+    expect(readFileSync(preparedFile(), 'latin1')).toContain('"settled":true')
+    const path = join(folder, 'tokenizer.json')
+    const { mtime } = statSync(path)
+    write(after)
+    utimesSync(path, mtime, mtime)
+    expect((await loadPreparedTokenizer(folder, { cacheFolder })).wasPrepared).toBe(false)
   })
 
   test('touched only: what was prepared still counts', async () => {
