@@ -25,8 +25,10 @@ export async function readTokenizerJson(folder: string): Promise<Buffer> {
   try {
     return await readFile(join(folder, 'tokenizer.json'))
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
-      throw new SpoutError('config', 'tokenizer.json: cannot be read', { cause })
+    const { code } = cause as NodeJS.ErrnoException
+    // No fault of the file's.
+    if (code === 'EMFILE' || code === 'ENFILE') throw cause
+    if (code !== 'ENOENT') throw new SpoutError('config', 'tokenizer.json: cannot be read', { cause })
     throw new SpoutError('not-found', 'tokenizer.json: not in the model folder', { cause })
   }
 }

@@ -93,7 +93,7 @@ describe.concurrent('what nobody foresaw', () => {
     {
       proves: ['exit.71'],
       what: 'too few descriptors',
-      shell: 'ulimit -n 24; spout "$@"',
+      shell: 'ulimit -n 19; spout "$@"',
       argv: ['-m', toy, '--no-stdin', 'a'],
       stderr: /^spout: error: system: EMFILE.*\nspout: hint: ulimit -a shows the limits\n$/,
       code: 71,

@@ -70,7 +70,7 @@ export function compareWithRust(folder: string, lists: readonly TextList[]): voi
 async function loadTwice(folder: string): Promise<Tokenizer> {
   const cacheFolder = await mkdtemp(join(tmpdir(), 'spout-prepared-'))
   const first = await loadPreparedTokenizer(folder, { cacheFolder })
-  first.prepare()
+  first.prepare?.()
   const { tokenizer } = await loadPreparedTokenizer(folder, { cacheFolder })
   // What is open can still be read; Windows keeps it until then.
   await rm(cacheFolder, { recursive: true }).catch(() => undefined)

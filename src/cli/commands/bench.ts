@@ -6,7 +6,6 @@ import { type SlowerArm, slowerArms } from '../../bench/report/slower-arms.ts'
 import { writeReport } from '../../bench/report/write-report.ts'
 import { runBench } from '../../bench/run-bench.ts'
 import { loadSamples, openSampleFile, type SavedRun } from '../../bench/sample-file.ts'
-import { hasTransformers } from '../../bench/transformers-arm.ts'
 import { makeRequest } from '../../engine/request.ts'
 import { SpoutError } from '../../errors.ts'
 import { type FileOutput, openFileOutput } from '../../output/file-output.ts'
@@ -78,6 +77,7 @@ async function makePlan(
 
 async function availableArms({ benchArm, benchArms, quiet }: Options): Promise<string[]> {
   if (benchArm !== undefined || benchArms !== undefined) return []
+  const { hasTransformers } = await import('../../bench/transformers-arm.ts')
   const transformers = await hasTransformers()
   if (!transformers && !quiet) {
     writeLine(
