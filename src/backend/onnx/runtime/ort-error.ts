@@ -7,6 +7,12 @@ const NO_MEMORY = /Failed to allocate memory for requested buffer of size (\d+)|
 export function ortError(message: string, cause?: unknown): SpoutError {
   const options = cause === undefined ? {} : { cause }
   const line = message.replace(SOURCE_PLACE, '').replace(/\s+/g, ' ').trim()
+  if (/Too many open files/.test(line)) {
+    return new SpoutError('os', 'system: EMFILE: too many open files, in ONNX Runtime', {
+      ...options,
+      hint: 'ulimit -a shows the limits',
+    })
+  }
   const memory = NO_MEMORY.exec(line)
   if (memory === null) return new SpoutError('failed', `onnxruntime: ${line}`, options)
   const wanted = memory[1] === undefined ? '' : ` ${memory[1]} bytes`
