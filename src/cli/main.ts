@@ -51,7 +51,12 @@ async function exitWhenWritten({ stdout }: Context): Promise<void> {
   process.exit()
 }
 
+let ended = false
+
+/** What fails beside it, for the same reason mostly, is not told as well. */
 async function end(error: unknown, argv: readonly string[], { stdout }: Context): Promise<void> {
+  if (ended) return
+  ended = true
   if (error instanceof Interrupted) return dieOf(error.signal)
   if (error instanceof ReaderGone) return leave(READER_GONE)
   const failure = asSpoutError(error)

@@ -26,8 +26,6 @@ export async function readTokenizerJson(folder: string): Promise<Buffer> {
     return await readFile(join(folder, 'tokenizer.json'))
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    // No fault of the file's.
-    if (code === 'EMFILE' || code === 'ENFILE') throw cause
     if (code !== 'ENOENT') throw new SpoutError('config', 'tokenizer.json: cannot be read', { cause })
     throw new SpoutError('not-found', 'tokenizer.json: not in the model folder', { cause })
   }

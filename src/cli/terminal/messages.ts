@@ -16,6 +16,8 @@ export function writeError(error: SpoutError): void {
 
 /** What nobody foresaw, as an error of ours: memory, descriptors and threads run out anywhere. */
 export function asSpoutError(error: unknown): SpoutError {
+  const descriptors = causeWith(NO_DESCRIPTORS, error)
+  if (descriptors !== undefined && (error as SpoutError).code !== 'os') return asSpoutError(descriptors)
   const message = withoutSignature(error instanceof Error ? error.message : String(error))
   if (error instanceof SpoutError && !message.includes('onnxruntime')) return error
   const { code } = (error ?? {}) as NodeJS.ErrnoException
@@ -35,6 +37,16 @@ export function asSpoutError(error: unknown): SpoutError {
   })
 }
 
+/** What is under an error, if it has such a code: whatever was being read, that is what is wrong. */
+function causeWith(code: RegExp, error: unknown): Error | undefined {
+  for (let each = error; each instanceof SpoutError; each = each.cause) {
+    const { cause } = each
+    if (cause instanceof Error && code.test(`${(cause as NodeJS.ErrnoException).code}`)) return cause
+  }
+  return undefined
+}
+
+const NO_DESCRIPTORS = /^(EMFILE|ENFILE)$/
 const EXHAUSTED = /^(EMFILE|ENFILE|ENOMEM|EAGAIN)$/
 /** As V8, the C++ library, ONNX Runtime and the dynamic loader say it. */
 const OUT_OF_MEMORY =
