@@ -1,4 +1,5 @@
 /** The command lines whose start is measured, and what each column of the table is called. */
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,19 +36,29 @@ function spoutArms({ label, root, model, threads, cache }) {
     XDG_CONFIG_HOME: join(cache, 'no-settings'),
     SPOUT_MODEL: '',
   }
+  const prepares = label === 'spout'
   const generate = [program, '-q', '-n', '1', '-t', '0', '--raw', '--threads', String(threads)]
   const arms = [
     { name: `${label} --version`, args: [program, '--version'], env },
     { name: `${label} embedded`, args: [...generate, PROMPT], env },
   ]
   if (model !== undefined) {
-    arms.push({
-      name: `${label} model`,
-      args: [...generate, '--offline', '-m', model, '--dtype', 'q4', PROMPT],
-      env,
-    })
+    const args = [...generate, '--offline', '-m', model, '--dtype', 'q4']
+    arms.push({ name: `${label} model`, args: [...args, PROMPT], env })
+    if (prepares) arms.push({ name: `${label} unprepared`, args: [...args, '--no-prepare', PROMPT], env })
   }
+  if (prepares) prepare({ program, env, model, threads })
   return arms
+}
+
+/** As the first runs would do it behind them. */
+function prepare({ program, env, model, threads }) {
+  const words = [program, 'models', 'prepare', '--quiet', '--threads', String(threads)]
+  const options = { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit'] }
+  for (const more of model === undefined ? [[]] : [[], ['--dtype', 'q4', '--', model]]) {
+    const { status } = spawnSync(process.execPath, [...words, ...more], options)
+    if (status !== 0) throw new Error(`models prepare ${more.at(-1) ?? ''}: exit ${status}`)
+  }
 }
 
 function peerArm({ peer, model, threads }) {

@@ -9,7 +9,9 @@ const TARGETS = [
   { what: 'first', ours: 'spout model', theirs: 'node-llama-cpp', most: 0.5 },
   { what: 'first', ours: 'spout model', theirs: 'transformers-js', most: 0.3 },
   { what: 'whole', ours: 'spout embedded', theirs: 'node', most: 3 },
+  { what: 'memory', ours: 'spout model', theirs: 'spout unprepared', most: 1 },
   { what: 'memory', ours: 'spout model', theirs: 'before model', most: 1 },
+  { what: 'first', ours: 'spout model', theirs: 'spout unprepared', most: 1 },
 ]
 const TITLES = { first: 'first byte', whole: 'whole run', memory: 'peak memory' }
 
