@@ -61,8 +61,8 @@ export async function openPrepared(
   options: SessionOptions,
 ): Promise<LoadedSession> {
   const { folder, graphPath, manifest } = prepared
-  const { plan, weightBytes } = manifest
-  const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true, weightBytes }
+  const { plan } = manifest
+  const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true }
   const session = await runtime.createSession(source, options)
   return { session, plan, mayPrepare: false, dispose: () => session.dispose() }
 }

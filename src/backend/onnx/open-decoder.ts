@@ -5,7 +5,6 @@ import { flattenEmbedding } from './graph/flat-embedding.ts'
 import { encodeGraph, type Graph } from './graph/graph-file.ts'
 import { storeGraph } from './graph/graph-store.ts'
 import { keepLastRows } from './graph/keep-last-rows.ts'
-import { weightBytes } from './graph/weight-bytes.ts'
 import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
 
 export interface DecoderOptions extends SessionOptions {
@@ -49,7 +48,7 @@ export async function openGraph(runtime: Runtime, input: OpenInput): Promise<Ses
   const bytes = encodeGraph(graph)
   const stored = cacheFolder === undefined ? undefined : storeGraph(bytes, cacheFolder)
   const { weightsFolder } = graph
-  const source = { bytes, weightsFolder, path: stored, weightBytes: weightBytes(graph) }
+  const source = { bytes, weightsFolder, path: stored }
   try {
     return await runtime.createSession(source, options)
   } catch (error) {

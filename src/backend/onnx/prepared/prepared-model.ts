@@ -38,8 +38,6 @@ export interface Manifest {
   /** Below the folder of this file. */
   readonly files: readonly FileState[]
   readonly plan: FeedPlan
-  /** Memory that loading takes for a while, in bytes. */
-  readonly weightBytes: number
   /** What was changed for speed, one line each. */
   readonly changes: readonly string[]
   /** Why there is nothing prepared but this note: so that it is not tried again and again. */

@@ -14,7 +14,6 @@ import { dirname, join } from 'node:path'
 import { SpoutError } from '../../../errors.ts'
 import type { ModelConfig } from '../../../model/resolved-model.ts'
 import { type Graph, readGraphFile } from '../graph/graph-file.ts'
-import { weightBytes } from '../graph/weight-bytes.ts'
 import { openDecoder } from '../open-decoder.ts'
 import { makeFeedPlan } from '../plan/feed-plan.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
@@ -101,7 +100,6 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
       sources: [...original.files, ...configFiles].map((path) => fileState(path)),
       files: names.map((name) => fileState(name, folder)),
       plan,
-      weightBytes: weightBytes(graph),
       changes,
     })
   })

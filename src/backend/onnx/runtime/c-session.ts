@@ -32,8 +32,6 @@ export function openCApiRuntime(): Runtime {
 
 /** Steps of one token that take less are run in place: a hop to another thread costs about 0.1 ms. */
 const IN_PLACE_MS = 40
-/** Weights and their arrangement for the kernels stand side by side for a while. */
-const UNPACKING = 2
 /** How long runs in place may follow each other before the event loop gets a turn: signals, timers, the spinner. */
 const LOOP_PAUSE_MS = 10
 
@@ -117,7 +115,7 @@ class CSession implements Session {
     const memory = { graph, handle: new BigUint64Array(stableMemory(8)) }
     loading.add(memory)
     const heap = tameHeap()
-    heap.reserve(UNPACKING * (graph.weightBytes ?? 0))
+    if (graph.isOptimized) heap.hold()
     try {
       configure(ort, sessionOptions, graph, options)
       const { handle } = memory

@@ -64,8 +64,6 @@ export interface GraphSource {
   readonly path?: string | undefined
   /** It was written as `writeOptimizedTo` says: nothing is left to optimize. */
   readonly isOptimized?: boolean | undefined
-  /** About as much memory as the weights take: made ready at once, it is cheaper. */
-  readonly weightBytes?: number | undefined
 }
 
 export interface Runtime {
