@@ -52,6 +52,31 @@ test('models prepare, show and prune tell what they did', async () => {
   expect(preparedNames()).toEqual([])
 })
 
+test('with --precise a model is prepared apart, and says what its file says', async () => {
+  const ask = [
+    '-m',
+    'fixtures/models/tiny-chat',
+    '--dtype',
+    'q4',
+    '--raw',
+    '--ignore-eos',
+    '-n',
+    '8',
+    '-t',
+    '0',
+    'a b c',
+  ]
+  const prepare = ['models', 'prepare', 'fixtures/models/tiny-chat', '--dtype', 'q4', '--json']
+  const plain = await runSpout([...ask, '--precise'], { env: { SPOUT_CACHE_DIR: cache } })
+  expect(plain.code).toBe(0)
+  const [faster] = JSON.parse((await runSpout(prepare, { env })).stdout)
+  const [precise] = JSON.parse((await runSpout([...prepare, '--precise'], { env })).stdout)
+  expect([faster.precise, precise.precise, precise.changes]).toEqual([false, true, []])
+  expect(preparedNames()).toHaveLength(2)
+  expect((await runSpout([...ask, '--precise'], { env })).stdout).toBe(plain.stdout)
+  await runSpout(['models', 'prune'], { env })
+})
+
 test('what models prepare cannot do has its own exit code', async () => {
   expect((await runSpout(['models', 'prepare', 'no/such', '--offline'], { env })).code).toBe(66)
   expect((await runSpout(['models', 'prune', '--again'], { env })).code).toBe(2)
