@@ -5,7 +5,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -116,7 +115,7 @@ describe('a prepared file that is not what it should be', () => {
   let whole: Uint8Array
   beforeEach(async () => {
     await prepare(large(jsonOf('byte-level')))
-    whole = readFileSync(preparedFile())
+    whole = Uint8Array.from(readFileSync(preparedFile())) // A Buffer's slice is the same memory.
     expected = sayings(await loadTokenizer(folder), [text])
   })
 
@@ -147,14 +146,16 @@ describe('a prepared file that is not what it should be', () => {
   })
 
   test('one bit of the header', async () => {
-    const headerEnd = Buffer.from(whole).indexOf('"preTokenizer"')
-    for (let at = 0; at < headerEnd; at += 7) {
+    const end = Buffer.from(whole).indexOf('"postProcessor"')
+    expect(end).toBeGreaterThan(500)
+    const believed: number[] = []
+    for (let at = 0; at < end; at += 3) {
       const damaged = whole.slice()
       damaged[at]! ^= 1
       writeFileSync(preparedFile(), damaged)
-      const { tokenizer, wasPrepared } = await loadPreparedTokenizer(folder, { cacheFolder })
-      expect([at, wasPrepared, tokenizer.specialTokens]).toEqual([at, false, expected.specialTokens])
+      if ((await loadPreparedTokenizer(folder, { cacheFolder })).wasPrepared) believed.push(at)
     }
+    expect(believed).toEqual([])
   })
 
   test('two pages in each other’s place', async () => {
@@ -235,14 +236,15 @@ describe('a tokenizer.json that is not what it was', () => {
   })
 
   test('the same, long after; then changed, with the size and times of before', async () => {
+    const path = join(folder, 'tokenizer.json')
+    const past = new Date(2020, 1, 1)
     await prepare(before)
+    utimesSync(path, past, past)
     await setTimeout(2600)
     ;(await loadPreparedTokenizer(folder, { cacheFolder })).prepare?.()
     expect(readFileSync(preparedFile(), 'latin1')).toContain('"settled":true')
-    const path = join(folder, 'tokenizer.json')
-    const { mtime } = statSync(path)
     write(after)
-    utimesSync(path, mtime, mtime)
+    utimesSync(path, past, past)
     expect((await loadPreparedTokenizer(folder, { cacheFolder })).wasPrepared).toBe(false)
   })
 
