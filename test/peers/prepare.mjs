@@ -31,3 +31,19 @@ export function makeModel(shape) {
   if (status !== 0) throw new Error(`${shape}: make-models.py failed${error ? ` (${error.message})` : ''}`)
   return folder
 }
+
+/** As the first run does it behind itself; the embedded model where none is named. `env`: where our own cache is. */
+export function prepareModel({ model, threads, env }) {
+  const words = [
+    join(HERE, '../../bin/spout.js'),
+    'models',
+    'prepare',
+    '--quiet',
+    '--threads',
+    String(threads),
+  ]
+  const named = model === undefined ? [] : ['--dtype', 'q4', '--', model]
+  const options = { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit'] }
+  const { status } = spawnSync(process.execPath, [...words, ...named], options)
+  if (status !== 0) throw new Error(`models prepare ${model ?? ''}: exit ${status}`)
+}

@@ -49,6 +49,7 @@ async function main() {
   report.loads = { date: new Date().toISOString().slice(0, 10), before, after: before }
   for (const shape of options.shapes) {
     const folder = modelFolder(shape)
+    prepareModel({ model: folder, threads: options.threads, env: {} })
     const progress = (text) => process.stderr.write(`${shape}: ${text}\n`)
     const results = await measure({ ...options, folder, limits: LIMITS, progress })
     report.shapes[shape] = { results, sizes: modelSizes(folder) }

@@ -1,8 +1,8 @@
 /** The command lines whose start is measured, and what each column of the table is called. */
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { prepareModel } from '../prepare.mjs'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
@@ -47,18 +47,11 @@ function spoutArms({ label, root, model, threads, cache }) {
     arms.push({ name: `${label} model`, args: [...args, PROMPT], env })
     if (prepares) arms.push({ name: `${label} unprepared`, args: [...args, '--no-prepare', PROMPT], env })
   }
-  if (prepares) prepare({ program, env, model, threads })
-  return arms
-}
-
-/** As the first runs would do it behind them. */
-function prepare({ program, env, model, threads }) {
-  const words = [program, 'models', 'prepare', '--quiet', '--threads', String(threads)]
-  const options = { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit'] }
-  for (const more of model === undefined ? [[]] : [[], ['--dtype', 'q4', '--', model]]) {
-    const { status } = spawnSync(process.execPath, [...words, ...more], options)
-    if (status !== 0) throw new Error(`models prepare ${more.at(-1) ?? ''}: exit ${status}`)
+  if (prepares) {
+    for (const each of [undefined, ...(model === undefined ? [] : [model])])
+      prepareModel({ model: each, threads, env })
   }
+  return arms
 }
 
 function peerArm({ peer, model, threads }) {
