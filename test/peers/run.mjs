@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /** `npm run bench:peers`: makes the models where they are missing, measures every arm interleaved, prints a table. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadAverage, machine } from './environment.mjs'
 import { measure } from './measure.mjs'
-import { installPeers, makeModel, modelFolder } from './prepare.mjs'
+import { installPeers, makeModel, modelFolder, prepareModel } from './prepare.mjs'
 import { markdown } from './report.mjs'
 
 const SHAPES = ['smollm2-135m', 'qwen2.5-0.5b']
@@ -45,6 +45,9 @@ async function main() {
   if (Number(before[0]) > 0.5) {
     process.stderr.write(`the machine is not quiet (load average ${before[0]}): expect noise\n`)
   }
+  // Of our own, for the arms that run as spout does from the second time on.
+  process.env.SPOUT_CACHE_DIR = mkdtempSync(join(os.tmpdir(), 'spout-peers-'))
+  process.on('exit', () => rmSync(process.env.SPOUT_CACHE_DIR, { recursive: true, force: true }))
   const report = { machine: machine(), command: commandLine(), options, shapes: {} }
   report.loads = { date: new Date().toISOString().slice(0, 10), before, after: before }
   for (const shape of options.shapes) {
