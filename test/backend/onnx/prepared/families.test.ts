@@ -47,7 +47,7 @@ test.skipIf(whyNot === undefined)(`golden files: ${whyNot}`, () => expect(golden
 test.each(cases)('$name', async ({ path, config }) => {
   const runtime = openCApiRuntime()
   const key = { onnxPath: path(), precise: true, runtimeVersion: await runtime.version() }
-  const original = await loadSession(runtime, key.onnxPath, config, session)
+  const original = await loadSession(runtime, key.onnxPath, config, { ...session, precise: true })
   if (original.embedder !== undefined) return original.dispose()
   const before = await probe(new OnnxBackend(original, noTokenizer, config))
   await original.dispose()
