@@ -18,7 +18,7 @@ const isDone = (): boolean => {
   return names.length === 1 && existsSync(join(cache, 'prepared', names[0]!, 'manifest.json'))
 }
 
-test('a model is prepared after its first answer, and the next run says the same', async () => {
+test('[prepare.after prepare.off] a model is prepared after its first answer, and the next run says the same', async () => {
   const plain = await runSpout(ASKED, { env: { SPOUT_CACHE_DIR: cache } })
   expect(plain.code).toBe(0)
   expect((await runSpout([...ASKED, '--no-prepare'], { env })).stdout).toBe(plain.stdout)
@@ -31,7 +31,7 @@ test('a model is prepared after its first answer, and the next run says the same
   expect(await runSpout(ASKED, { env })).toMatchObject({ code: 0, stdout: plain.stdout, stderr: '' })
 })
 
-test('models prepare, show and prune tell what they did', async () => {
+test('[prepare.command] models prepare, show and prune tell what they did', async () => {
   const prepared = await runSpout(['models', 'prepare'], { env })
   expect(prepared.stdout).toMatch(
     /^spout-tiny q4: was prepared before \([\d.]+ MB\); --again does it anew\n$/,
@@ -52,7 +52,7 @@ test('models prepare, show and prune tell what they did', async () => {
   expect(preparedNames()).toEqual([])
 })
 
-test('with --precise a model is prepared apart, and says what its file says', async () => {
+test('[prepare.precise] a model is prepared apart with --precise, and says what its file says', async () => {
   const ask = [
     '-m',
     'fixtures/models/tiny-chat',
