@@ -1,5 +1,5 @@
 // `spout models prepare` and `prune`: what is made for a quick start, and how it is given up.
-import { listPrepared, prunePrepared, type StoredModel } from '../../backend/onnx/prepared/prepared-store.ts'
+import { listPrepared, prunePrepared, removeSmall, type StoredModel } from '../../backend/onnx/prepared/prepared-store.ts'
 import { ownCacheFolder } from '../../own-cache.ts'
 import { type Preparation, prepareModel } from '../../prepare-model.ts'
 import { printable, readableSize } from '../terminal/printable.ts'
@@ -24,7 +24,9 @@ export const prune: ModelsCommand = async (_models, options, io) => {
   const cacheFolder = ownCacheFolder(io.env)
   const keepBytes = 1e9 * (options.keep ?? 0)
   const removed = options.dryRun ? tooMuch(cacheFolder, keepBytes) : prunePrepared(cacheFolder, keepBytes)
-  const bytes = removed.reduce((sum, stored) => sum + stored.bytes, 0)
+  // With room asked for, what is small may stay.
+  const small = options.keep === undefined ? removeSmall(cacheFolder, options.dryRun) : 0
+  const bytes = removed.reduce((sum, stored) => sum + stored.bytes, small)
   const left = listPrepared(cacheFolder).reduce((sum, stored) => sum + stored.bytes, 0)
   if (options.json) {
     io.stdout.write(`${JSON.stringify({ removed: removed.map(storedJson), bytes, left }, null, 2)}\n`)

@@ -44,6 +44,19 @@ function remove(folder: string): boolean {
   return true
 }
 
+/** Folders of small files that are made again whenever they are wanted: patched graphs, and tokenizers as tables. */
+const SMALL = ['graphs', 'tokenizers']
+
+/** Removes the small files; gives their bytes. @param dryRun only counts them. */
+export function removeSmall(cacheFolder: string, dryRun = false): number {
+  let bytes = 0
+  for (const folder of SMALL.map((name) => join(cacheFolder, name))) {
+    bytes += sizeOf(folder)
+    if (!dryRun) rmSync(folder, { recursive: true, force: true })
+  }
+  return bytes
+}
+
 /** How much may be kept in all, with what is there now. */
 export function preparedLimit(cacheFolder: string): number {
   const used = listPrepared(cacheFolder).reduce((sum, { bytes }) => sum + bytes, 0)
@@ -56,9 +69,13 @@ export function preparedLimit(cacheFolder: string): number {
 
 function readStored(folder: string): StoredModel {
   const { mtimeMs } = statSync(folder)
-  const bytes = namesIn(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+  const bytes = sizeOf(folder)
   const manifest = orNothing(() => parseManifest(readFileSync(join(folder, MANIFEST_NAME), 'utf8')))
   return { folder, bytes, usedAt: mtimeMs, manifest }
+}
+
+function sizeOf(folder: string): number {
+  return namesIn(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
 }
 
 function namesIn(folder: string): string[] {
