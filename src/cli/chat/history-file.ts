@@ -1,7 +1,7 @@
 /** The lines typed in conversations, kept for the next. Losing them loses nothing: no failure here ends anything. */
 import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { ownCache } from '../own-files.ts'
+import { ownCacheFolder } from '../../own-cache.ts'
 
 export const HISTORY_LINES = 1000
 
@@ -11,7 +11,7 @@ export interface HistoryFile {
   add(line: string): void
 }
 
-export function openHistoryFile(path = join(ownCache(), 'chat-history')): HistoryFile {
+export function openHistoryFile(path = join(ownCacheFolder(process.env), 'chat-history')): HistoryFile {
   return {
     lines: readNewestFirst(path),
     add(line) {

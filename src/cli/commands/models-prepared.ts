@@ -1,5 +1,10 @@
 // `spout models prepare` and `prune`: what is made for a quick start, and how it is given up.
-import { listPrepared, prunePrepared, removeSmall, type StoredModel } from '../../backend/onnx/prepared/prepared-store.ts'
+import {
+  listPrepared,
+  prunePrepared,
+  removeSmall,
+  type StoredModel,
+} from '../../backend/onnx/prepared/prepared-store.ts'
 import { ownCacheFolder } from '../../own-cache.ts'
 import { type Preparation, prepareModel } from '../../prepare-model.ts'
 import { printable, readableSize } from '../terminal/printable.ts'
