@@ -2,8 +2,9 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { configPath, ownCache } from '../../src/cli/own-files.ts'
+import { configPath } from '../../src/cli/own-files.ts'
 import { readSettings, withSettings } from '../../src/cli/settings.ts'
+import { ownCacheFolder } from '../../src/own-cache.ts'
 import { errorLines, literal, testRows } from '../support/cli-rows.ts'
 import { HOME, runSpout } from '../support/run-spout.ts'
 import { EOS, removeToys, toyModel } from '../support/toy-model.ts'
@@ -21,9 +22,9 @@ function configured(content: string | object): { env: { XDG_CONFIG_HOME: string 
 }
 
 test('[files.own] where own files are', () => {
-  expect(ownCache({ SPOUT_CACHE_DIR: '/a', XDG_CACHE_HOME: '/b', HOME: '/c' })).toBe('/a')
-  expect(ownCache({ XDG_CACHE_HOME: '/b', HOME: '/c' })).toBe('/b/spout')
-  expect(ownCache({ HOME: '/c' })).toBe('/c/.cache/spout')
+  expect(ownCacheFolder({ SPOUT_CACHE_DIR: '/a', XDG_CACHE_HOME: '/b', HOME: '/c' })).toBe('/a')
+  expect(ownCacheFolder({ XDG_CACHE_HOME: '/b', HOME: '/c' })).toBe('/b/spout')
+  expect(ownCacheFolder({ HOME: '/c' })).toBe('/c/.cache/spout')
   expect(configPath({ XDG_CONFIG_HOME: '/b', HOME: '/c' })).toBe('/b/spout/config.json')
   expect(configPath({ HOME: '/c' })).toBe('/c/.config/spout/config.json')
 })
