@@ -9,6 +9,7 @@ export interface RowComparison {
 }
 
 const DECIDED_LEAD = 0.02
+/** The trained embedded model with its head in 8 bits: 1.4e-4. */
 const MOST_DIVERGENCE = 1e-3
 
 /** @param before logits of the model as it is, a row after each run; @param after those of the changed one, on the same ids. */

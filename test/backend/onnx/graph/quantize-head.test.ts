@@ -105,15 +105,11 @@ test('a head that does not dominate, or not of whole blocks, is left alone', () 
   const graph = withHead(...straight)
   expect(quantizeHead(graph)).toBe(graph)
   expect(quantizeHead(graph, { share: 0.99, bytes: 0 })).toBe(graph)
-  const odd = withHead(
-    node('Concat', ['x', 'x'], ['xx'], { attributes: [] }),
-    initializer('w', [k - 1, n], weight.slice(n)),
-    node('MatMul', ['x', 'w'], ['logits']),
-  )
+  const odd = withHead(initializer('w', [k - 1, n], weight.slice(n)), node('MatMul', ['x', 'w'], ['logits']))
   expect(quantizeHead(odd, EVERY)).toBe(odd)
 })
 
-test('the trained model answers as before, and a comparison sees when one does not', async () => {
+test('the trained model answers as before', async () => {
   const runtime = await openRuntime('c-api')
   const config = loadModelConfig(TINY_MODEL.folder)
   const tokenizer = await loadTokenizer(TINY_MODEL.folder)
@@ -133,7 +129,6 @@ test('the trained model answers as before, and a comparison sees when one does n
   const before = await rowsOf(TINY_MODEL.fp32)
   const after = await rowsOf(join(folder, 'quantized.onnx'), before)
   const compared = compareRows(before, after)
-  if (process.env.SHOW) console.log(compared)
   expect(compared).toMatchObject({ ok: true, agreement: 1 })
   expect(compared.divergence).toBeGreaterThan(0)
 })
