@@ -4,13 +4,12 @@
  */
 import { ATTRIBUTE, NODE } from './fields.ts'
 import type { Graph, GraphBody, GraphNode } from './graph.ts'
+import { intAttribute } from './make-parts.ts'
 import { withBodies } from './read-body.ts'
-import { bytesField, bytesSource, concat, fieldsOf, firstText, varintField } from './wire.ts'
+import { bytesSource, concat, fieldsOf, firstText } from './wire.ts'
 
 const ATTRIBUTE_NAME = 'accuracy_level'
 const INT8 = 4
-/** AttributeProto.AttributeType.INT */
-const TYPE_INT = 2
 
 /** The graph with every 4-bit product in int8 whose level is left open; the same object when there is none. */
 export function withInt8Products(graph: Graph): Graph {
@@ -52,11 +51,7 @@ function withLevel(node: GraphNode): GraphNode {
   const kept = [...fieldsOf(source)].filter((field) => {
     return field.number !== NODE.attribute || firstText(source, field, ATTRIBUTE.name) !== ATTRIBUTE_NAME
   })
-  const level = bytesField(NODE.attribute, [
-    bytesField(ATTRIBUTE.name, ATTRIBUTE_NAME),
-    varintField(ATTRIBUTE.i, INT8),
-    varintField(ATTRIBUTE.type, TYPE_INT),
-  ])
+  const level = intAttribute(ATTRIBUTE_NAME, INT8)
   const bytes = concat([...kept.map((field) => node.bytes.subarray(field.start, field.end)), level])
   return { ...node, ints: { ...node.ints, [ATTRIBUTE_NAME]: INT8 }, bytes }
 }

@@ -1,5 +1,6 @@
 /** Field numbers of onnx.proto, those that are read or written here. */
 
+export const OPSET = { domain: 1, version: 2 } as const
 export const MODEL = { opsetImport: 8, graph: 7, functions: 25 } as const
 export const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, sparseInitializer: 15 } as const
 export const FUNCTION = { node: 7 } as const
@@ -9,6 +10,7 @@ export const ATTRIBUTE = {
   i: 3,
   t: 5,
   g: 6,
+  ints: 8,
   type: 20,
   tensors: 10,
   graphs: 11,
@@ -28,6 +30,8 @@ export const ENTRY = { key: 1, value: 2 } as const
 /** TensorProto.data_location of weights that lie in another file. */
 export const EXTERNAL = 1
 
+export const FLOAT = 1
+export const UINT8 = 2
 export const INT32 = 6
 export const INT64 = 7
 export const FLOAT16 = 10

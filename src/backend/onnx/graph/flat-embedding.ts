@@ -6,7 +6,8 @@
 import { GRAPH, TENSOR } from './fields.ts'
 import { type Graph, type GraphNode, readersOf } from './graph.ts'
 import { withFirstInput } from './keep-last-rows.ts'
-import { bytesField, bytesSource, concat, fieldsOf, textOf, varintField } from './wire.ts'
+import { findInitializer } from './tensor-bytes.ts'
+import { bytesField, concat, fieldsOf, varintField } from './wire.ts'
 
 /** The same graph when it has no such embedding. */
 export function flattenEmbedding(graph: Graph): Graph {
@@ -46,23 +47,18 @@ function isFlattening(graph: Graph, node: GraphNode, readers: readonly GraphNode
 /** The initializer over again, under another name and as [rows, the rest]; `undefined` when its bytes lie in the graph. */
 function flatTensor(graph: Graph, name: string, flat: string): Uint8Array | undefined {
   const [rows = 0, ...others] = graph.initializers.get(name)!.dims
-  for (const bytes of graph.rest) {
-    const source = bytesSource(bytes)
-    const [outer] = fieldsOf(source)
-    if (outer?.number !== GRAPH.initializer) continue
-    const fields = [...fieldsOf(source, outer.valueStart, outer.end)]
-    if (!fields.some((field) => field.number === TENSOR.name && textOf(source, field) === name)) continue
-    if (!fields.some((field) => field.number === TENSOR.externalData)) return undefined
-    const kept = fields.filter(({ number }) => number !== TENSOR.name && number !== TENSOR.dims)
-    return bytesField(GRAPH.initializer, [
-      varintField(TENSOR.dims, rows),
-      varintField(
-        TENSOR.dims,
-        others.reduce((a, b) => a * b, 1),
-      ),
-      bytesField(TENSOR.name, flat),
-      concat(kept.map((field) => bytes.subarray(field.start, field.end))),
-    ])
-  }
-  return undefined
+  const found = findInitializer(graph, name)
+  if (found?.parts.external.location === undefined) return undefined
+  const kept = [...fieldsOf(found.source, found.field.valueStart, found.field.end)].filter(
+    ({ number }) => number !== TENSOR.name && number !== TENSOR.dims,
+  )
+  return bytesField(GRAPH.initializer, [
+    varintField(TENSOR.dims, rows),
+    varintField(
+      TENSOR.dims,
+      others.reduce((a, b) => a * b, 1),
+    ),
+    bytesField(TENSOR.name, flat),
+    concat(kept.map((field) => found.bytes.subarray(field.start, field.end))),
+  ])
 }

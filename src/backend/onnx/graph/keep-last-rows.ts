@@ -3,8 +3,9 @@
  * prompt × vocabulary × 4 bytes; only the last row is ever used. Graphs that know this have an input
  * `num_logits_to_keep` (0 = all rows); the others get the same input: the hidden rows are sliced before the head.
  */
-import { GRAPH, INT64, NODE, TENSOR } from './fields.ts'
+import { GRAPH, INT64, NODE } from './fields.ts'
 import { type Graph, type GraphBody, type GraphNode, producersOf } from './graph.ts'
+import { makeInitializer, makeNode } from './make-parts.ts'
 import { withBodies } from './read-body.ts'
 import { bytesField, bytesSource, concat, fieldsOf, varintField } from './wire.ts'
 
@@ -52,7 +53,8 @@ function sliceBeforeHead(
   if (last?.opType === 'If') return sliceInBranches(body, last, logits, rows, isConstant)
   const head = findHead(body, logits, isConstant)
   if (head === undefined) return undefined
-  const slice = makeNode('Slice', [head.inputs[0]!, 'spout.start', 'spout.end', 'spout.one'], [rows])
+  const inputs = [head.inputs[0]!, 'spout.start', 'spout.end', 'spout.one']
+  const slice = makeNode('Slice', { inputs, outputs: [rows] })
   const patched = withFirstInput(head, rows)
   return { ...body, nodes: body.nodes.flatMap((node) => (node === head ? [slice, patched] : [node])) }
 }
@@ -74,11 +76,11 @@ function sliceInBranches(
   return { ...body, nodes: body.nodes.map((each) => (each === node ? patched : each)) }
 }
 
-/** Walks from the logits up to the product that makes them. */
-function findHead(
+/** Walks from the logits up to the product with a constant weight that makes them. */
+export function findHead(
   body: GraphBody,
   logits: string,
-  isConstant: (name: string) => boolean,
+  isConstant: (name: string) => boolean = constantTest(body, () => false),
 ): GraphNode | undefined {
   const producers = producersOf(body)
   const seen = new Set<string>()
@@ -132,19 +134,9 @@ export function withFirstInput(node: GraphNode, name: string): GraphNode {
 /** rows = hidden[:, -keep:, :]; keep = 0 gives the slice from 0, all rows. */
 function startNodes(): GraphNode[] {
   return [
-    makeNode('Neg', [NUM_LOGITS_TO_KEEP], ['spout.start_scalar']),
-    makeNode('Reshape', ['spout.start_scalar', 'spout.one'], ['spout.start']),
+    makeNode('Neg', { inputs: [NUM_LOGITS_TO_KEEP], outputs: ['spout.start_scalar'] }),
+    makeNode('Reshape', { inputs: ['spout.start_scalar', 'spout.one'], outputs: ['spout.start'] }),
   ]
-}
-
-function makeNode(opType: string, inputs: readonly string[], outputs: readonly string[]): GraphNode {
-  const bytes = concat([
-    ...inputs.map((name) => bytesField(NODE.input, name)),
-    ...outputs.map((name) => bytesField(NODE.output, name)),
-    bytesField(NODE.name, outputs[0]!),
-    bytesField(NODE.opType, opType),
-  ])
-  return { opType, domain: '', inputs, outputs, ints: {}, bodies: [], bytes }
 }
 
 /** `spout.one` serves as shape [1] and as axis 1. */
@@ -155,12 +147,7 @@ function constants(): Uint8Array[] {
 function constant(name: string, value: bigint): Uint8Array {
   const raw = Buffer.alloc(8)
   raw.writeBigInt64LE(value)
-  return bytesField(GRAPH.initializer, [
-    varintField(TENSOR.dims, 1),
-    varintField(TENSOR.type, INT64),
-    bytesField(TENSOR.name, name),
-    bytesField(TENSOR.rawData, raw),
-  ])
+  return makeInitializer(name, { type: INT64, dims: [1], raw })
 }
 
 /** ValueInfoProto: a scalar of int64. */

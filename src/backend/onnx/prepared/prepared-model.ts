@@ -14,7 +14,7 @@ import { type FileState, isUnchanged } from './file-state.ts'
 import { processorMark } from './machine.ts'
 
 /** Counted up whenever what is written, or how a graph is changed before, becomes another. */
-const FORMAT = 1
+const FORMAT = 2
 
 export const GRAPH_NAME = 'model.onnx'
 export const MANIFEST_NAME = 'manifest.json'

@@ -8,16 +8,19 @@ const STEPS = 6
 /** Prompts that start at other ids. */
 const PROMPTS = 3
 
-/** The logits after each prompt and after each step: copies, [PROMPTS × (1 + STEPS)] rows of [vocabSize]. */
-export async function probe(backend: Backend): Promise<Float32Array[]> {
+/**
+ * The logits after each prompt and after each step: copies, [PROMPTS × (1 + STEPS)] rows of [vocabSize].
+ * @param guide rows of another backend, whose likeliest ids are the steps: so that rows of the same ids are compared.
+ */
+export async function probe(backend: Backend, guide: readonly Float32Array[] = []): Promise<Float32Array[]> {
   const rows: Float32Array[] = []
   for (let n = 0; n < PROMPTS; n++) {
     const cache = backend.createCache(PROMPT_IDS + STEPS)
     let ids = promptIds(backend, n)
     for (let step = 0; step <= STEPS && cache.length + ids.length <= backend.contextLength; step++) {
       const { row } = await backend.forward(ids, cache)
+      ids = Int32Array.of(likeliest(guide[rows.length] ?? row))
       rows.push(row.slice())
-      ids = Int32Array.of(likeliest(row))
     }
     cache.dispose()
   }
