@@ -87,7 +87,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'model',
   ],
   'start-engine.ts': ['open-engine.ts', 'backend', 'engine'],
-  'prepare-model.ts': ['open-engine.ts', 'backend', 'model', 'tokenizer'],
+  'prepare-model.ts': ['open-engine.ts', 'prepare-session.ts', 'backend', 'model', 'tokenizer'],
+  'prepare-session.ts': ['backend', 'model', 'tokenizer'],
 }
 
 test('imports run in the directions of the house', () => {

@@ -62,6 +62,7 @@ export async function openPrepared(
 ): Promise<LoadedSession> {
   const { folder, graphPath, manifest } = prepared
   const { plan } = manifest
+  if (plan === undefined) throw new SpoutError('failed', 'prepared model: there is only a note')
   const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true }
   const session = await runtime.createSession(source, options)
   return { session, plan, mayPrepare: false, dispose: () => session.dispose() }

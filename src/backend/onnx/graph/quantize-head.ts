@@ -16,10 +16,12 @@ export interface HeadLimits {
   /** Of the bytes of all weights. */
   readonly share: number
   readonly bytes: number
+  /** Only where other products are quantized: who takes a model in fp32 wants it in fp32. */
+  readonly isLeftOver?: boolean
 }
 
 /** By bytes read: of an fp32 head nearly three quarters are saved, so of a step about an eighth when it is a fifth. */
-const DOMINANT: HeadLimits = { share: 0.2, bytes: 8e6 }
+const DOMINANT: HeadLimits = { share: 0.2, bytes: 8e6, isLeftOver: true }
 /** The new weight travels inside the graph, and a message of protobuf ends at 2 GB. */
 const MOST_BYTES = 1.5e9
 const MICROSOFT = 'com.microsoft'
@@ -28,6 +30,7 @@ const MICROSOFT = 'com.microsoft'
 export function quantizeHead(graph: Graph, limits: HeadLimits = DOMINANT): Graph {
   const head = findHead(graph, 'logits')
   if (head?.opType !== 'MatMul') return graph
+  if (limits.isLeftOver && !graph.opTypes.has('MatMulNBits')) return graph
   const weight = findWeight(graph, head.inputs[1]!)
   if (weight === undefined || !dominates(graph, weight, limits)) return graph
   const layout = { ...weight, isHalf: weight.type === FLOAT16 }

@@ -37,7 +37,8 @@ export interface Manifest {
   readonly sources: readonly FileState[]
   /** Below the folder of this file. */
   readonly files: readonly FileState[]
-  readonly plan: FeedPlan
+  /** Of what there is more than a note. */
+  readonly plan?: FeedPlan
   /** What was changed for speed, one line each. */
   readonly changes: readonly string[]
   /** Why there is nothing prepared but this note: so that it is not tried again and again. */

@@ -59,7 +59,7 @@ export interface WrittenModel {
 export async function writePrepared(options: WriteOptions): Promise<WrittenModel> {
   const { cacheFolder, key } = options
   const place = preparedFolder(cacheFolder, key)
-  const staging = `${place}.${process.pid}.${randomUUID().slice(0, 8)}`
+  const staging = stagingFor(place)
   const discard = (): void => removeFolder(staging)
   try {
     cacheWrite(() => mkdirSync(staging, { recursive: true, mode: 0o700 }))
@@ -76,6 +76,39 @@ export async function writePrepared(options: WriteOptions): Promise<WrittenModel
     discard()
     throw error
   }
+}
+
+/** Leaves a note in the place of a prepared model, so that it is not tried again. @throws SpoutError `cache`. */
+export function refusePrepared({ cacheFolder, key, sources, refused }: Refusal): void {
+  cacheWrite(() => {
+    const place = preparedFolder(cacheFolder, key)
+    const staging = stagingFor(place)
+    mkdirSync(staging, { recursive: true, mode: 0o700 })
+    const { runtimeVersion, precise } = key
+    const states = sources.map((path) => fileState(path))
+    const manifest = makeManifest({
+      runtimeVersion,
+      precise,
+      sources: states,
+      files: [],
+      changes: [],
+      refused,
+    })
+    writeFileSync(join(staging, MANIFEST_NAME), encodeManifest(manifest), { flush: true })
+    moveTo(staging, place)
+  })
+}
+
+export interface Refusal {
+  readonly cacheFolder: string
+  readonly key: PreparedKey
+  /** Absolute paths of what the refusal is about. */
+  readonly sources: readonly string[]
+  readonly refused: string
+}
+
+function stagingFor(place: string): string {
+  return `${place}.${process.pid}.${randomUUID().slice(0, 8)}`
 }
 
 async function writeFiles(folder: string, options: WriteOptions): Promise<void> {

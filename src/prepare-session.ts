@@ -1,0 +1,160 @@
+/** A session prepared: tried in its variants, the fastest first, against the answers of the model as it is. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { withInt8Products } from './backend/onnx/graph/accuracy-level.ts'
+import { readGraphFile } from './backend/onnx/graph/graph-file.ts'
+import { type HeadLimits, quantizeHead } from './backend/onnx/graph/quantize-head.ts'
+import { type LoadedSession, loadSession, openPrepared } from './backend/onnx/load-session.ts'
+import { OnnxBackend } from './backend/onnx/onnx-backend.ts'
+import { compareRows } from './backend/onnx/prepared/compare-rows.ts'
+import type { PreparedKey } from './backend/onnx/prepared/prepared-model.ts'
+import { preparedLimit } from './backend/onnx/prepared/prepared-store.ts'
+import { equalRows, probe } from './backend/onnx/prepared/probe.ts'
+import { refusePrepared, type WriteOptions, writePrepared } from './backend/onnx/prepared/write-prepared.ts'
+import type { Runtime, SessionOptions } from './backend/onnx/runtime/runtime.ts'
+import { defaultThreads } from './backend/onnx/runtime/threads.ts'
+import { SpoutError } from './errors.ts'
+import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
+import type { Tokenizer } from './tokenizer/tokenizer.ts'
+
+/** What is prepared, of what, and where. */
+export interface Work {
+  readonly runtime: Runtime
+  readonly model: ResolvedModel
+  readonly config: ModelConfig
+  readonly tokenizer: Tokenizer
+  readonly cacheFolder: string
+  readonly key: PreparedKey
+  readonly options: {
+    readonly threads?: number | undefined
+    readonly signal?: AbortSignal | undefined
+    readonly headLimits?: HeadLimits | undefined
+  }
+}
+
+/**
+ * Prepares the session of a model, or leaves a note why not.
+ * @throws SpoutError `config` for a model that does not run, `cache` when our cache cannot be written.
+ */
+export async function prepareSession(work: Work): Promise<void> {
+  const { runtime, model, config, cacheFolder, key, options } = work
+  const files = readGraphFile(model.onnxPath).files
+  const configFiles = [join(model.folder, 'config.json')]
+  if (tooLarge(files, cacheFolder)) {
+    const sources = [...files, ...configFiles]
+    return refusePrepared({
+      cacheFolder,
+      key,
+      sources,
+      refused: 'no room for it (spout models prune makes some)',
+    })
+  }
+  const session = { threads: options.threads ?? defaultThreads(), spinning: true }
+  const original = await loadSession(runtime, model.onnxPath, config, { ...session, precise: key.precise })
+  const before = await probeAndClose(work, original)
+  options.signal?.throwIfAborted()
+  const trial = { work, session, before, configFiles }
+  if (key.precise) await tryChange(trial, unchanged)
+  else if ((await tryHead(trial)) === 'other answers') await tryChange(trial, changedButHead)
+}
+
+/** Weights as they are, and as the kernels arrange them. */
+const GROWTH = 2.5
+
+function tooLarge(files: readonly string[], cacheFolder: string): boolean {
+  const bytes = files.reduce((sum, path) => sum + statSync(path).size, 0)
+  return GROWTH * bytes > preparedLimit(cacheFolder)
+}
+
+interface Trial {
+  readonly work: Work
+  readonly session: SessionOptions
+  /** The answers of the model as it is. */
+  readonly before: readonly Float32Array[]
+  readonly configFiles: readonly string[]
+}
+
+type Change = WriteOptions['change']
+
+const unchanged: Change = (graph) => ({ graph, changes: [] })
+
+/** As every session does it, but said: `models show` tells it. */
+const changedForSpeed: Change = (graph) => {
+  const faster = withInt8Products(graph)
+  return { graph: faster, changes: faster === graph ? [] : ['4-bit products in int8'] }
+}
+
+const changedButHead: Change = (graph) => {
+  const { graph: faster, changes } = changedForSpeed(graph)
+  return { graph: faster, changes: [...changes, 'head as it is: 8 bits changed the answers'] }
+}
+
+/** With a head that dominates in 8 bits. Answers that are others, or none, leave nothing behind. */
+async function tryHead(trial: Trial): Promise<'settled' | 'other answers'> {
+  let hasNewHead = false
+  const change: Change = (graph) => {
+    const faster = changedForSpeed(graph)
+    const quantized = quantizeHead(faster.graph, trial.work.options.headLimits)
+    hasNewHead = quantized !== faster.graph
+    return hasNewHead ? { graph: quantized, changes: [...faster.changes, '8-bit head'] } : faster
+  }
+  const isSame = (a: Rows, b: Rows): boolean => (hasNewHead ? compareRows(a, b).ok : equalRows(a, b))
+  try {
+    const reason = await tryChange(trial, change, { isSame, mayRefuse: () => !hasNewHead })
+    return reason !== undefined && hasNewHead ? 'other answers' : 'settled'
+  } catch (error) {
+    // A runtime without the kernel says so of the graph.
+    if (hasNewHead && error instanceof SpoutError && error.code === 'config') return 'other answers'
+    throw error
+  }
+}
+
+type Rows = readonly Float32Array[]
+
+/** Prepares with a change, and accepts or refuses it. Gives what is wrong with it, if anything. */
+async function tryChange(
+  { work, session, before, configFiles }: Trial,
+  change: Change,
+  { isSame, mayRefuse } = { isSame: equalRows, mayRefuse: () => true },
+): Promise<string | undefined> {
+  const { runtime, config, cacheFolder, key } = work
+  const written = await writePrepared({ runtime, cacheFolder, key, config, configFiles, session, change })
+  try {
+    const open = () => openPrepared(runtime, written.prepared, session)
+    const reason = await whyNot(open, work, { before, isSame })
+    if (reason === undefined) written.accept()
+    else if (mayRefuse()) written.refuse(reason)
+    return reason
+  } finally {
+    written.discard()
+  }
+}
+
+/** What is wrong with a prepared session, if anything. */
+async function whyNot(
+  open: () => Promise<LoadedSession>,
+  work: Work,
+  { before, isSame }: { before: Rows; isSame: (a: Rows, b: Rows) => boolean },
+): Promise<string | undefined> {
+  try {
+    const after = await probeAndClose(work, await open(), before)
+    return isSame(before, after) ? undefined : 'the prepared graph answers otherwise than the model'
+  } catch (error) {
+    // Branches of an If, for one, get names from the optimizer that it then does not accept.
+    if (!(error instanceof SpoutError) || error.code !== 'failed') throw error
+    return `ONNX Runtime cannot load what it wrote: ${error.message.slice(0, 200)}`
+  }
+}
+
+/** The answers of a session, which is closed: two at once would need the memory of both. */
+async function probeAndClose(
+  { tokenizer, config }: Work,
+  loaded: LoadedSession,
+  guide?: Rows,
+): Promise<Float32Array[]> {
+  try {
+    return await probe(new OnnxBackend(loaded, tokenizer, config), guide)
+  } finally {
+    await loaded.dispose()
+  }
+}
