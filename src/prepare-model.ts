@@ -32,7 +32,8 @@ export interface Preparation {
   readonly prepared: PreparedModel
 }
 
-/** Preparing takes at most this long; whoever holds the lock longer has stalled. */
+/** Whoever holds the lock says so by turns; a step between may take long. */
+const TOUCH_MS = 5_000
 const STALE_MS = 600_000
 
 /**
@@ -40,12 +41,13 @@ const STALE_MS = 600_000
  * runtime that prepares cannot be opened.
  */
 export async function prepareModel(options: PrepareOptions = {}): Promise<Preparation> {
-  const runtime = await openRuntime('c-api')
   const model = await resolveFor(options)
   options.onResolved?.(model)
   const config = loadModelConfig(model.folder, (text) => options.note?.(text, 'warning'))
   const cacheFolder = ownCacheFolder(process.env)
   const { tokenizer, prepare } = await loadPreparedTokenizer(model.folder, { cacheFolder })
+  prepare?.()
+  const runtime = await openRuntime('c-api')
   const precise = options.precise ?? false
   const key = { onnxPath: model.onnxPath, precise, runtimeVersion: await runtime.version() }
   const find = (): PreparedModel | undefined => findPrepared(cacheFolder, key)
@@ -55,18 +57,16 @@ export async function prepareModel(options: PrepareOptions = {}): Promise<Prepar
     isDone: () => options.again !== true && find() !== undefined,
     onWait: () => options.note?.(`${model.id} is being prepared by another process`, 'info'),
   })
-  if (lock === undefined) {
-    prepare?.()
-    return outcomeOf(model, find()!, 'unchanged')
-  }
+  if (lock === undefined) return outcomeOf(model, find()!, 'unchanged')
+  const touching = setInterval(() => lock.touch(), TOUCH_MS).unref()
   try {
     await prepareSession({ runtime, model, config, tokenizer, cacheFolder, key, options })
     prunePrepared(cacheFolder, preparedLimit(cacheFolder))
-    prepare?.()
     const prepared = find()
     if (prepared === undefined) throw new SpoutError('cache', 'prepared model: it is gone already')
     return outcomeOf(model, prepared, 'prepared')
   } finally {
+    clearInterval(touching)
     lock.release()
   }
 }

@@ -1,16 +1,27 @@
 /** A session prepared: tried in its variants, the fastest first, against the answers of the model as it is. */
-import { statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { withInt8Products } from './backend/onnx/graph/accuracy-level.ts'
-import { readGraphFile } from './backend/onnx/graph/graph-file.ts'
+import { type Graph, readGraphFile } from './backend/onnx/graph/graph-file.ts'
 import { type HeadLimits, quantizeHead } from './backend/onnx/graph/quantize-head.ts'
 import { type LoadedSession, loadSession, openPrepared } from './backend/onnx/load-session.ts'
 import { OnnxBackend } from './backend/onnx/onnx-backend.ts'
 import { compareRows } from './backend/onnx/prepared/compare-rows.ts'
-import type { PreparedKey } from './backend/onnx/prepared/prepared-model.ts'
-import { preparedLimit } from './backend/onnx/prepared/prepared-store.ts'
+import { type FileState, fileState, sameContent } from './backend/onnx/prepared/file-state.ts'
+import { type PreparedKey, preparedFolder } from './backend/onnx/prepared/prepared-model.ts'
+import {
+  freeBytes,
+  preparedLimit,
+  prunePrepared,
+  removeUnfinished,
+} from './backend/onnx/prepared/prepared-store.ts'
 import { equalRows, probe } from './backend/onnx/prepared/probe.ts'
-import { refusePrepared, type WriteOptions, writePrepared } from './backend/onnx/prepared/write-prepared.ts'
+import {
+  refusePrepared,
+  type WriteOptions,
+  type WrittenModel,
+  writePrepared,
+} from './backend/onnx/prepared/write-prepared.ts'
 import type { Runtime, SessionOptions } from './backend/onnx/runtime/runtime.ts'
 import { defaultThreads } from './backend/onnx/runtime/threads.ts'
 import { SpoutError } from './errors.ts'
@@ -33,37 +44,56 @@ export interface Work {
 }
 
 /**
- * Prepares the session of a model, or leaves a note why not.
- * @throws SpoutError `config` for a model that does not run, `cache` when our cache cannot be written.
+ * Prepares the session of a model, or leaves a note why not. To be called while the lock of its place is held.
+ * @throws SpoutError `config` for a model that does not run, `cache` when our cache cannot be written, `failed` when the
+ * model changed meanwhile.
  */
 export async function prepareSession(work: Work): Promise<void> {
   const { runtime, model, config, cacheFolder, key, options } = work
-  const files = readGraphFile(model.onnxPath).files
-  const configFiles = [join(model.folder, 'config.json')]
-  if (tooLarge(files, cacheFolder)) {
-    const sources = [...files, ...configFiles]
-    return refusePrepared({
-      cacheFolder,
-      key,
-      sources,
-      refused: 'no room for it (spout models prune makes some)',
-    })
+  const graph = readGraphFile(model.onnxPath)
+  if (!graph.inputs.includes('input_ids')) {
+    throw new SpoutError('config', 'models prepare: a model in two parts is used as it is')
   }
+  // Before anything is read of them: what changes meanwhile is seen.
+  const sources = sourcesOf(graph, model.folder)
+  const refuse = (refused: string): void => refusePrepared({ cacheFolder, key, sources, refused })
+  removeUnfinished(preparedFolder(cacheFolder, key))
+  if (!makeRoom(sources, cacheFolder)) return refuse('no room for it; models prepare --again tries once more')
   const session = { threads: options.threads ?? defaultThreads(), spinning: true }
   const original = await loadSession(runtime, model.onnxPath, config, { ...session, precise: key.precise })
   const before = await probeAndClose(work, original)
   options.signal?.throwIfAborted()
-  const trial = { work, session, before, configFiles }
-  if (key.precise) await tryChange(trial, unchanged)
-  else if ((await tryHead(trial)) === 'other answers') await tryChange(trial, changedButHead)
+  const trial = { work, session, before, sources }
+  try {
+    if (key.precise) await tryChange(trial, unchanged)
+    else if ((await tryHead(trial)) === 'other answers') await tryChange(trial, changedButHead)
+  } catch (error) {
+    // The model runs, so what cannot be prepared of it is no fault of its files.
+    if (!(error instanceof SpoutError) || error.code !== 'config') throw error
+    refuse(error.message)
+  }
+}
+
+/** Files beside the graph that the plan depends on, where a model has them. */
+const CONFIG_FILES = ['config.json', 'genai_config.json']
+
+function sourcesOf({ files }: Graph, folder: string): FileState[] {
+  const configs = CONFIG_FILES.map((name) => join(folder, name)).filter((path) => existsSync(path))
+  return [...files, ...configs].map((path) => fileState(path))
 }
 
 /** Weights as they are, and as the kernels arrange them. */
 const GROWTH = 2.5
+/** While they are laid out anew they are there twice. */
+const WORK_SPACE = 2 * GROWTH
 
-function tooLarge(files: readonly string[], cacheFolder: string): boolean {
-  const bytes = files.reduce((sum, path) => sum + statSync(path).size, 0)
-  return GROWTH * bytes > preparedLimit(cacheFolder)
+/** Removes what was used longest ago until there is room. */
+function makeRoom(sources: readonly FileState[], cacheFolder: string): boolean {
+  const bytes = sources.reduce((sum, { size }) => sum + size, 0)
+  const limit = preparedLimit(cacheFolder)
+  if (GROWTH * bytes > limit) return false
+  prunePrepared(cacheFolder, limit - GROWTH * bytes)
+  return (freeBytes(cacheFolder) ?? Number.POSITIVE_INFINITY) > WORK_SPACE * bytes
 }
 
 interface Trial {
@@ -71,7 +101,7 @@ interface Trial {
   readonly session: SessionOptions
   /** The answers of the model as it is. */
   readonly before: readonly Float32Array[]
-  readonly configFiles: readonly string[]
+  readonly sources: readonly FileState[]
 }
 
 type Change = WriteOptions['change']
@@ -113,21 +143,31 @@ type Rows = readonly Float32Array[]
 
 /** Prepares with a change, and accepts or refuses it. Gives what is wrong with it, if anything. */
 async function tryChange(
-  { work, session, before, configFiles }: Trial,
+  { work, session, before, sources }: Trial,
   change: Change,
   { isSame, mayRefuse } = { isSame: equalRows, mayRefuse: () => true },
 ): Promise<string | undefined> {
   const { runtime, config, cacheFolder, key } = work
-  const written = await writePrepared({ runtime, cacheFolder, key, config, configFiles, session, change })
+  const written = await writePrepared({ runtime, cacheFolder, key, config, sources, session, change })
   try {
     const open = () => openPrepared(runtime, written.prepared, session)
-    const reason = await whyNot(open, work, { before, isSame })
+    const reason = tooLarge(written, cacheFolder) ?? (await whyNot(open, work, { before, isSame }))
+    if (!sources.every((state) => sameContent(state))) {
+      throw new SpoutError('failed', 'models prepare: the model changed meanwhile', { hint: 'try again' })
+    }
     if (reason === undefined) written.accept()
     else if (mayRefuse()) written.refuse(reason)
     return reason
   } finally {
     written.discard()
   }
+}
+
+function tooLarge({ prepared }: WrittenModel, cacheFolder: string): string | undefined {
+  const bytes = prepared.manifest.files.reduce((sum, { size }) => sum + size, 0)
+  return bytes > preparedLimit(cacheFolder)
+    ? 'what came of it is larger than all that may be kept'
+    : undefined
 }
 
 /** What is wrong with a prepared session, if anything. */

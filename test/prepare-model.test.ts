@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -14,7 +15,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { findPrepared, MANIFEST_NAME } from '../src/backend/onnx/prepared/prepared-model.ts'
+import { sameContent } from '../src/backend/onnx/prepared/file-state.ts'
+import { findPrepared, MANIFEST_NAME, type Manifest } from '../src/backend/onnx/prepared/prepared-model.ts'
 import { listPrepared, prunePrepared } from '../src/backend/onnx/prepared/prepared-store.ts'
 import { equalRows, probe } from '../src/backend/onnx/prepared/probe.ts'
 import { openCApiRuntime } from '../src/backend/onnx/runtime/c-session.ts'
@@ -102,7 +104,21 @@ describe('what is wrong with it is seen, and it is made anew', () => {
     const { folder } = (await found())!
     const past = new Date('2020-01-01')
     for (const path of [join(folder, 'model.onnx'), join(model, 'config.json')]) utimesSync(path, past, past)
-    expect(await found()).toBeDefined()
+    const again = (await found())!
+    expect(again).toBeDefined()
+    // With the times of now it need not be hashed again.
+    const { files } = JSON.parse(readFileSync(join(folder, MANIFEST_NAME), 'utf8')) as Manifest
+    expect(files.every((state) => sameContent(state, folder) === state)).toBe(true)
+  })
+
+  test('one graph under two names is two models', async () => {
+    const twin = join(root, 'twin')
+    cpSync(model, twin, { recursive: true })
+    const path = join(twin, 'onnx/model_q4.onnx')
+    rmSync(path)
+    symlinkSync(join(model, 'onnx/model_q4.onnx'), path)
+    const runtimeVersion = await openCApiRuntime().version()
+    expect(findPrepared(cacheFolder, { onnxPath: path, precise: false, runtimeVersion })).toBeUndefined()
   })
 })
 

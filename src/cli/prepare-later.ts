@@ -3,16 +3,21 @@
  * the answer is out, and the shell has its prompt back.
  */
 import { spawn } from 'node:child_process'
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
+import { ownCacheFolder } from '../own-cache.ts'
 import { PACKAGE_ROOT } from '../package-root.ts'
 import type { Options } from './options.ts'
 
 const LOWEST_PRIORITY = 19
 
-/** Never throws: a model that is not prepared answers as well. */
+/** Never throws: a model that is not prepared answers as well, and a cache that cannot be written stays as it is. */
 export function prepareLater(options: Options): void {
   try {
+    const cacheFolder = ownCacheFolder(process.env)
+    mkdirSync(cacheFolder, { recursive: true })
+    accessSync(cacheFolder, constants.W_OK)
     const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'bin/spout.js'), ...prepareWords(options)], {
       detached: true,
       stdio: 'ignore',

@@ -77,6 +77,13 @@ test('[prepare.precise] a model is prepared apart with --precise, and says what 
   await runSpout(['models', 'prune'], { env })
 })
 
+test('models prepare prepares what a prompt without flags runs', async () => {
+  const settings = { ...env, SPOUT_DTYPE: 'fp32', SPOUT_PRECISE: '1' }
+  const [prepared] = JSON.parse((await runSpout(['models', 'prepare', '--json'], { env: settings })).stdout)
+  expect(prepared).toMatchObject({ id: 'spout-tiny', dtype: 'fp32', precise: true, outcome: 'prepared' })
+  await runSpout(['models', 'prune'], { env })
+})
+
 test('what models prepare cannot do has its own exit code', async () => {
   expect((await runSpout(['models', 'prepare', 'no/such', '--offline'], { env })).code).toBe(66)
   expect((await runSpout(['models', 'prune', '--again'], { env })).code).toBe(2)

@@ -56,17 +56,18 @@ export async function modelsCommand(argv: readonly string[], context: Context): 
   interrupts.listen()
   try {
     const io = { stdout, stderr: process.stderr, env: process.env }
-    const model = action === 'prepare' ? defaultModel() : undefined
-    await modelsCommands[action as ModelsAction](models, { ...options, model, signal: interrupts.signal }, io)
+    const all = action === 'prepare' ? { ...settings(), ...options } : options
+    await modelsCommands[action as ModelsAction](models, { ...all, signal: interrupts.signal }, io)
     await stdout.flush()
   } finally {
     interrupts.release()
   }
 }
 
-/** The model of a prompt without -m; `undefined` for the embedded one. */
-function defaultModel(): string | undefined {
-  return withSettings({ stdin: true, newline: true }).model
+/** What a prompt without flags runs with: that is what is to be prepared. */
+function settings(): ModelsOptions {
+  const { model, dtype, threads, precise, cacheDir, offline } = withSettings({ stdin: true, newline: true })
+  return { model, dtype, threads, precise, cacheDir, offline }
 }
 
 /** A flag of another action would do nothing; whoever wrote it expects something. */

@@ -1,5 +1,4 @@
-import { realpathSync } from 'node:fs'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import { describeModel } from '../../model/describe-model.ts'
 import type { DtypeChoice } from '../../model/dtype.ts'
@@ -125,16 +124,8 @@ async function show(models: readonly string[], options: ModelsOptions, io: Model
 
 /** What is prepared of any graph of a model. */
 function preparedOf({ folder }: ResolvedModel, io: ModelsIo): string[] {
-  const graphs = graphsBelow(folder).flatMap(({ path }) => realPathOf(join(folder, path)) ?? [])
+  const graphs = graphsBelow(folder).map(({ path }) => resolve(folder, path))
   return preparedLines(ownCacheFolder(io.env), graphs)
-}
-
-function realPathOf(path: string): string | undefined {
-  try {
-    return realpathSync(path)
-  } catch {
-    return undefined // A graph that was not downloaded.
-  }
 }
 
 async function rm(models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {

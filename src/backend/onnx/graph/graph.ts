@@ -45,7 +45,7 @@ export interface Skeleton extends GraphBody {
 export interface Graph extends Skeleton {
   /** The folder in which every reference to weights is found. */
   readonly weightsFolder: string
-  /** Absolute paths of the graph's file and of every file with weights of it. */
+  /** Absolute paths of the graph's file and of every file with weights of it; links stay links. */
   readonly files: readonly string[]
 }
 

@@ -4,7 +4,7 @@
  * runtime sees it: inside the model, there, and long enough.
  */
 import { realpathSync, statSync } from 'node:fs'
-import { basename, dirname, isAbsolute, join, sep } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { SpoutError } from '../../../errors.ts'
 import { ELEMENT_BITS } from './fields.ts'
 import type { TensorFacts } from './graph.ts'
@@ -24,6 +24,7 @@ export class WeightFiles {
   readonly folder: string
   /** The graph's own file, below `folder`. */
   readonly self: string
+  readonly #path: string
   readonly #linkFolder: string
   readonly #files = new Map<string, WeightFile>()
 
@@ -32,13 +33,16 @@ export class WeightFiles {
     const real = realpathSync(path)
     this.folder = dirname(real)
     this.self = basename(real)
-    this.#linkFolder = dirname(path)
+    this.#path = resolve(path)
+    this.#linkFolder = dirname(this.#path)
   }
 
-  /** Absolute paths of every file that was referred to, the graph's own first. */
+  /** Every file that was referred to, the graph's own first, as the model has them: links stay links. */
   get paths(): string[] {
-    const others = [...this.#files.values()].map(({ name }) => name).filter((name) => name !== this.self)
-    return [this.self, ...new Set(others)].map((name) => join(this.folder, name))
+    const locations = [...this.#files]
+      .filter(([, { name }]) => name !== this.self)
+      .map(([location]) => location)
+    return [this.#path, ...locations.map((location) => join(this.#linkFolder, location))]
   }
 
   /**

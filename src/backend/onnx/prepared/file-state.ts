@@ -23,15 +23,16 @@ export function fileState(path: string, folder = ''): FileState {
   return { path, size, modified, changed, sha256: hashOf(join(folder, path)) }
 }
 
-/** True when the file has the content it had. */
-export function isUnchanged(state: FileState, folder = ''): boolean {
+/** The state of now when the file has the content it had: the same object where not even its times moved. */
+export function sameContent(state: FileState, folder = ''): FileState | undefined {
   const path = join(folder, state.path)
   try {
-    const { size, modified, changed } = stampsOf(path)
-    if (size !== state.size) return false
-    return (modified === state.modified && changed === state.changed) || hashOf(path) === state.sha256
+    const now = stampsOf(path)
+    if (now.size !== state.size) return undefined
+    if (now.modified === state.modified && now.changed === state.changed) return state
+    return hashOf(path) === state.sha256 ? { ...state, ...now } : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 

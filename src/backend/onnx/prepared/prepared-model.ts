@@ -7,14 +7,15 @@
  *                  manifest.json     this file's subject
  */
 import { createHash } from 'node:crypto'
-import { readFileSync, realpathSync, utimesSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, realpathSync, utimesSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { writeWhole } from '../../../own-cache.ts'
 import type { FeedPlan } from '../plan/feed-plan.ts'
-import { type FileState, isUnchanged } from './file-state.ts'
+import { type FileState, sameContent } from './file-state.ts'
 import { processorMark } from './machine.ts'
 
 /** Counted up whenever what is written, or how a graph is changed before, becomes another. */
-const FORMAT = 2
+const FORMAT = 3
 
 export const GRAPH_NAME = 'model.onnx'
 export const MANIFEST_NAME = 'manifest.json'
@@ -53,7 +54,15 @@ export interface PreparedModel {
 
 /** Where the prepared model of `key` is kept, if there is one. @throws when the graph is not there. */
 export function preparedFolder(cacheFolder: string, key: PreparedKey): string {
-  const parts = [realpathSync(key.onnxPath), key.precise, key.runtimeVersion, processorMark(), FORMAT]
+  // One file may be the graph of several models, whose weights lie beside its links.
+  const parts = [
+    resolve(key.onnxPath),
+    realpathSync(key.onnxPath),
+    key.precise,
+    key.runtimeVersion,
+    processorMark(),
+    FORMAT,
+  ]
   const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)
   return join(preparedRoot(cacheFolder), name)
 }
@@ -92,17 +101,37 @@ export function readPrepared(folder: string, key: Omit<PreparedKey, 'onnxPath'>)
     manifest.runtimeVersion === key.runtimeVersion &&
     manifest.processor === processorMark() &&
     manifest.precise === key.precise
-  if (!isOurs || !isWhole(folder, manifest)) return undefined
-  return { folder, graphPath: join(folder, GRAPH_NAME), manifest }
+  if (!isOurs || !isComplete(manifest)) return undefined
+  const sources = manifest.sources.map((state) => sameContent(state))
+  const files = manifest.files.map((state) => sameContent(state, folder))
+  if (!areAll(sources) || !areAll(files)) return undefined
+  const now = { ...manifest, sources, files }
+  if ([...sources, ...files].some((state, i) => state !== [...manifest.sources, ...manifest.files][i])) {
+    renew(folder, now)
+  }
+  return { folder, graphPath: join(folder, GRAPH_NAME), manifest: now }
 }
 
-function isWhole(folder: string, { sources, files, refused }: Manifest): boolean {
-  return (
-    sources.length > 0 &&
-    (files.length > 0 || refused !== undefined) &&
-    sources.every((state) => isUnchanged(state)) &&
-    files.every((state) => isUnchanged(state, folder))
-  )
+function areAll<T>(list: readonly (T | undefined)[]): list is readonly T[] {
+  return !list.includes(undefined)
+}
+
+/** Times moved, the content did not: with the times of now nothing has to be hashed again. */
+function renew(folder: string, manifest: Manifest): void {
+  try {
+    writeWhole(join(folder, MANIFEST_NAME), Buffer.from(encodeManifest(manifest)))
+  } catch {
+    // A cache that only others may write.
+  }
+}
+
+function isComplete({ sources, files, refused }: Manifest): boolean {
+  return sources.length > 0 && (files.length > 0 || refused !== undefined)
+}
+
+/** False of what no run would take any more: made by another version, or of files that are gone. */
+export function isWanted({ format, sources }: Manifest): boolean {
+  return format === FORMAT && sources.every(({ path }) => existsSync(path))
 }
 
 export function makeManifest(facts: Omit<Manifest, 'format' | 'processor'>): Manifest {

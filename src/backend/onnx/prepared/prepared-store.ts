@@ -1,7 +1,7 @@
 /** All that is prepared: how much disk it takes, and what goes when that is too much. */
 import { readdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { MANIFEST_NAME, type Manifest, parseManifest, preparedRoot } from './prepared-model.ts'
+import { basename, dirname, join } from 'node:path'
+import { isWanted, MANIFEST_NAME, type Manifest, parseManifest, preparedRoot } from './prepared-model.ts'
 
 export interface StoredModel {
   readonly folder: string
@@ -21,7 +21,8 @@ const UNFINISHED_MS = 3_600_000
 /** What is prepared, the last used first. */
 export function listPrepared(cacheFolder: string): StoredModel[] {
   const root = preparedRoot(cacheFolder)
-  const stored = namesIn(root).flatMap((name) => orNothing(() => [readStored(join(root, name))]) ?? [])
+  const names = namesIn(root).filter((name) => !name.endsWith('.lock'))
+  const stored = names.flatMap((name) => orNothing(() => [readStored(join(root, name))]) ?? [])
   return stored.sort((a, b) => b.usedAt - a.usedAt)
 }
 
@@ -32,7 +33,8 @@ export function listPrepared(cacheFolder: string): StoredModel[] {
 export function prunePrepared(cacheFolder: string, keepBytes: number): StoredModel[] {
   let kept = 0
   const removed = listPrepared(cacheFolder).filter((stored) => {
-    if (stored.manifest === undefined) return Date.now() - stored.usedAt > UNFINISHED_MS || keepBytes === 0
+    if (stored.manifest === undefined) return Date.now() - stored.usedAt > UNFINISHED_MS
+    if (!isWanted(stored.manifest)) return true
     kept += stored.bytes
     return kept > keepBytes
   })
@@ -60,11 +62,23 @@ export function removeSmall(cacheFolder: string, dryRun = false): number {
 /** How much may be kept in all, with what is there now. */
 export function preparedLimit(cacheFolder: string): number {
   const used = listPrepared(cacheFolder).reduce((sum, { bytes }) => sum + bytes, 0)
-  const free = orNothing(() => {
+  return Math.min(MOST_BYTES, SHARE_OF_DISK * ((freeBytes(cacheFolder) ?? MOST_BYTES) + used))
+}
+
+/** What the disk has left; `undefined` where that cannot be told. */
+export function freeBytes(cacheFolder: string): number | undefined {
+  return orNothing(() => {
     const { bavail, bsize } = statfsSync(cacheFolder)
     return bavail * bsize
   })
-  return Math.min(MOST_BYTES, SHARE_OF_DISK * ((free ?? MOST_BYTES) + used))
+}
+
+/** Removes what was begun beside `place` and never finished: to be called while its lock is held. */
+export function removeUnfinished(place: string): void {
+  const begun = namesIn(dirname(place)).filter((name) => name.startsWith(`${basename(place)}.`))
+  for (const name of begun) {
+    if (!name.endsWith('.lock')) rmSync(join(dirname(place), name), { recursive: true, force: true })
+  }
 }
 
 function readStored(folder: string): StoredModel {

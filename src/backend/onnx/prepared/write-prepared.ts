@@ -18,7 +18,7 @@ import { openDecoder } from '../open-decoder.ts'
 import { makeFeedPlan } from '../plan/feed-plan.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
 import { alignWeights } from './align-weights.ts'
-import { fileState } from './file-state.ts'
+import { type FileState, fileState } from './file-state.ts'
 import {
   encodeManifest,
   GRAPH_NAME,
@@ -35,8 +35,8 @@ export interface WriteOptions {
   readonly cacheFolder: string
   readonly key: PreparedKey
   readonly config: ModelConfig
-  /** Files beside the graph that the plan depends on. */
-  readonly configFiles: readonly string[]
+  /** What it is made of, as it was before any of it was read. */
+  readonly sources: readonly FileState[]
   readonly session: SessionOptions
   /** What is changed in the graph before it is optimized, and a line about each change. */
   readonly change: (graph: Graph) => { readonly graph: Graph; readonly changes: readonly string[] }
@@ -85,11 +85,10 @@ export function refusePrepared({ cacheFolder, key, sources, refused }: Refusal):
     const staging = stagingFor(place)
     mkdirSync(staging, { recursive: true, mode: 0o700 })
     const { runtimeVersion, precise } = key
-    const states = sources.map((path) => fileState(path))
     const manifest = makeManifest({
       runtimeVersion,
       precise,
-      sources: states,
+      sources,
       files: [],
       changes: [],
       refused,
@@ -102,8 +101,7 @@ export function refusePrepared({ cacheFolder, key, sources, refused }: Refusal):
 export interface Refusal {
   readonly cacheFolder: string
   readonly key: PreparedKey
-  /** Absolute paths of what the refusal is about. */
-  readonly sources: readonly string[]
+  readonly sources: readonly FileState[]
   readonly refused: string
 }
 
@@ -112,11 +110,8 @@ function stagingFor(place: string): string {
 }
 
 async function writeFiles(folder: string, options: WriteOptions): Promise<void> {
-  const { runtime, key, config, configFiles, session, change } = options
+  const { runtime, key, config, sources, session, change } = options
   const original = readGraphFile(key.onnxPath)
-  if (!original.inputs.includes('input_ids')) {
-    throw new SpoutError('config', 'models prepare: a model in two parts is used as it is')
-  }
   const { graph, changes } = change(original)
   const writeOptimizedTo = join(folder, GRAPH_NAME)
   const opened = await openDecoder(runtime, graph, key.onnxPath, { ...session, writeOptimizedTo })
@@ -130,7 +125,7 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
     return makeManifest({
       runtimeVersion: key.runtimeVersion,
       precise: key.precise,
-      sources: [...original.files, ...configFiles].map((path) => fileState(path)),
+      sources,
       files: names.map((name) => fileState(name, folder)),
       plan,
       changes,

@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest'
 import { readGraphFile } from '../../../../src/backend/onnx/graph/graph-file.ts'
 import { loadSession, openPrepared } from '../../../../src/backend/onnx/load-session.ts'
 import { OnnxBackend } from '../../../../src/backend/onnx/onnx-backend.ts'
+import { fileState } from '../../../../src/backend/onnx/prepared/file-state.ts'
 import { equalRows, probe } from '../../../../src/backend/onnx/prepared/probe.ts'
 import { writePrepared } from '../../../../src/backend/onnx/prepared/write-prepared.ts'
 import { openCApiRuntime } from '../../../../src/backend/onnx/runtime/c-session.ts'
@@ -52,7 +53,15 @@ test.each(cases)('$name', async ({ path, config }) => {
   const before = await probe(new OnnxBackend(original, noTokenizer, config))
   await original.dispose()
   const change = <T>(graph: T) => ({ graph, changes: [] })
-  const written = await writePrepared({ runtime, cacheFolder, key, config, configFiles: [], session, change })
+  const written = await writePrepared({
+    runtime,
+    cacheFolder,
+    key,
+    config,
+    sources: [fileState(key.onnxPath)],
+    session,
+    change,
+  })
   const opening = openPrepared(runtime, written.prepared, session)
   const prepared = await opening.catch((error: Error) => error)
   if (prepared instanceof Error) {
