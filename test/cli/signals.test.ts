@@ -53,7 +53,7 @@ const PHASES: readonly Phase[] = [
   {
     name: 'encoding',
     argv: ['--trace'],
-    options: { stdin: 'The quick brown fox jumps over the lazy dog. '.repeat(150_000) },
+    options: { stdin: 'The quick brown fox jumps over the lazy dog. '.repeat(500_000) },
     begun: (child) => said(child.stderr, 'trace loaded'),
     stdout: /^$/,
   },
