@@ -1,5 +1,7 @@
 /** Signals in every phase, readers that leave or are slow, and outputs that fail. */
+
 import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -34,6 +36,11 @@ interface Phase {
   readonly stdout: RegExp
 }
 
+/** Words that are met once are looked up in no cache. */
+function differentWords(count: number): string {
+  return Array.from({ length: count }, (_, i) => ((i * 7919) % 1_000_003).toString(36)).join(' ')
+}
+
 const prefilling = (child: ChildProcess) => said(child.stderr, 'trace prompt')
 const PHASES: readonly Phase[] = [
   {
@@ -52,9 +59,10 @@ const PHASES: readonly Phase[] = [
   },
   {
     name: 'encoding',
-    argv: ['--trace'],
-    options: { stdin: 'The quick brown fox jumps over the lazy dog. '.repeat(500_000) },
-    begun: (child) => said(child.stderr, 'trace loaded'),
+    argv: [],
+    options: { stdin: differentWords(1_200_000) },
+    // All of the text has been read, and takes seconds.
+    begun: (child) => once(child.stdin!, 'finish').then(() => pause(200)),
     stdout: /^$/,
   },
   { name: 'prefill', argv: on(toy, `x${ENDLESS}`, '--trace'), begun: prefilling, stdout: /^$/ },
