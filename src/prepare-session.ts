@@ -17,8 +17,8 @@ import {
 } from './backend/onnx/prepared/prepared-store.ts'
 import { equalRows, probe } from './backend/onnx/prepared/probe.ts'
 import {
+  type ChangedGraph,
   refusePrepared,
-  type WriteOptions,
   type WrittenModel,
   writePrepared,
 } from './backend/onnx/prepared/write-prepared.ts'
@@ -65,8 +65,8 @@ export async function prepareSession(work: Work): Promise<void> {
   options.signal?.throwIfAborted()
   const trial = { work, session, before, sources }
   try {
-    if (key.precise) await tryChange(trial, unchanged)
-    else if ((await tryHead(trial)) === 'other answers') await tryChange(trial, changedButHead)
+    if (key.precise) await tryChange(trial, { graph, changes: [] })
+    else await tryForSpeed(trial, graph)
   } catch (error) {
     // The model runs, so what cannot be prepared of it is no fault of its files.
     if (!(error instanceof SpoutError) || error.code !== 'config') throw error
@@ -104,37 +104,31 @@ interface Trial {
   readonly sources: readonly FileState[]
 }
 
-type Change = WriteOptions['change']
-
-const unchanged: Change = (graph) => ({ graph, changes: [] })
-
 /** As every session does it, but said: `models show` tells it. */
-const changedForSpeed: Change = (graph) => {
+function changedForSpeed(graph: Graph): ChangedGraph {
   const faster = withInt8Products(graph)
   return { graph: faster, changes: faster === graph ? [] : ['4-bit products in int8'] }
 }
 
-const changedButHead: Change = (graph) => {
-  const { graph: faster, changes } = changedForSpeed(graph)
-  return { graph: faster, changes: [...changes, 'head as it is: 8 bits changed the answers'] }
+/** With a head that dominates in 8 bits, if there is one and the answers stay; else with the head as it is. */
+async function tryForSpeed(trial: Trial, graph: Graph): Promise<void> {
+  const faster = changedForSpeed(graph)
+  const quantized = quantizeHead(faster.graph, trial.work.options.headLimits)
+  if (quantized === faster.graph) return void (await tryChange(trial, faster))
+  const withHead = { graph: quantized, changes: [...faster.changes, '8-bit head'] }
+  if (await takesHead(trial, withHead)) return
+  const changes = [...faster.changes, 'head as it is: 8 bits changed the answers']
+  await tryChange(trial, { ...faster, changes })
 }
 
-/** With a head that dominates in 8 bits. Answers that are others, or none, leave nothing behind. */
-async function tryHead(trial: Trial): Promise<'settled' | 'other answers'> {
-  let hasNewHead = false
-  const change: Change = (graph) => {
-    const faster = changedForSpeed(graph)
-    const quantized = quantizeHead(faster.graph, trial.work.options.headLimits)
-    hasNewHead = quantized !== faster.graph
-    return hasNewHead ? { graph: quantized, changes: [...faster.changes, '8-bit head'] } : faster
-  }
-  const isSame = (a: Rows, b: Rows): boolean => (hasNewHead ? compareRows(a, b).ok : equalRows(a, b))
+/** Answers that are others, or none, leave nothing behind. */
+async function takesHead(trial: Trial, withHead: ChangedGraph): Promise<boolean> {
+  const isSame = (a: Rows, b: Rows): boolean => compareRows(a, b).ok
   try {
-    const reason = await tryChange(trial, change, { isSame, mayRefuse: () => !hasNewHead })
-    return reason !== undefined && hasNewHead ? 'other answers' : 'settled'
+    return (await tryChange(trial, withHead, { isSame, mayRefuse: false })) === undefined
   } catch (error) {
     // A runtime without the kernel says so of the graph.
-    if (hasNewHead && error instanceof SpoutError && error.code === 'config') return 'other answers'
+    if (error instanceof SpoutError && error.code === 'config') return false
     throw error
   }
 }
@@ -144,11 +138,11 @@ type Rows = readonly Float32Array[]
 /** Prepares with a change, and accepts or refuses it. Gives what is wrong with it, if anything. */
 async function tryChange(
   { work, session, before, sources }: Trial,
-  change: Change,
-  { isSame, mayRefuse } = { isSame: equalRows, mayRefuse: () => true },
+  changed: ChangedGraph,
+  { isSame, mayRefuse } = { isSame: equalRows, mayRefuse: true },
 ): Promise<string | undefined> {
   const { runtime, config, cacheFolder, key } = work
-  const written = await writePrepared({ runtime, cacheFolder, key, config, sources, session, change })
+  const written = await writePrepared({ runtime, cacheFolder, key, config, sources, session, changed })
   try {
     const open = () => openPrepared(runtime, written.prepared, session)
     const reason = tooLarge(written, cacheFolder) ?? (await whyNot(open, work, { before, isSame }))
@@ -156,7 +150,7 @@ async function tryChange(
       throw new SpoutError('failed', 'models prepare: the model changed meanwhile', { hint: 'try again' })
     }
     if (reason === undefined) written.accept()
-    else if (mayRefuse()) written.refuse(reason)
+    else if (mayRefuse) written.refuse(reason)
     return reason
   } finally {
     written.discard()

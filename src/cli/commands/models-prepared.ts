@@ -4,6 +4,7 @@ import {
   prunePrepared,
   removeSmall,
   type StoredModel,
+  surplus,
 } from '../../backend/onnx/prepared/prepared-store.ts'
 import { ownCacheFolder } from '../../own-cache.ts'
 import { type Preparation, prepareModel } from '../../prepare-model.ts'
@@ -28,7 +29,7 @@ export const prepare: ModelsCommand = async (models, options, io) => {
 export const prune: ModelsCommand = async (_models, options, io) => {
   const cacheFolder = ownCacheFolder(io.env)
   const keepBytes = 1e9 * (options.keep ?? 0)
-  const removed = options.dryRun ? tooMuch(cacheFolder, keepBytes) : prunePrepared(cacheFolder, keepBytes)
+  const removed = options.dryRun ? surplus(cacheFolder, keepBytes) : prunePrepared(cacheFolder, keepBytes)
   // With room asked for, what is small may stay.
   const small = options.keep === undefined ? removeSmall(cacheFolder, options.dryRun) : 0
   const bytes = removed.reduce((sum, stored) => sum + stored.bytes, small)
@@ -51,14 +52,6 @@ export function preparedLines(cacheFolder: string, graphs: readonly string[]): s
     if (manifest.refused !== undefined) return [`no: ${manifest.refused}`]
     const exactness = manifest.precise ? ['precise'] : manifest.changes
     return [[readableSize(bytes), ...exactness].join(', ')]
-  })
-}
-
-function tooMuch(cacheFolder: string, keepBytes: number): StoredModel[] {
-  let kept = 0
-  return listPrepared(cacheFolder).filter(({ bytes }) => {
-    kept += bytes
-    return kept > keepBytes
   })
 }
 

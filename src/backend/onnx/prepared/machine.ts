@@ -10,9 +10,14 @@ const ENTRY_BYTES = 8192
 
 /** A short text that differs where the processor's features do. */
 export function processorMark(): string {
-  const text = `${process.platform} ${process.arch} ${processorText()}`
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+  mark ??= createHash('sha256')
+    .update(`${process.platform} ${process.arch} ${processorText()}`)
+    .digest('hex')
+    .slice(0, 16)
+  return mark
 }
+
+let mark: string | undefined
 
 function processorText(): string {
   const [first = ''] = firstBytes('/proc/cpuinfo').split('\n\n')

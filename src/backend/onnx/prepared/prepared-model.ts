@@ -106,9 +106,8 @@ export function readPrepared(folder: string, key: Omit<PreparedKey, 'onnxPath'>)
   const files = manifest.files.map((state) => sameContent(state, folder))
   if (!areAll(sources) || !areAll(files)) return undefined
   const now = { ...manifest, sources, files }
-  if ([...sources, ...files].some((state, i) => state !== [...manifest.sources, ...manifest.files][i])) {
-    renew(folder, now)
-  }
+  const before = new Set([...manifest.sources, ...manifest.files])
+  if (![...sources, ...files].every((state) => before.has(state))) renew(folder, now)
   return { folder, graphPath: join(folder, GRAPH_NAME), manifest: now }
 }
 

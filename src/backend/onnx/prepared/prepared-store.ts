@@ -26,24 +26,22 @@ export function listPrepared(cacheFolder: string): StoredModel[] {
   return stored.sort((a, b) => b.usedAt - a.usedAt)
 }
 
-/**
- * Removes what was used longest ago until at most `keepBytes` are left, and what was never finished. A model that is in
- * use keeps its files until it is closed.
- */
+/** Removes `surplus`, and gives it. A model that is in use keeps its files until it is closed. */
 export function prunePrepared(cacheFolder: string, keepBytes: number): StoredModel[] {
+  const removed = surplus(cacheFolder, keepBytes)
+  for (const { folder } of removed) rmSync(folder, { recursive: true, force: true })
+  return removed
+}
+
+/** What was used longest ago, beyond the first `keepBytes`; what was never finished; what no run would take. */
+export function surplus(cacheFolder: string, keepBytes: number): StoredModel[] {
   let kept = 0
-  const removed = listPrepared(cacheFolder).filter((stored) => {
+  return listPrepared(cacheFolder).filter((stored) => {
     if (stored.manifest === undefined) return Date.now() - stored.usedAt > UNFINISHED_MS
     if (!isWanted(stored.manifest)) return true
     kept += stored.bytes
     return kept > keepBytes
   })
-  return removed.filter(({ folder }) => remove(folder))
-}
-
-function remove(folder: string): boolean {
-  rmSync(folder, { recursive: true, force: true })
-  return true
 }
 
 /** Folders of small files that are made again whenever they are wanted: patched graphs, and tokenizers as tables. */

@@ -13,7 +13,7 @@ import {
 import { dirname, join } from 'node:path'
 import { SpoutError } from '../../../errors.ts'
 import type { ModelConfig } from '../../../model/resolved-model.ts'
-import { type Graph, readGraphFile } from '../graph/graph-file.ts'
+import type { Graph } from '../graph/graph.ts'
 import { openDecoder } from '../open-decoder.ts'
 import { makeFeedPlan } from '../plan/feed-plan.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
@@ -38,8 +38,13 @@ export interface WriteOptions {
   /** What it is made of, as it was before any of it was read. */
   readonly sources: readonly FileState[]
   readonly session: SessionOptions
-  /** What is changed in the graph before it is optimized, and a line about each change. */
-  readonly change: (graph: Graph) => { readonly graph: Graph; readonly changes: readonly string[] }
+  readonly changed: ChangedGraph
+}
+
+/** A model's graph as it is to be optimized, and a line about each change. */
+export interface ChangedGraph {
+  readonly graph: Graph
+  readonly changes: readonly string[]
 }
 
 /** A prepared model that is not in its place yet. */
@@ -110,11 +115,9 @@ function stagingFor(place: string): string {
 }
 
 async function writeFiles(folder: string, options: WriteOptions): Promise<void> {
-  const { runtime, key, config, sources, session, change } = options
-  const original = readGraphFile(key.onnxPath)
-  const { graph, changes } = change(original)
+  const { runtime, key, config, sources, session, changed } = options
   const writeOptimizedTo = join(folder, GRAPH_NAME)
-  const opened = await openDecoder(runtime, graph, key.onnxPath, { ...session, writeOptimizedTo })
+  const opened = await openDecoder(runtime, changed.graph, key.onnxPath, { ...session, writeOptimizedTo })
   const plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
   await opened.session.dispose()
   const names = cacheWrite(() => readdirSync(folder))
@@ -128,7 +131,7 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
       sources,
       files: names.map((name) => fileState(name, folder)),
       plan,
-      changes,
+      changes: changed.changes,
     })
   })
   cacheWrite(() => writeFileSync(join(folder, MANIFEST_NAME), encodeManifest(manifest), { flush: true }))

@@ -52,7 +52,7 @@ test.each(cases)('$name', async ({ path, config }) => {
   if (original.embedder !== undefined) return original.dispose()
   const before = await probe(new OnnxBackend(original, noTokenizer, config))
   await original.dispose()
-  const change = <T>(graph: T) => ({ graph, changes: [] })
+  const changed = { graph: readGraphFile(key.onnxPath), changes: [] }
   const written = await writePrepared({
     runtime,
     cacheFolder,
@@ -60,7 +60,7 @@ test.each(cases)('$name', async ({ path, config }) => {
     config,
     sources: [fileState(key.onnxPath)],
     session,
-    change,
+    changed,
   })
   const opening = openPrepared(runtime, written.prepared, session)
   const prepared = await opening.catch((error: Error) => error)
