@@ -16,6 +16,7 @@ import {
   removeUnfinished,
 } from './backend/onnx/prepared/prepared-store.ts'
 import { equalRows, probe } from './backend/onnx/prepared/probe.ts'
+import { rearrange } from './backend/onnx/prepared/rearrange.ts'
 import {
   type ChangedGraph,
   refusePrepared,
@@ -124,22 +125,38 @@ async function tryForSpeed(trial: Trial, graph: Graph): Promise<void> {
 /** Answers that are others, or none, leave nothing behind. */
 async function takesHead(trial: Trial, withHead: ChangedGraph): Promise<boolean> {
   const isSame = (a: Rows, b: Rows): boolean => compareRows(a, b).ok
-  try {
-    return (await tryChange(trial, withHead, { isSame, mayRefuse: false })) === undefined
-  } catch (error) {
-    // A runtime without the kernel says so of the graph.
-    if (error instanceof SpoutError && error.code === 'config') return false
-    throw error
-  }
+  return (await tryQuietly(trial, withHead, isSame)) === undefined
 }
 
 type Rows = readonly Float32Array[]
 
+/** Prepares with a change, which must not change the answers: with its products rearranged, or else as they are. */
+async function tryChange(trial: Trial, changed: ChangedGraph): Promise<void> {
+  const isFit = rearrange(changed.graph) !== changed.graph
+  if (isFit && (await tryQuietly(trial, changed, equalRows)) === undefined) return
+  await tryOnce(trial, changed, { isSame: equalRows, mayRefuse: true })
+}
+
+/** Tries it with its products rearranged; leaves nothing behind when it does not do. Gives what is wrong with it, if anything. */
+async function tryQuietly(
+  trial: Trial,
+  changed: ChangedGraph,
+  isSame: (a: Rows, b: Rows) => boolean,
+): Promise<string | undefined> {
+  try {
+    return await tryOnce(trial, { ...changed, isRearranged: true }, { isSame, mayRefuse: false })
+  } catch (error) {
+    // A runtime without the kernel says so of the graph.
+    if (error instanceof SpoutError && error.code === 'config') return error.message
+    throw error
+  }
+}
+
 /** Prepares with a change, and accepts or refuses it. Gives what is wrong with it, if anything. */
-async function tryChange(
+async function tryOnce(
   { work, session, before, sources }: Trial,
   changed: ChangedGraph,
-  { isSame, mayRefuse } = { isSame: equalRows, mayRefuse: true },
+  { isSame, mayRefuse }: { isSame: (a: Rows, b: Rows) => boolean; mayRefuse: boolean },
 ): Promise<string | undefined> {
   const { runtime, config, cacheFolder, key } = work
   const written = await writePrepared({ runtime, cacheFolder, key, config, sources, session, changed })

@@ -10,6 +10,8 @@ import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
 export interface DecoderOptions extends SessionOptions {
   /** Where patched graphs are kept; without it they are only in memory. */
   readonly cacheFolder?: string | undefined
+  /** The last change before the runtime gets the graph; what is made here of a plan is made of the graph before it. */
+  readonly rearrange?: ((graph: Graph) => Graph) | undefined
 }
 
 /** With the head cut to the last rows where that is possible; as it is in the file where the runtime disagrees. */
@@ -19,10 +21,11 @@ export async function openDecoder(
   path: string,
   options: DecoderOptions,
 ): Promise<{ session: Session; graph: Graph }> {
+  const { rearrange = (graph: Graph) => graph } = options
   const patched = keepLastRows(flattenEmbedding(original))
   if (patched !== undefined && patched !== original) {
     const session = await openGraph(runtime, {
-      graph: patched,
+      graph: rearrange(patched),
       path,
       options,
       cacheFolder: options.cacheFolder,
@@ -32,7 +35,7 @@ export async function openDecoder(
     if (session !== undefined && logits?.dims.length === 3) return { session, graph: patched }
     await session?.dispose()
   }
-  return { session: await openGraph(runtime, { graph: original, path, options }), graph: original }
+  return { session: await openGraph(runtime, { graph: rearrange(original), path, options }), graph: original }
 }
 
 interface OpenInput {

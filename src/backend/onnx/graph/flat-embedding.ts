@@ -3,11 +3,9 @@
  * `Reshape` to [rows, blocks × bytes] by the gather of the embedding. ONNX Runtime computes that `Reshape` of a constant
  * once, into a copy of the whole tensor. Here the second shape becomes a tensor of its own over the same bytes of the file.
  */
-import { GRAPH, TENSOR } from './fields.ts'
 import { type Graph, type GraphNode, readersOf } from './graph.ts'
-import { withFirstInput } from './keep-last-rows.ts'
+import { makeReference, withFirstInput } from './make-parts.ts'
 import { findInitializer } from './tensor-bytes.ts'
-import { bytesField, concat, fieldsOf, varintField } from './wire.ts'
 
 /** The same graph when it has no such embedding. */
 export function flattenEmbedding(graph: Graph): Graph {
@@ -49,16 +47,6 @@ function flatTensor(graph: Graph, name: string, flat: string): Uint8Array | unde
   const [rows = 0, ...others] = graph.initializers.get(name)!.dims
   const found = findInitializer(graph, name)
   if (found?.parts.external.location === undefined) return undefined
-  const kept = [...fieldsOf(found.source, found.field.valueStart, found.field.end)].filter(
-    ({ number }) => number !== TENSOR.name && number !== TENSOR.dims,
-  )
-  return bytesField(GRAPH.initializer, [
-    varintField(TENSOR.dims, rows),
-    varintField(
-      TENSOR.dims,
-      others.reduce((a, b) => a * b, 1),
-    ),
-    bytesField(TENSOR.name, flat),
-    concat(kept.map((field) => found.bytes.subarray(field.start, field.end))),
-  ])
+  const dims = [rows, others.reduce((a, b) => a * b, 1)]
+  return makeReference(flat, { type: found.parts.facts.type, dims }, found.parts.external)
 }

@@ -3,11 +3,11 @@
  * prompt × vocabulary × 4 bytes; only the last row is ever used. Graphs that know this have an input
  * `num_logits_to_keep` (0 = all rows); the others get the same input: the hidden rows are sliced before the head.
  */
-import { GRAPH, INT64, NODE } from './fields.ts'
+import { GRAPH, INT64 } from './fields.ts'
 import { type Graph, type GraphBody, type GraphNode, producersOf } from './graph.ts'
-import { makeInitializer, makeNode } from './make-parts.ts'
+import { makeInitializer, makeNode, withFirstInput } from './make-parts.ts'
 import { withBodies } from './read-body.ts'
-import { bytesField, bytesSource, concat, fieldsOf, varintField } from './wire.ts'
+import { bytesField, varintField } from './wire.ts'
 
 export const NUM_LOGITS_TO_KEEP = 'num_logits_to_keep'
 const INT64_MAX = (1n << 63n) - 1n
@@ -120,15 +120,6 @@ function constantTest(
     return answer
   }
   return (name) => test(name, WEIGHT_STEPS)
-}
-
-export function withFirstInput(node: GraphNode, name: string): GraphNode {
-  const inputs = [name, ...node.inputs.slice(1)]
-  // Fields of one number keep their order; the inputs may stand before all others.
-  const kept = [...fieldsOf(bytesSource(node.bytes))].filter((field) => field.number !== NODE.input)
-  const rest = kept.map((field) => node.bytes.subarray(field.start, field.end))
-  const bytes = concat([...inputs.map((input) => bytesField(NODE.input, input)), ...rest])
-  return { ...node, inputs, bytes }
 }
 
 /** rows = hidden[:, -keep:, :]; keep = 0 gives the slice from 0, all rows. */

@@ -1,7 +1,7 @@
 /** New parts of a graph: nodes, their attributes, tensors. */
-import { ATTRIBUTE, GRAPH, NODE, TENSOR } from './fields.ts'
+import { ATTRIBUTE, ENTRY, EXTERNAL, GRAPH, NODE, TENSOR } from './fields.ts'
 import type { GraphNode } from './graph.ts'
-import { bytesField, concat, varintField } from './wire.ts'
+import { bytesField, bytesSource, concat, fieldsOf, varintField } from './wire.ts'
 
 export interface NodeParts {
   readonly inputs: readonly string[]
@@ -24,6 +24,19 @@ export function makeNode(opType: string, parts: NodeParts): GraphNode {
   return { opType, domain, inputs, outputs, ints, bodies: [], bytes }
 }
 
+/** The node with other inputs. */
+export function withInputs(node: GraphNode, inputs: readonly string[]): GraphNode {
+  // Fields of one number keep their order; the inputs may stand before all others.
+  const kept = [...fieldsOf(bytesSource(node.bytes))].filter((field) => field.number !== NODE.input)
+  const rest = kept.map((field) => node.bytes.subarray(field.start, field.end))
+  const bytes = concat([...inputs.map((input) => bytesField(NODE.input, input)), ...rest])
+  return { ...node, inputs, bytes }
+}
+
+export function withFirstInput(node: GraphNode, name: string): GraphNode {
+  return withInputs(node, [name, ...node.inputs.slice(1)])
+}
+
 /** AttributeProto.AttributeType.INT */
 const TYPE_INT = 2
 
@@ -36,18 +49,43 @@ export function intAttribute(name: string, value: number): Uint8Array {
   ])
 }
 
-export interface TensorContent {
+export interface TensorShape {
+  /** onnx.TensorProto.DataType. */
   readonly type: number
   readonly dims: readonly number[]
+}
+
+export interface TensorContent extends TensorShape {
   readonly raw: Uint8Array
 }
 
 /** An initializer with its bytes inside, as a field of its graph. */
-export function makeInitializer(name: string, { type, dims, raw }: TensorContent): Uint8Array {
+export function makeInitializer(name: string, { raw, ...shape }: TensorContent): Uint8Array {
+  return initializerOf(name, shape, [bytesField(TENSOR.rawData, raw)])
+}
+
+/** An initializer whose bytes lie in a file, as a field of its graph. @param place the entries of external_data. */
+export function makeReference(
+  name: string,
+  shape: TensorShape,
+  place: Readonly<Record<string, string>>,
+): Uint8Array {
+  return initializerOf(name, shape, referenceFields(place))
+}
+
+/** What a tensor says of where its bytes lie, as fields of it. */
+export function referenceFields(place: Readonly<Record<string, string>>): Uint8Array[] {
+  const entries = Object.entries(place).map(([key, value]) =>
+    bytesField(TENSOR.externalData, [bytesField(ENTRY.key, key), bytesField(ENTRY.value, value)]),
+  )
+  return [...entries, varintField(TENSOR.dataLocation, EXTERNAL)]
+}
+
+function initializerOf(name: string, { type, dims }: TensorShape, bytes: readonly Uint8Array[]): Uint8Array {
   return bytesField(GRAPH.initializer, [
     ...dims.map((size) => varintField(TENSOR.dims, size)),
     varintField(TENSOR.type, type),
     bytesField(TENSOR.name, name),
-    bytesField(TENSOR.rawData, raw),
+    ...bytes,
   ])
 }

@@ -4,10 +4,11 @@
  */
 import { BLOCK, type EightBits, quantizeSlices, sliceBytesOf } from './eight-bits.ts'
 import { ATTRIBUTE, ELEMENT_BITS, FLOAT, FLOAT16, MODEL, NODE, OPSET, UINT8 } from './fields.ts'
-import { type Graph, type GraphBody, type GraphNode, producersOf } from './graph.ts'
+import { type Graph, type GraphNode, producersOf } from './graph.ts'
 import { findHead } from './keep-last-rows.ts'
 import { makeInitializer, makeNode } from './make-parts.ts'
-import { findInitializer, tensorSlices } from './tensor-bytes.ts'
+import { tensorSlices } from './tensor-bytes.ts'
+import { withoutUnread } from './unread.ts'
 import { weightBytes } from './weight-bytes.ts'
 import { bytesField, bytesSource, fieldsOf, firstText, integersOf, varintField } from './wire.ts'
 
@@ -153,25 +154,4 @@ function withMicrosoft(fields: readonly Uint8Array[]): readonly Uint8Array[] {
   if (hasIt) return fields
   const version = [bytesField(OPSET.domain, MICROSOFT), varintField(OPSET.version, 1)]
   return [...fields, bytesField(MODEL.opsetImport, version)]
-}
-
-/** Without those of the names, from the product up, that nothing reads now: the runtime would load and transpose them. */
-function withoutUnread(graph: Graph, chain: readonly string[]): Graph {
-  let rest = graph
-  for (const name of chain) {
-    if (isRead(rest, name) || rest.inputs.includes(name)) return rest
-    const entry = findInitializer(rest, name)?.bytes
-    const initializers = new Map(rest.initializers)
-    initializers.delete(name)
-    const nodes = rest.nodes.filter(({ outputs }) => !outputs.includes(name))
-    rest = { ...rest, nodes, initializers, rest: rest.rest.filter((bytes) => bytes !== entry) }
-  }
-  return rest
-}
-
-function isRead({ nodes, outputs }: GraphBody, name: string): boolean {
-  return (
-    outputs.includes(name) ||
-    nodes.some(({ inputs, bodies }) => inputs.includes(name) || bodies.some((body) => isRead(body, name)))
-  )
 }

@@ -3,8 +3,9 @@
  * to the bytes where they lie; a reference to another file is checked and renamed to where that file really is.
  */
 import { SpoutError } from '../../../errors.ts'
-import { ATTRIBUTE, ENTRY, EXTERNAL, FUNCTION, GRAPH, NODE, TENSOR } from './fields.ts'
+import { ATTRIBUTE, FUNCTION, GRAPH, NODE, TENSOR } from './fields.ts'
 import type { GraphBody, GraphNode, TensorFacts } from './graph.ts'
+import { referenceFields } from './make-parts.ts'
 import { readTensorParts } from './tensor-parts.ts'
 import type { Reference } from './weight-files.ts'
 import {
@@ -19,7 +20,6 @@ import {
   firstText,
   signed,
   textOf,
-  varintField,
 } from './wire.ts'
 
 /** Smaller tensors stay in the graph: shapes and constants that the optimizer wants to see. */
@@ -194,7 +194,7 @@ function readTensor({ source, weights, renamed }: Reading, part: Field, mayLeave
   } else {
     return { name, facts, bytes: contentOf(source, part) }
   }
-  const bytes = concat([...others.map((field) => copyOf(source, field)), ...encodeReference(lies)])
+  const bytes = concat([...others.map((field) => copyOf(source, field)), ...referenceFields(lies)])
   return { name, facts, bytes }
 }
 
@@ -207,11 +207,4 @@ interface NamedTensor {
 /** Bytes of the message in a field, copied out of the source. */
 function contentOf(source: ByteSource, field: Span): Uint8Array {
   return source.read(field.valueStart, field.end).slice()
-}
-
-function encodeReference(entries: Reference): Uint8Array[] {
-  const fields = Object.entries(entries).map(([key, value]) =>
-    bytesField(TENSOR.externalData, [bytesField(ENTRY.key, key), bytesField(ENTRY.value, value)]),
-  )
-  return [...fields, varintField(TENSOR.dataLocation, EXTERNAL)]
 }

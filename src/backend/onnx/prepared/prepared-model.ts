@@ -15,7 +15,7 @@ import { type FileState, sameContent } from './file-state.ts'
 import { processorMark } from './machine.ts'
 
 /** Counted up whenever what is written, or how a graph is changed before, becomes another. */
-const FORMAT = 3
+const FORMAT = 4
 
 export const GRAPH_NAME = 'model.onnx'
 export const MANIFEST_NAME = 'manifest.json'

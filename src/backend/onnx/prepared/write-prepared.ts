@@ -29,6 +29,7 @@ import {
   preparedFolder,
   readPrepared,
 } from './prepared-model.ts'
+import { rearrange } from './rearrange.ts'
 
 export interface WriteOptions {
   readonly runtime: Runtime
@@ -44,6 +45,8 @@ export interface WriteOptions {
 /** A model's graph as it is to be optimized, and a line about each change. */
 export interface ChangedGraph {
   readonly graph: Graph
+  /** Its products are stacked and taken apart. */
+  readonly isRearranged?: boolean
   readonly changes: readonly string[]
 }
 
@@ -117,7 +120,12 @@ function stagingFor(place: string): string {
 async function writeFiles(folder: string, options: WriteOptions): Promise<void> {
   const { runtime, key, config, sources, session, changed } = options
   const writeOptimizedTo = join(folder, GRAPH_NAME)
-  const opened = await openDecoder(runtime, changed.graph, key.onnxPath, { ...session, writeOptimizedTo })
+
+  const opened = await openDecoder(runtime, changed.graph, key.onnxPath, {
+    ...session,
+    writeOptimizedTo,
+    rearrange: changed.isRearranged ? rearrange : undefined,
+  })
   const plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
   await opened.session.dispose()
   const names = cacheWrite(() => readdirSync(folder))

@@ -2,59 +2,34 @@
 import { expect, test } from 'vitest'
 import { withInt8Products } from '../../../../src/backend/onnx/graph/accuracy-level.ts'
 import { encodeGraph, readGraphFile } from '../../../../src/backend/onnx/graph/graph-file.ts'
-import { bytesField, varintField } from '../../../../src/backend/onnx/graph/wire.ts'
-import { openCApiRuntime } from '../../../../src/backend/onnx/runtime/c-session.ts'
 import { graphFile } from '../../../support/graph-file.ts'
-import {
-  BOOL,
-  graphAttribute,
-  initializer,
-  intAttribute,
-  model,
-  node,
-  value,
-} from '../../../support/tiny-graphs.ts'
+import { productNode, productWeights } from '../../../support/quantized-products.ts'
+import { runGraph } from '../../../support/run-graph.ts'
+import { BOOL, graphAttribute, model, node, value } from '../../../support/tiny-graphs.ts'
 
 const K = 64
 const N = 16
-const UINT8 = 2
 
-/** One product of [rows, 64] with a matrix of `bits`-bit numbers that look random. */
-function product(level: number | undefined, { bits = 4, domain = 'com.microsoft' } = {}): Uint8Array {
-  const attributes = Object.entries({ K, N, bits, block_size: 32 }).map(([name, n]) => intAttribute(name, n))
-  if (level !== undefined) attributes.push(intAttribute('accuracy_level', level))
-  return node('MatMulNBits', ['x', 'w', 's'], ['y'], { domain, attributes })
-}
-
-function weights(bits = 4): Uint8Array[] {
-  const bytes = Uint8Array.from({ length: (N * K * bits) / 8 }, (_, i) => (i * 73 + 41) % 256)
-  const dims = [N, K / 32, 4 * bits].map((dim) => varintField(1, dim))
-  const packed = bytesField(5, [...dims, varintField(2, UINT8), bytesField(8, 'w'), bytesField(9, bytes)])
-  const scales = Float32Array.from({ length: (N * K) / 32 }, (_, i) => 0.01 + (i % 7) / 100)
-  return [packed, initializer('s', [N * (K / 32)], scales)]
+/** One product of [rows, 64]. */
+function product(level: number | undefined, options: { bits?: number; domain?: string } = {}): Uint8Array {
+  return productNode('x', 'w', 'y', { k: K, n: N, level, ...options })
 }
 
 const x = value('input', 'x', ['rows', K])
 const y = value('output', 'y', ['rows', N])
-const whole = (nodes: readonly Uint8Array[], bits = 4) => model([x, y, ...nodes, ...weights(bits)])
+const whole = (nodes: readonly Uint8Array[], bits = 4) =>
+  model([x, y, ...nodes, ...productWeights('w', { k: K, n: N, bits })])
 
 async function run(bytes: Uint8Array): Promise<number[]> {
-  const session = await openCApiRuntime().createSession(
-    { bytes, weightsFolder: '.' },
-    { threads: 1, spinning: false },
-  )
   const rows = Float32Array.from({ length: 3 * K }, (_, i) => Math.sin(i * 1.7))
-  session.bindData('x', 'float32', new Float32Array(rows.buffer), [3, K])
-  for (const { name } of session.inputs) {
-    if (name === 'condition') session.bindData(name, 'bool', Uint8Array.of(1), [1])
-  }
-  session.bindOutput('y')
-  await session.run()
-  const found = session.takeOutput('y')
-  const numbers = Array.from(found.data as Float32Array)
-  found.dispose()
-  await session.dispose()
-  return numbers
+  const found = await runGraph(
+    { bytes },
+    {
+      x: { type: 'float32', dims: [3, K], data: rows },
+      condition: { type: 'bool', dims: [1], data: Uint8Array.of(1) },
+    },
+  )
+  return found.y!
 }
 
 const changed = (bytes: Uint8Array) => encodeGraph(withInt8Products(readGraphFile(graphFile(bytes))))

@@ -14,6 +14,7 @@ import { loadModelConfig } from '../../../../src/model/model-config.ts'
 import { loadTokenizer } from '../../../../src/tokenizer/load-tokenizer.ts'
 import { folderWith, graphFile } from '../../../support/graph-file.ts'
 import { GOLDEN, TINY_MODEL } from '../../../support/models.ts'
+import { runGraph } from '../../../support/run-graph.ts'
 import { INT64, initializer, intsAttribute, model, node, value } from '../../../support/tiny-graphs.ts'
 
 const golden = JSON.parse(readFileSync(join(GOLDEN, 'eight-bits.json'), 'utf8'))
@@ -61,17 +62,10 @@ function withHead(...head: Uint8Array[]): Graph {
   )
 }
 
-async function logitsOf(graph: Graph): Promise<Float32Array> {
+async function logitsOf(graph: Graph): Promise<number[]> {
+  const ids = { type: 'int64', dims: [1, 3], data: BigInt64Array.of(0n, 1n, 2n) } as const
   const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder }
-  const session = await (await openRuntime('c-api')).createSession(source, { threads: 1, spinning: false })
-  session.bindData('input_ids', 'int64', BigInt64Array.of(0n, 1n, 2n), [1, 3])
-  session.bindOutput('logits')
-  await session.run()
-  const logits = session.takeOutput('logits')
-  const numbers = Float32Array.from(logits.data as Float32Array)
-  logits.dispose()
-  await session.dispose()
-  return numbers
+  return (await runGraph(source, { input_ids: ids })).logits!
 }
 
 const straight = [initializer('w', [k, n], weight), node('MatMul', ['x', 'w'], ['logits'])]

@@ -1,0 +1,48 @@
+/** Products of quantized weights (MatMulNBits), as nodes of a graph. */
+import { ELEMENT_BITS } from './fields.ts'
+import type { Graph, GraphNode } from './graph.ts'
+import { makeNode } from './make-parts.ts'
+
+const MICROSOFT = 'com.microsoft'
+/** The inputs of MatMulNBits that have a row for each column of the product: codes, scales, zero points. */
+const WEIGHT_INPUTS = [1, 2, 3]
+
+export interface Product {
+  readonly node: GraphNode
+  readonly rows: string
+  readonly n: number
+  readonly weights: readonly string[]
+  /** Bytes of the codes. */
+  readonly bytes: number
+}
+
+/** The product of a node whose weights are constants of the graph and nothing else is added or gathered. */
+export function productOf(graph: Graph, node: GraphNode): Product | undefined {
+  if (node.opType !== 'MatMulNBits' || node.domain !== MICROSOFT) return undefined
+  const [rows, ...others] = node.inputs as [string, ...string[]]
+  const weights = others.slice(0, WEIGHT_INPUTS.length).filter((name) => name !== '')
+  const n = node.ints.N ?? 0
+  const isPlain = others.every((name, i) => name === '' || i < WEIGHT_INPUTS.length)
+  const areConstants = weights.every((name) => graph.initializers.has(name))
+  if (!isPlain || !areConstants || n <= 0 || (node.ints.weight_prepacked ?? 0) !== 0) return undefined
+  return { node, rows, n, weights, bytes: bytesOf(graph, weights[0]!) }
+}
+
+/** Bytes of a constant of the graph. */
+export function bytesOf({ initializers }: Graph, name: string): number {
+  const { type, dims } = initializers.get(name)!
+  return dims.reduce((a, b) => a * b, ELEMENT_BITS[type] ?? 0) / 8
+}
+
+/** The product with other weights; without zero points where it had none. */
+export function productLike(
+  { inputs, ints }: GraphNode,
+  { weights, n, output }: { weights: readonly string[]; n: number; output: string },
+): GraphNode {
+  return makeNode('MatMulNBits', {
+    inputs: [inputs[0]!, ...weights],
+    outputs: [output],
+    domain: MICROSOFT,
+    ints: { ...ints, N: n },
+  })
+}

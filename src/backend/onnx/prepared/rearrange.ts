@@ -1,0 +1,8 @@
+import type { Graph } from '../graph/graph.ts'
+import { splitProducts } from '../graph/split-products.ts'
+import { stackProducts } from '../graph/stack-products.ts'
+
+/** Products as a prepared model has them: small ones stacked, very large ones taken apart. The same graph when it has none. */
+export function rearrange(graph: Graph): Graph {
+  return splitProducts(stackProducts(graph))
+}

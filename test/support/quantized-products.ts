@@ -1,0 +1,49 @@
+/** Products of quantized weights that look random, for graphs of a few nodes. */
+import { bytesField, concat, varintField } from '../../src/backend/onnx/graph/wire.ts'
+import { initializer, intAttribute, node } from './tiny-graphs.ts'
+
+const UINT8 = 2
+const BLOCK = 32
+
+export interface ProductShape {
+  readonly k: number
+  readonly n: number
+  readonly bits?: number
+  readonly level?: number | undefined
+  /** Its own domain; that of MatMulNBits unless told otherwise. */
+  readonly domain?: string
+  readonly hasZeroPoints?: boolean
+  /** Scales and zero points in one row, as older exporters write them. */
+  readonly isFlat?: boolean
+}
+
+/** The node of `output` = `rows` × the weights `w`. */
+export function productNode(rows: string, w: string, output: string, shape: ProductShape): Uint8Array {
+  const { k, n, bits = 4, level, domain = 'com.microsoft', hasZeroPoints = false } = shape
+  const attributes = Object.entries({ K: k, N: n, bits, block_size: BLOCK }).map(([name, value]) =>
+    intAttribute(name, value),
+  )
+  if (level !== undefined) attributes.push(intAttribute('accuracy_level', level))
+  const inputs = [rows, w, `${w}.scales`, ...(hasZeroPoints ? [`${w}.zeros`] : [])]
+  return node('MatMulNBits', inputs, [output], { domain, attributes })
+}
+
+/** Its weights: codes, scales and zero points. */
+export function productWeights(w: string, shape: ProductShape): Uint8Array[] {
+  const { k, n, bits = 4, hasZeroPoints = false, isFlat = false } = shape
+  const blocks = k / BLOCK
+  const scales = Float32Array.from({ length: n * blocks }, (_, i) => 0.01 + (i % 7) / 100)
+  const zeroBytes = Math.ceil((blocks * bits) / 8)
+  return [
+    byteTensor(w, [n, blocks, (BLOCK * bits) / 8]),
+    initializer(`${w}.scales`, isFlat ? [n * blocks] : [n, blocks], scales),
+    ...(hasZeroPoints ? [byteTensor(`${w}.zeros`, isFlat ? [n * zeroBytes] : [n, zeroBytes])] : []),
+  ]
+}
+
+function byteTensor(name: string, dims: readonly number[]): Uint8Array {
+  const count = dims.reduce((a, b) => a * b, 1)
+  const bytes = Uint8Array.from({ length: count }, (_, i) => (i * 73 + name.length * 31 + 41) % 251)
+  const fields = [...dims.map((dim) => varintField(1, dim)), varintField(2, UINT8), bytesField(8, name)]
+  return bytesField(5, concat([...fields, bytesField(9, bytes)]))
+}

@@ -1,0 +1,48 @@
+/** A small graph run once, over the C API. */
+import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
+import type { ElementType, TensorData } from '../../src/backend/onnx/runtime/runtime.ts'
+import { stableMemory } from '../../src/backend/onnx/runtime/stable-memory.ts'
+
+export interface Feed {
+  readonly type: ElementType
+  readonly dims: readonly number[]
+  readonly data: TensorData
+}
+
+export interface GraphBytes {
+  readonly bytes: Uint8Array
+  readonly weightsFolder?: string
+}
+
+/** The numbers of each output, in their order. */
+export async function runGraph(
+  { bytes, weightsFolder = '.' }: GraphBytes,
+  feeds: Readonly<Record<string, Feed>>,
+  { threads = 1 } = {},
+): Promise<Record<string, number[]>> {
+  const session = await openCApiRuntime().createSession(
+    { bytes, weightsFolder },
+    { threads, spinning: false },
+  )
+  for (const { name } of session.inputs) {
+    const { type, dims, data } = feeds[name]!
+    session.bindData(name, type, stable(data), dims)
+  }
+  for (const { name } of session.outputs) session.bindOutput(name)
+  await session.run()
+  const found = session.outputs.map(({ name }) => {
+    const tensor = session.takeOutput(name)
+    const numbers = Array.from(tensor.data as ArrayLike<number>)
+    tensor.dispose()
+    return [name, numbers] as const
+  })
+  await session.dispose()
+  return Object.fromEntries(found)
+}
+
+/** A copy in memory that may be given to the runtime. */
+function stable(data: TensorData): TensorData {
+  const memory = stableMemory(data.byteLength)
+  new Uint8Array(memory).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  return new (data.constructor as new (memory: ArrayBuffer) => TensorData)(memory)
+}
