@@ -19,18 +19,22 @@ const MAPPED_BYTES = 128 << 10
 /** As many mapped blocks as glibc allows unless told otherwise. */
 const MANY = 65536
 const NEVER = 0x7fffffff
+/** Large enough that glibc looks at the top of the heap when it is freed, and too small to be mapped. */
+const TRIMMING_BYTES = 96 << 10
+/** Of libuv, unless told otherwise; they take work in turns. */
+const POOL_THREADS = 4
 
 export interface Heap {
   /** Large blocks that are freed are used again, until `settle` is called as often. */
   hold(): void
   /** What is unused goes back to the system. */
-  settle(): void
+  settle(): Promise<void>
 }
 
 let heap: Heap | undefined
 
 export function tameHeap(): Heap {
-  heap ??= openGlibc() ?? { hold: () => undefined, settle: () => undefined }
+  heap ??= openGlibc() ?? { hold: () => undefined, settle: async () => undefined }
   return heap
 }
 
@@ -46,10 +50,23 @@ function openGlibc(): Heap | undefined {
 function glibcHeap(libc: LibraryHandle): Heap {
   const mallopt = libc.func('int mallopt(int parameter, int value)')
   const trim = libc.func('int malloc_trim(size_t pad)')
+  const malloc = libc.func('uintptr_t malloc(size_t size)')
+  const free = libc.func('void free(uintptr_t block)')
   const mapLargeBlocks = (): void => {
     mallopt(M_MMAP_MAX, MANY)
     mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
     mallopt(M_TRIM_THRESHOLD, MAPPED_BYTES)
+  }
+  /** A block from the heap of whichever thread of the pool comes next. */
+  const blockOfPool = (): Promise<number> =>
+    new Promise((resolve, reject) => {
+      malloc.async(TRIMMING_BYTES, (error: Error | null, block: number) =>
+        error === null ? resolve(block) : reject(error),
+      )
+    })
+  /** `malloc_trim` leaves the top of every heap but the main thread's; a block that is freed right below it does not. */
+  const trimPool = async (): Promise<void> => {
+    for (let i = 0; i < POOL_THREADS; i++) free(await blockOfPool())
   }
   let holders = 0
   mapLargeBlocks()
@@ -60,10 +77,11 @@ function glibcHeap(libc: LibraryHandle): Heap {
       mallopt(M_MMAP_MAX, 0)
       mallopt(M_TRIM_THRESHOLD, NEVER)
     },
-    settle() {
+    async settle() {
       if (holders > 0 && --holders > 0) return
       mapLargeBlocks()
       trim(0)
+      await trimPool()
     },
   }
 }
