@@ -1,7 +1,8 @@
 /**
  * The measurement of one shape. Two parts:
  * - fresh: every arm in a new process per round (load time, peak memory after a prompt), rounds in shuffled order;
- * - steady: every arm alive at once, samples in ABBA blocks (prefill, then decode at each context), warmed up before.
+ * - steady: every arm in `processes` processes, one of each arm alive at a time, started in shuffled order; samples in ABBA
+ *   blocks (prefill, then decode at each context), warmed up before. Samples are kept process by process.
  * An arm that fails is left out from there on and named in `failures`; the others go on.
  */
 import { readFileSync } from 'node:fs'
@@ -20,7 +21,7 @@ const LONG_ARMS = ['spout', 'node-llama-cpp']
 export async function measure(options) {
   const run = prepare(options)
   await measureFresh(run)
-  await measureSteady(run)
+  for (run.process = 0; run.process < run.processes; run.process++) await measureSteady(run)
   return run.results
 }
 
@@ -93,7 +94,7 @@ const loadArguments = ({ folder, threads }, capacity) => ({ folder, threads, cap
 async function measureSteady(run) {
   const alive = new Map()
   try {
-    for (const label of run.arms) {
+    for (const label of shuffled([...run.arms], run.random)) {
       const arm = startArm(label)
       alive.set(label, arm)
       const capacity = Math.max(...run.contexts, ...run.prefills) + run.tokens + MARGIN
@@ -109,28 +110,28 @@ async function measureSteady(run) {
 
 async function measurePrefill(run, alive, length) {
   const ids = run.prompt.slice(0, length)
-  const samples = {}
-  run.results.prefill[length] = samples
+  run.results.prefill[length] ??= {}
+  const samples = run.results.prefill[length]
   const prefill = async (label) => (await alive.get(label).call('prefill', { ids })).ms
   await interleave(run, `prefill ${length}`, run.prefillRounds, within(run, length), prefill, (label, ms) =>
-    push(samples, label, ms),
+    pushTo(run, samples, label, ms),
   )
 }
 
 async function measureDecode(run, alive, context) {
   const ids = run.prompt.slice(0, context)
-  const labels = within(run, context)
+  const labels = shuffled(within(run, context), run.random)
   for (const label of labels) {
     run.progress(`context ${context}: ${label} reads the prompt`)
     await guarded(run, label, () => alive.get(label).call('prefill', { ids }))
   }
-  const samples = {}
-  const lastIds = {}
-  run.results.decode[context] = samples
-  run.results.ids[context] = lastIds
+  run.results.decode[context] ??= {}
+  const samples = run.results.decode[context]
+  run.results.ids[context] ??= {}
+  const lastIds = run.results.ids[context]
   const decode = (label) => alive.get(label).call('decode', { count: run.tokens })
   await interleave(run, `decode at ${context}`, run.rounds, labels, decode, (label, { ms, ids }) => {
-    push(samples, label, ms / run.tokens)
+    pushTo(run, samples, label, ms / run.tokens)
     lastIds[label] = ids
   })
 }
@@ -138,9 +139,10 @@ async function measureDecode(run, alive, context) {
 /** One warm-up each, then `rounds` ABBA blocks. */
 async function interleave(run, what, rounds, labels, sample, keep) {
   for (let round = 0; round <= rounds; round++) {
-    run.progress(round === 0 ? `${what}: warm-up` : `${what}: block ${round}/${rounds}`)
+    const where = `process ${run.process + 1}/${run.processes}, ${what}`
+    run.progress(round === 0 ? `${where}: warm-up` : `${where}: block ${round}/${rounds}`)
     const present = labels.filter((label) => run.arms.has(label))
-    for (const label of round === 0 ? present : block(present, run.random)) {
+    for (const label of round === 0 ? shuffled(present, run.random) : block(present, run.random)) {
       if (!run.arms.has(label)) continue
       await sleep(SETTLE_MS)
       const value = await guarded(run, label, () => sample(label))
@@ -155,6 +157,12 @@ const within = (run, length) =>
 function push(samples, label, value) {
   samples[label] ??= []
   samples[label].push(value)
+}
+
+/** A list for each process, so that the i-th of two arms were measured in the same blocks. */
+function pushTo(run, samples, label, value) {
+  samples[label] ??= []
+  push(samples[label], run.process, value)
 }
 
 const mebibytes = (bytes) => (bytes / 2 ** 20).toFixed(0)

@@ -1,8 +1,9 @@
 /** The measured samples as Markdown: what was run, one table of figures per shape, one of ratios beside what is wanted. */
-import { firstDifference, median, speedup } from './statistics.mjs'
+import { firstDifference, median, speedup, typical } from './statistics.mjs'
 
 const NAMES = {
   spout: 'spout',
+  'spout#unprepared': 'spout, unprepared',
   'spout#sampling': 'spout, sampling',
   'bare-c-api': 'bare C API',
   'bare-c-api#again': 'bare C API again',
@@ -18,6 +19,7 @@ const MIB = 2 ** 20
 const TARGETS = [
   { what: 'decode', peer: 'bare-c-api', least: 0.97 },
   { ours: 'spout#sampling', what: 'decode', peer: 'bare-c-api', least: 0.97 },
+  { ours: 'spout#unprepared', what: 'decode', peer: 'bare-c-api', least: 0.97 },
   { what: 'decode', peer: 'transformers-js', at: 128, least: 2 },
   { what: 'decode', peer: 'transformers-js', at: 1024, least: 5 },
   { what: 'decode', peer: 'node-session', at: 128, least: 1.3 },
@@ -44,8 +46,8 @@ function header({ machine, command, loads, options }) {
     `- Machine: ${machine.cpu}, ${machine.cpus} CPUs${quota}, ${machine.memory}, ${machine.system}, Node ${machine.node}`,
     `- Command: \`${command}\`${machine.commit ? `, commit ${machine.commit}` : ''}, ${loads.date}`,
     `- Load average before and after: ${loads.before.join(' ')} and ${loads.after.join(' ')}`,
-    `- ${options.threads} threads in every arm; medians of ${options.rounds * 2} decode samples of ${options.tokens} tokens, ` +
-      `${options.prefillRounds * 2} prefill samples and ${options.freshRounds} fresh processes, taken in shuffled ABBA blocks (seed ${options.seed}) after a warm-up`,
+    `- ${options.threads} threads in every arm; ${options.processes} processes an arm; medians over them of each one's median of ${options.rounds * 2} decode samples of ${options.tokens} tokens ` +
+      `and ${options.prefillRounds * 2} prefill samples; load and memory of ${options.freshRounds} more; taken in shuffled ABBA blocks (seed ${options.seed}) after a warm-up`,
   ]
 }
 
@@ -66,7 +68,7 @@ function figures(results) {
     add(`decode at ${number(context)}, tok/s`, results.decode[context], (ms) =>
       spread(ms, (value) => 1000 / value, 1),
     )
-    add(`decode at ${number(context)}, ms/token`, results.decode[context], (ms) => median(ms).toFixed(2))
+    add(`decode at ${number(context)}, ms/token`, results.decode[context], (ms) => typical(ms).toFixed(2))
   }
   add('peak RSS, 1,024-token prompt, MiB', results.rss, (bytes) => (median(bytes) / MIB).toFixed(0))
   add('peak RSS, 3,500-token prompt, MiB', results.longRss, (bytes) => (median(bytes) / MIB).toFixed(0))
@@ -79,10 +81,10 @@ const rowsOf = (results) => [
   ...Object.values(results.decode),
 ]
 
-/** Median and, in brackets, the slowest and the fastest sample, as rates. */
+/** The figure and, in brackets, the slowest and the fastest process, as rates. */
 function spread(ms, rate, digits) {
-  const rates = ms.map(rate)
-  return `${rate(median(ms)).toFixed(digits)} (${Math.min(...rates).toFixed(digits)}–${Math.max(...rates).toFixed(digits)})`
+  const rates = ms.map((samples) => rate(median(samples)))
+  return `${rate(typical(ms)).toFixed(digits)} (${Math.min(...rates).toFixed(digits)}–${Math.max(...rates).toFixed(digits)})`
 }
 
 function notes(results, sizes) {
@@ -114,7 +116,7 @@ function agreement(arm, floor, ids) {
 }
 
 function ratios(results) {
-  const table = [['', 'beside', 'figure', 'wanted', 'seen', 'by block', '']]
+  const table = [['', 'beside', 'figure', 'wanted', 'seen', '95 % interval', '']]
   for (const { ours = OURS, what, peer, at, least, most } of TARGETS) {
     const samples = what === 'rss' ? { 1024: results.rss } : results[what]
     for (const [length, arms] of Object.entries(samples)) {
@@ -123,7 +125,7 @@ function ratios(results) {
       const seen = what === 'rss' ? share(arms[ours], arms[peer]) : speedup(arms[ours], arms[peer])
       const met = least === undefined ? seen.ratio <= most : seen.ratio >= least
       const wanted = least === undefined ? `≤ ${most}` : `≥ ${least}`
-      const range = what === 'rss' ? '' : `${seen.low.toFixed(2)}–${seen.high.toFixed(2)}`
+      const range = rangeOf(seen)
       table.push([
         NAMES[ours],
         NAMES[peer],
@@ -138,16 +140,18 @@ function ratios(results) {
   return table.length > 1 ? tableLines(table) : []
 }
 
+const rangeOf = ({ low, high }) => (low === undefined ? '' : `${low.toFixed(3)}–${high.toFixed(3)}`)
+
 const share = (ours, theirs) => ({ ratio: median(ours) / median(theirs) })
 
-/** The noise: the bare loop beside itself in a second process. */
+/** The noise: the bare loop beside itself in as many processes, paired in the same blocks. */
 function aaLines(results) {
   const again = `${FLOOR}#again`
   const said = Object.entries(results.decode)
     .filter(([, arms]) => arms[FLOOR] && arms[again])
     .map(([context, arms]) => {
-      const { ratio, low, high } = speedup(arms[FLOOR], arms[again])
-      return `${ratio.toFixed(3)} (${low.toFixed(2)}–${high.toFixed(2)}) at ${number(Number(context))}`
+      const seen = speedup(arms[FLOOR], arms[again])
+      return `${seen.ratio.toFixed(3)} (${rangeOf(seen)}) at ${number(Number(context))}`
     })
   return said.length
     ? [`The bare loop beside itself, which is the noise of this run: ${said.join(', ')}.`, '']

@@ -12,6 +12,7 @@ import { markdown } from './report.mjs'
 const SHAPES = ['smollm2-135m', 'qwen2.5-0.5b']
 const ARMS = [
   'spout',
+  'spout#unprepared',
   'spout#sampling',
   'bare-c-api',
   'bare-c-api#again',
@@ -27,8 +28,9 @@ const USAGE = `npm run bench:peers -- [options]
   --arms LIST            of ${ARMS.join(', ')} (default: all)
   --contexts LIST        tokens before decode (default: 128,1024,3000)
   --prefills LIST        prompt lengths (default: 128,1024)
-  --rounds N             decode blocks, two samples an arm each (default: 6)
-  --prefill-rounds N     prefill blocks, two samples an arm each; 0 leaves it out (default: 3)
+  --processes N          processes an arm for prefill and decode, one after another (default: 5)
+  --rounds N             decode blocks in each, two samples an arm (default: 2)
+  --prefill-rounds N     prefill blocks in each, two samples an arm; 0 leaves it out (default: 1)
   --fresh-rounds N       fresh processes an arm, for load and memory; 0 leaves it out (default: 3)
   --tokens N             tokens per decode sample (default: 32)
   --threads N            in every arm (default: the CPUs this process may use)
@@ -72,6 +74,7 @@ function parseOptions() {
       arms: string,
       contexts: string,
       prefills: string,
+      processes: string,
       rounds: string,
       'prefill-rounds': string,
       'fresh-rounds': string,
@@ -92,8 +95,9 @@ function parseOptions() {
     arms: listOf('arms', values.arms, ARMS),
     contexts: numbersOf('contexts', values.contexts ?? '128,1024,3000'),
     prefills: numbersOf('prefills', values.prefills ?? '128,1024'),
-    rounds: numberOf('rounds', values.rounds ?? '6'),
-    prefillRounds: numberOf('prefill-rounds', values['prefill-rounds'] ?? '3', 0),
+    processes: numberOf('processes', values.processes ?? '5'),
+    rounds: numberOf('rounds', values.rounds ?? '2'),
+    prefillRounds: numberOf('prefill-rounds', values['prefill-rounds'] ?? '1', 0),
     freshRounds: numberOf('fresh-rounds', values['fresh-rounds'] ?? '3', 0),
     tokens: numberOf('tokens', values.tokens ?? '32'),
     threads: numberOf('threads', values.threads ?? String(os.availableParallelism())),

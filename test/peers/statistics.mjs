@@ -1,4 +1,4 @@
-/** Medians and the ratio of two arms measured in the same blocks. */
+/** Medians, and the ratio of two arms measured side by side in several processes each. */
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b)
@@ -6,16 +6,29 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
+/** An arm's figure: the median over its processes of each process's median. `processes`: samples of each. */
+export const typical = (processes) => median(processes.map(median))
+
+/** 97.5 % quantiles of Student's t for 1, 2, … degrees of freedom; past them the last one is used, which is wider. */
+const T = [
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
+  2.12, 2.11, 2.101, 2.093,
+]
+
 /**
- * How many times faster `ours` is than `theirs`: median(theirs) / median(ours), both in ms, two samples per block in block
- * order. `low` and `high` are the extremes of the same ratio taken block by block.
+ * How many times faster `ours` is than `theirs`, both ms, one list of samples per process; the i-th processes of both were
+ * measured in the same blocks. The ratio is the geometric mean of the pairs' ratios of medians, `low` and `high` its 95 %
+ * interval by Student's t: the process is the unit, since its samples share where its memory lies. No interval of one pair.
  */
 export function speedup(ours, theirs) {
-  const perBlock = []
-  for (let i = 0; i + 1 < Math.min(ours.length, theirs.length); i += 2) {
-    perBlock.push((theirs[i] + theirs[i + 1]) / (ours[i] + ours[i + 1]))
-  }
-  return { ratio: median(theirs) / median(ours), low: Math.min(...perBlock), high: Math.max(...perBlock) }
+  const count = Math.min(ours.length, theirs.length)
+  const logs = []
+  for (let i = 0; i < count; i++) logs.push(Math.log(median(theirs[i]) / median(ours[i])))
+  const middle = logs.reduce((sum, log) => sum + log, 0) / count
+  if (count < 2) return { ratio: Math.exp(middle) }
+  const variance = logs.reduce((sum, log) => sum + (log - middle) ** 2, 0) / (count - 1)
+  const reach = T[Math.min(count - 1, T.length) - 1] * Math.sqrt(variance / count)
+  return { ratio: Math.exp(middle), low: Math.exp(middle - reach), high: Math.exp(middle + reach) }
 }
 
 /** Index of the first difference, or −1. */

@@ -1,5 +1,6 @@
 /**
  * spout as its library gives it (dist/index.js): backend, token loop, sampler and output stream, with prompts given as ids.
+ * Prepared, as from the second run on; the variant `unprepared` runs the files as they are, as the first run does.
  * Every id is sampled, decoded and handed to a sink as text.
  *
  * The plain arm is greedy, so its ids can be compared; the variant `sampling` draws with temperature, top-k, top-p and min-p.
@@ -25,7 +26,14 @@ const SAMPLING = {
 export async function load({ model, threads, variant = 'greedy' }) {
   if (!existsSync(DOOR)) throw new Error('dist/ is missing: npm run build')
   const { openBackend, generate, createSampler } = await import(DOOR.href)
-  const options = { model: model.folder, dtype: 'q4', runtime: 'c-api', threads, offline: true }
+  const options = {
+    model: model.folder,
+    dtype: 'q4',
+    runtime: 'c-api',
+    threads,
+    offline: true,
+    prepare: variant !== 'unprepared',
+  }
   const { backend } = await openBackend(options)
   const cache = backend.createCache()
   let promptLength = 0
@@ -47,7 +55,7 @@ export async function load({ model, threads, variant = 'greedy' }) {
       backend,
       cache,
       promptIds: Int32Array.from(ids),
-      sampler: createSampler(SAMPLING[variant], backend),
+      sampler: createSampler(SAMPLING[variant] ?? SAMPLING.greedy, backend),
       sink,
       maxTokens: count,
       ignoreEos: true,
