@@ -66,7 +66,8 @@ export async function prepareSession(work: Work): Promise<void> {
   options.signal?.throwIfAborted()
   const trial = { work, session, before, sources }
   try {
-    if (key.precise) await tryChange(trial, { graph, changes: [] })
+    // Nothing is stacked there: with another number of threads fp32 products may add up in another order.
+    if (key.precise) await tryOnce(trial, { graph, changes: [] }, { isSame: equalRows, mayRefuse: true })
     else await tryForSpeed(trial, graph)
   } catch (error) {
     // The model runs, so what cannot be prepared of it is no fault of its files.
@@ -125,7 +126,10 @@ async function tryForSpeed(trial: Trial, graph: Graph): Promise<void> {
 /** Answers that are others, or none, leave nothing behind. */
 async function takesHead(trial: Trial, withHead: ChangedGraph): Promise<boolean> {
   const isSame = (a: Rows, b: Rows): boolean => compareRows(a, b).ok
-  return (await tryQuietly(trial, withHead, isSame)) === undefined
+  for (const isRearranged of [true, false]) {
+    if ((await tryQuietly(trial, { ...withHead, isRearranged }, isSame)) === undefined) return true
+  }
+  return false
 }
 
 type Rows = readonly Float32Array[]
@@ -133,18 +137,19 @@ type Rows = readonly Float32Array[]
 /** Prepares with a change, which must not change the answers: with its products rearranged, or else as they are. */
 async function tryChange(trial: Trial, changed: ChangedGraph): Promise<void> {
   const isFit = rearrange(changed.graph) !== changed.graph
-  if (isFit && (await tryQuietly(trial, changed, equalRows)) === undefined) return
+  const rearranged = { ...changed, isRearranged: true }
+  if (isFit && (await tryQuietly(trial, rearranged, equalRows)) === undefined) return
   await tryOnce(trial, changed, { isSame: equalRows, mayRefuse: true })
 }
 
-/** Tries it with its products rearranged; leaves nothing behind when it does not do. Gives what is wrong with it, if anything. */
+/** Tries a change; leaves nothing behind when it does not do. Gives what is wrong with it, if anything. */
 async function tryQuietly(
   trial: Trial,
   changed: ChangedGraph,
   isSame: (a: Rows, b: Rows) => boolean,
 ): Promise<string | undefined> {
   try {
-    return await tryOnce(trial, { ...changed, isRearranged: true }, { isSame, mayRefuse: false })
+    return await tryOnce(trial, changed, { isSame, mayRefuse: false })
   } catch (error) {
     // A runtime without the kernel says so of the graph.
     if (error instanceof SpoutError && error.code === 'config') return error.message

@@ -23,7 +23,8 @@ export function productOf(graph: Graph, node: GraphNode): Product | undefined {
   const weights = others.slice(0, WEIGHT_INPUTS.length).filter((name) => name !== '')
   const n = node.ints.N ?? 0
   const isPlain = others.every((name, i) => name === '' || i < WEIGHT_INPUTS.length)
-  const areConstants = weights.every((name) => graph.initializers.has(name))
+  // An initializer that is an input as well may be given another value.
+  const areConstants = weights.every((name) => graph.initializers.has(name) && !graph.inputs.includes(name))
   if (!isPlain || !areConstants || n <= 0 || (node.ints.weight_prepacked ?? 0) !== 0) return undefined
   return { node, rows, n, weights, bytes: bytesOf(graph, weights[0]!) }
 }

@@ -35,7 +35,7 @@ function inParts(graph: Graph, { node, n, weights, bytes }: Product, mostBytes: 
   const parts = starts.map((start, part) => {
     const rows = Math.min(step, n - start)
     const names = slices.map((slice, i) => {
-      const name = `spout.part.${weights[i]}.${part}`
+      const name = `spout.part.${output}.${weights[i]}.${part}`
       const { field, dims, type } = slice!(name, start, rows)
       rest.push(field)
       initializers.set(name, { type, dims, scalar: undefined })

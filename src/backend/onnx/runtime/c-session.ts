@@ -128,7 +128,7 @@ class CSession implements Session {
       }
       return new CSession(ort, handle[0]!)
     } finally {
-      await heap.settle()
+      heap.settle()
       loading.delete(memory)
       ort.fn('ReleaseSessionOptions')(sessionOptions)
     }

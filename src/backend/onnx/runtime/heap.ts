@@ -28,13 +28,13 @@ export interface Heap {
   /** Large blocks that are freed are used again, until `settle` is called as often. */
   hold(): void
   /** What is unused goes back to the system. */
-  settle(): Promise<void>
+  settle(): void
 }
 
 let heap: Heap | undefined
 
 export function tameHeap(): Heap {
-  heap ??= openGlibc() ?? { hold: () => undefined, settle: async () => undefined }
+  heap ??= openGlibc() ?? { hold: () => undefined, settle: () => undefined }
   return heap
 }
 
@@ -57,11 +57,11 @@ function glibcHeap(libc: LibraryHandle): Heap {
     mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
     mallopt(M_TRIM_THRESHOLD, MAPPED_BYTES)
   }
-  /** A block from the heap of whichever thread of the pool comes next. */
+  /** A block from the heap of whichever thread of the pool comes next; none where it cannot be asked. */
   const blockOfPool = (): Promise<number> =>
-    new Promise((resolve, reject) => {
+    new Promise((resolve) => {
       malloc.async(TRIMMING_BYTES, (error: Error | null, block: number) =>
-        error === null ? resolve(block) : reject(error),
+        resolve(error === null ? block : 0),
       )
     })
   /** `malloc_trim` leaves the top of every heap but the main thread's; a block that is freed right below it does not. */
@@ -77,11 +77,12 @@ function glibcHeap(libc: LibraryHandle): Heap {
       mallopt(M_MMAP_MAX, 0)
       mallopt(M_TRIM_THRESHOLD, NEVER)
     },
-    async settle() {
+    settle() {
       if (holders > 0 && --holders > 0) return
       mapLargeBlocks()
       trim(0)
-      await trimPool()
+      // Nobody waits for it: the pool may have long work to do.
+      trimPool().catch(() => undefined)
     },
   }
 }
