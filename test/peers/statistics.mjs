@@ -1,5 +1,7 @@
 /** Medians, and the ratio of two arms measured side by side in several processes each. */
 
+import { studentQuantile } from '../../dist/bench/statistics/student.js'
+
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
@@ -8,12 +10,6 @@ export function median(values) {
 
 /** An arm's figure: the median over its processes of each process's median. `processes`: samples of each. */
 export const typical = (processes) => median(processes.map(median))
-
-/** 97.5 % quantiles of Student's t for 1, 2, … degrees of freedom; past them the last one is used, which is wider. */
-const T = [
-  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
-  2.12, 2.11, 2.101, 2.093,
-]
 
 /**
  * How many times faster `ours` is than `theirs`, both ms, one list of samples per process; the i-th processes of both were
@@ -27,7 +23,7 @@ export function speedup(ours, theirs) {
   const middle = logs.reduce((sum, log) => sum + log, 0) / count
   if (count < 2) return { ratio: Math.exp(middle) }
   const variance = logs.reduce((sum, log) => sum + (log - middle) ** 2, 0) / (count - 1)
-  const reach = T[Math.min(count - 1, T.length) - 1] * Math.sqrt(variance / count)
+  const reach = studentQuantile(0.95, count - 1) * Math.sqrt(variance / count)
   return { ratio: Math.exp(middle), low: Math.exp(middle - reach), high: Math.exp(middle + reach) }
 }
 

@@ -13,24 +13,27 @@ export interface ProductShape {
   /** Its own domain; that of MatMulNBits unless told otherwise. */
   readonly domain?: string
   readonly hasZeroPoints?: boolean
+  /** Of the name of its weights and `.bias`. */
+  readonly hasBias?: boolean
   /** Scales and zero points in one row, as older exporters write them. */
   readonly isFlat?: boolean
 }
 
 /** The node of `output` = `rows` × the weights `w`. */
 export function productNode(rows: string, w: string, output: string, shape: ProductShape): Uint8Array {
-  const { k, n, bits = 4, level, domain = 'com.microsoft', hasZeroPoints = false } = shape
+  const { k, n, bits = 4, level, domain = 'com.microsoft', hasZeroPoints = false, hasBias = false } = shape
   const attributes = Object.entries({ K: k, N: n, bits, block_size: BLOCK }).map(([name, value]) =>
     intAttribute(name, value),
   )
   if (level !== undefined) attributes.push(intAttribute('accuracy_level', level))
   const inputs = [rows, w, `${w}.scales`, ...(hasZeroPoints ? [`${w}.zeros`] : [])]
+  if (hasBias) inputs.push(...Array<string>(5 - inputs.length).fill(''), `${w}.bias`)
   return node('MatMulNBits', inputs, [output], { domain, attributes })
 }
 
 /** Its weights: codes, scales and zero points. */
 export function productWeights(w: string, shape: ProductShape): Uint8Array[] {
-  const { k, n, bits = 4, hasZeroPoints = false, isFlat = false } = shape
+  const { k, n, bits = 4, hasZeroPoints = false, hasBias = false, isFlat = false } = shape
   const blocks = k / BLOCK
   const scales = Float32Array.from({ length: n * blocks }, (_, i) => 0.01 + (i % 7) / 100)
   const zeroBytes = Math.ceil((blocks * bits) / 8)
@@ -38,6 +41,7 @@ export function productWeights(w: string, shape: ProductShape): Uint8Array[] {
     byteTensor(w, [n, blocks, (BLOCK * bits) / 8]),
     initializer(`${w}.scales`, isFlat ? [n * blocks] : [n, blocks], scales),
     ...(hasZeroPoints ? [byteTensor(`${w}.zeros`, isFlat ? [n * zeroBytes] : [n, zeroBytes])] : []),
+    ...(hasBias ? [initializer(`${w}.bias`, [n], new Float32Array(n).fill(0.5))] : []),
   ]
 }
 

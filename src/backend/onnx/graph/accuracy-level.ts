@@ -2,7 +2,7 @@
  * Products of 4-bit weights in int8. `accuracy_level` of MatMulNBits says how coarse the computation may be: 0, as many
  * files have it, means fp32; 4 lets the rows be rounded to 8 bits a block, which the kernels multiply several times as fast.
  */
-import { ATTRIBUTE, NODE } from './fields.ts'
+import { ATTRIBUTE, MICROSOFT, NODE } from './fields.ts'
 import type { Graph, GraphBody, GraphNode } from './graph.ts'
 import { intAttribute } from './make-parts.ts'
 import { withBodies } from './read-body.ts'
@@ -43,7 +43,7 @@ function changedNode(node: GraphNode): GraphNode {
  * and some models have activations too large for 8 bits.
  */
 function isChosen({ domain, ints }: GraphNode): boolean {
-  return domain !== 'com.microsoft' || (ints.bits ?? 4) !== 4 || (ints[ATTRIBUTE_NAME] ?? 0) !== 0
+  return domain !== MICROSOFT || (ints.bits ?? 4) !== 4 || (ints[ATTRIBUTE_NAME] ?? 0) !== 0
 }
 
 function withLevel(node: GraphNode): GraphNode {

@@ -27,6 +27,8 @@ export const TENSOR = {
   dataLocation: 14,
 } as const
 export const ENTRY = { key: 1, value: 2 } as const
+/** The domain of ONNX Runtime's own operators. */
+export const MICROSOFT = 'com.microsoft'
 /** TensorProto.data_location of weights that lie in another file. */
 export const EXTERNAL = 1
 

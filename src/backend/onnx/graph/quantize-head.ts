@@ -3,7 +3,7 @@
  * it takes the most of a step. Whether the answers stay what they were is for the caller to check.
  */
 import { BLOCK, type EightBits, quantizeSlices, sliceBytesOf } from './eight-bits.ts'
-import { ATTRIBUTE, ELEMENT_BITS, FLOAT, FLOAT16, MODEL, NODE, OPSET, UINT8 } from './fields.ts'
+import { ATTRIBUTE, ELEMENT_BITS, FLOAT, FLOAT16, MICROSOFT, MODEL, NODE, OPSET, UINT8 } from './fields.ts'
 import { type Graph, type GraphNode, producersOf } from './graph.ts'
 import { findHead } from './keep-last-rows.ts'
 import { makeInitializer, makeNode } from './make-parts.ts'
@@ -25,7 +25,6 @@ export interface HeadLimits {
 const DOMINANT: HeadLimits = { share: 0.2, bytes: 8e6, isLeftOver: true }
 /** The new weight travels inside the graph, and a message of protobuf ends at 2 GB. */
 const MOST_BYTES = 1.5e9
-const MICROSOFT = 'com.microsoft'
 
 /** The graph with its head in 8 bits; the same object when it has none that dominates and can be. */
 export function quantizeHead(graph: Graph, limits: HeadLimits = DOMINANT): Graph {

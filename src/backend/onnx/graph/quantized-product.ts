@@ -1,11 +1,11 @@
 /** Products of quantized weights (MatMulNBits), as nodes of a graph. */
-import { ELEMENT_BITS } from './fields.ts'
+import { MICROSOFT } from './fields.ts'
 import type { Graph, GraphNode } from './graph.ts'
 import { makeNode } from './make-parts.ts'
+import { tensorBytes } from './weight-bytes.ts'
 
-const MICROSOFT = 'com.microsoft'
-/** The inputs of MatMulNBits that have a row for each column of the product: codes, scales, zero points. */
-const WEIGHT_INPUTS = [1, 2, 3]
+/** The inputs of MatMulNBits after the first that have a row for each column of the product: codes, scales, zero points. */
+const WEIGHT_INPUTS = 3
 
 export interface Product {
   readonly node: GraphNode
@@ -20,19 +20,13 @@ export interface Product {
 export function productOf(graph: Graph, node: GraphNode): Product | undefined {
   if (node.opType !== 'MatMulNBits' || node.domain !== MICROSOFT) return undefined
   const [rows, ...others] = node.inputs as [string, ...string[]]
-  const weights = others.slice(0, WEIGHT_INPUTS.length).filter((name) => name !== '')
+  const weights = others.slice(0, WEIGHT_INPUTS).filter((name) => name !== '')
   const n = node.ints.N ?? 0
-  const isPlain = others.every((name, i) => name === '' || i < WEIGHT_INPUTS.length)
+  const isPlain = others.every((name, i) => name === '' || i < WEIGHT_INPUTS)
   // An initializer that is an input as well may be given another value.
   const areConstants = weights.every((name) => graph.initializers.has(name) && !graph.inputs.includes(name))
   if (!isPlain || !areConstants || n <= 0 || (node.ints.weight_prepacked ?? 0) !== 0) return undefined
-  return { node, rows, n, weights, bytes: bytesOf(graph, weights[0]!) }
-}
-
-/** Bytes of a constant of the graph. */
-export function bytesOf({ initializers }: Graph, name: string): number {
-  const { type, dims } = initializers.get(name)!
-  return dims.reduce((a, b) => a * b, ELEMENT_BITS[type] ?? 0) / 8
+  return { node, rows, n, weights, bytes: tensorBytes(graph.initializers.get(weights[0]!)!) }
 }
 
 /** The product with other weights; without zero points where it had none. */

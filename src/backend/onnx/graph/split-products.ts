@@ -5,9 +5,10 @@
  */
 import type { Graph } from './graph.ts'
 import { makeInitializer, makeNode, makeReference, type TensorShape } from './make-parts.ts'
-import { bytesOf, type Product, productLike, productOf } from './quantized-product.ts'
+import { type Product, productLike, productOf } from './quantized-product.ts'
 import { findInitializer } from './tensor-bytes.ts'
 import { withoutUnread } from './unread.ts'
+import { tensorBytes } from './weight-bytes.ts'
 
 /** Bytes of weights in one product; the kernels arrange them in half as much again. Each product more costs a step 0.04 ms. */
 const MOST_BYTES = 20e6
@@ -67,9 +68,10 @@ type RowsOf = (name: string, start: number, count: number) => Rows
 
 /** Gives rows of a constant as constants of their own; `undefined` when its bytes do not lie in one piece. */
 function rowsOf(graph: Graph, name: string, n: number): RowsOf | undefined {
-  const { type, dims } = graph.initializers.get(name)!
+  const facts = graph.initializers.get(name)!
+  const { type, dims } = facts
   const found = findInitializer(graph, name)
-  const rowBytes = bytesOf(graph, name) / n
+  const rowBytes = tensorBytes(facts) / n
   if (found === undefined || !Number.isInteger(rowBytes)) return undefined
   const { raw, external } = found.parts
   // Scales and zero points may be flat: of each row the same number.

@@ -2,12 +2,11 @@
  * Quantized products (MatMulNBits) of the same rows, stacked into one: gate and up of an MLP; query, key and value. Each
  * product of a step costs some microseconds beside its work, which is much where products are small. No number changes.
  */
-import { INT64 } from './fields.ts'
+import { INT64, MICROSOFT } from './fields.ts'
 import { type Graph, type GraphNode, readersOf } from './graph.ts'
 import { makeInitializer, makeNode, withInputs } from './make-parts.ts'
 import { type Product, productLike, productOf } from './quantized-product.ts'
 
-const MICROSOFT = 'com.microsoft'
 /** Bytes of quantized weights in one stack: beside more work than this, what a product costs is nothing. */
 const MOST_BYTES = 8e6
 

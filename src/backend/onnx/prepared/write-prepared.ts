@@ -120,7 +120,6 @@ function stagingFor(place: string): string {
 async function writeFiles(folder: string, options: WriteOptions): Promise<void> {
   const { runtime, key, config, sources, session, changed } = options
   const writeOptimizedTo = join(folder, GRAPH_NAME)
-
   const opened = await openDecoder(runtime, changed.graph, key.onnxPath, {
     ...session,
     writeOptimizedTo,

@@ -69,7 +69,7 @@ test('query, key and value go to their attention in one', async () => {
 
 test('other rows, other shapes, an output, a bias and other domains are left alone', () => {
   const shape = { k: K, n: 64, level: 4 }
-  const twice = (a: ProductShape, b: ProductShape, rows = 'x') =>
+  const twice = (a: ProductShape, b: ProductShape, rows = 'x', ...more: Uint8Array[]) =>
     graphOf(
       value('input', 'x', [1, 'rows', K]),
       value('input', 'z', [1, 'rows', K]),
@@ -79,12 +79,15 @@ test('other rows, other shapes, an output, a bias and other domains are left alo
       ...productWeights('b', b),
       node('Add', ['a.out', 'b.out'], ['y']),
       value('output', 'y', [1, 'rows', 64]),
+      ...more,
     )
   for (const graph of [
     twice(shape, shape, 'z'),
     twice(shape, { ...shape, level: 0 }),
     twice(shape, { ...shape, bits: 8 }),
     twice(shape, { ...shape, hasZeroPoints: true }),
+    twice(shape, { ...shape, hasBias: true }),
+    twice(shape, shape, 'x', value('output', 'b.out', [1, 'rows', 64])),
     twice({ ...shape, domain: 'org.other' }, { ...shape, domain: 'org.other' }),
   ]) {
     expect(stackProducts(graph)).toBe(graph)
