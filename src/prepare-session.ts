@@ -23,6 +23,7 @@ import {
   type WrittenModel,
   writePrepared,
 } from './backend/onnx/prepared/write-prepared.ts'
+import { hasOwnProducts } from './backend/onnx/products/own-products.ts'
 import type { Runtime, SessionOptions } from './backend/onnx/runtime/runtime.ts'
 import { defaultThreads } from './backend/onnx/runtime/threads.ts'
 import { SpoutError } from './errors.ts'
@@ -126,20 +127,26 @@ async function tryForSpeed(trial: Trial, graph: Graph): Promise<void> {
 /** Answers that are others, or none, leave nothing behind. */
 async function takesHead(trial: Trial, withHead: ChangedGraph): Promise<boolean> {
   const isSame = (a: Rows, b: Rows): boolean => compareRows(a, b).ok
-  for (const isRearranged of [true, false]) {
-    if ((await tryQuietly(trial, { ...withHead, isRearranged }, isSame)) === undefined) return true
+  for (const products of [...productChanges(trial, withHead.graph), undefined]) {
+    if ((await tryQuietly(trial, { ...withHead, products }, isSame)) === undefined) return true
   }
   return false
 }
 
 type Rows = readonly Float32Array[]
 
-/** Prepares with a change, which must not change the answers: with its products rearranged, or else as they are. */
+/** Prepares with a change, which must not change the answers: with other products, or else as they are. */
 async function tryChange(trial: Trial, changed: ChangedGraph): Promise<void> {
-  const isFit = rearrange(changed.graph) !== changed.graph
-  const rearranged = { ...changed, isRearranged: true }
-  if (isFit && (await tryQuietly(trial, rearranged, equalRows)) === undefined) return
+  for (const products of productChanges(trial, changed.graph)) {
+    if ((await tryQuietly(trial, { ...changed, products }, equalRows)) === undefined) return
+  }
   await tryOnce(trial, changed, { isSame: equalRows, mayRefuse: true })
+}
+
+/** What can become of the products of a graph, the fastest first. */
+function productChanges({ work: { runtime } }: Trial, graph: Graph): NonNullable<ChangedGraph['products']>[] {
+  if (runtime.computesProducts && hasOwnProducts(graph)) return ['own']
+  return rearrange(graph) === graph ? [] : ['rearranged']
 }
 
 /** Tries a change; leaves nothing behind when it does not do. Gives what is wrong with it, if anything. */

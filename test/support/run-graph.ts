@@ -1,4 +1,5 @@
 /** A small graph run once, over the C API. */
+import type { PackedWeight } from '../../src/backend/onnx/products/own-products.ts'
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import type { ElementType, TensorData } from '../../src/backend/onnx/runtime/runtime.ts'
 import { stableMemory } from '../../src/backend/onnx/runtime/stable-memory.ts'
@@ -12,16 +13,17 @@ export interface Feed {
 export interface GraphBytes {
   readonly bytes: Uint8Array
   readonly weightsFolder?: string
+  readonly weights?: readonly PackedWeight[]
 }
 
 /** The numbers of each output, in their order. */
 export async function runGraph(
-  { bytes, weightsFolder = '.' }: GraphBytes,
+  { bytes, weightsFolder = '.', weights }: GraphBytes,
   feeds: Readonly<Record<string, Feed>>,
   { threads = 1 } = {},
 ): Promise<Record<string, number[]>> {
   const session = await openCApiRuntime().createSession(
-    { bytes, weightsFolder },
+    { bytes, weightsFolder, weights },
     { threads, spinning: false },
   )
   for (const { name } of session.inputs) {

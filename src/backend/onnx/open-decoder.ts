@@ -5,6 +5,7 @@ import { flattenEmbedding } from './graph/flat-embedding.ts'
 import { encodeGraph, type Graph } from './graph/graph-file.ts'
 import { storeGraph } from './graph/graph-store.ts'
 import { keepLastRows } from './graph/keep-last-rows.ts'
+import { type OwnProducts, withOwnProducts } from './products/own-products.ts'
 import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
 
 export interface DecoderOptions extends SessionOptions {
@@ -12,6 +13,8 @@ export interface DecoderOptions extends SessionOptions {
   readonly cacheFolder?: string | undefined
   /** The last change before the runtime gets the graph; what is made here of a plan is made of the graph before it. */
   readonly rearrange?: ((graph: Graph) => Graph) | undefined
+  /** Quantized products become our own where the runtime has them: one by one, or stacked as well. */
+  readonly ownProducts?: 'single' | 'stacked' | undefined
 }
 
 /** With the head cut to the last rows where that is possible; as it is in the file where the runtime disagrees. */
@@ -24,12 +27,10 @@ export async function openDecoder(
   const { rearrange = (graph: Graph) => graph } = options
   const patched = keepLastRows(flattenEmbedding(original))
   if (patched !== undefined && patched !== original) {
-    const session = await openGraph(runtime, {
-      graph: rearrange(patched),
-      path,
-      options,
-      cacheFolder: options.cacheFolder,
-    }).catch(() => undefined)
+    const { cacheFolder } = options
+    const session = await openGraph(runtime, { graph: rearrange(patched), path, options, cacheFolder }).catch(
+      () => undefined,
+    )
     const logits = session?.outputs.find((info) => info.name === 'logits')
     // The rows are cut along the axis of [batch, tokens, size]; a head over [tokens, size] has another.
     if (session !== undefined && logits?.dims.length === 3) return { session, graph: patched }
@@ -42,21 +43,27 @@ interface OpenInput {
   readonly graph: Graph
   /** Of the file it came from, for messages. */
   readonly path: string
-  readonly options: SessionOptions
+  readonly options: DecoderOptions
   readonly cacheFolder?: string | undefined
 }
 
 export async function openGraph(runtime: Runtime, input: OpenInput): Promise<Session> {
-  const { graph, path, options, cacheFolder } = input
+  const { path, options, cacheFolder } = input
+  const { graph, weights } = productsOf(runtime, input)
   const bytes = encodeGraph(graph)
   const stored = cacheFolder === undefined ? undefined : storeGraph(bytes, cacheFolder)
   const { weightsFolder } = graph
-  const source = { bytes, weightsFolder, path: stored }
+  const source = { bytes, weightsFolder, path: stored, weights }
   try {
     return await runtime.createSession(source, options)
   } catch (error) {
     throw refused(error, basename(path))
   }
+}
+
+function productsOf(runtime: Runtime, { graph, options: { ownProducts } }: OpenInput): OwnProducts {
+  if (ownProducts === undefined || !runtime.computesProducts) return { graph, weights: [] }
+  return withOwnProducts(graph, { isStacked: ownProducts === 'stacked' })
 }
 
 /** What the runtime says of a graph it cannot load, as a fault of the file. */

@@ -3,11 +3,10 @@
  * prompt × vocabulary × 4 bytes; only the last row is ever used. Graphs that know this have an input
  * `num_logits_to_keep` (0 = all rows); the others get the same input: the hidden rows are sliced before the head.
  */
-import { GRAPH, INT64 } from './fields.ts'
+import { INT64 } from './fields.ts'
 import { type Graph, type GraphBody, type GraphNode, producersOf } from './graph.ts'
-import { makeInitializer, makeNode, withFirstInput } from './make-parts.ts'
+import { makeInitializer, makeInput, makeNode, withFirstInput } from './make-parts.ts'
 import { withBodies } from './read-body.ts'
-import { bytesField, varintField } from './wire.ts'
 
 export const NUM_LOGITS_TO_KEEP = 'num_logits_to_keep'
 const INT64_MAX = (1n << 63n) - 1n
@@ -37,7 +36,7 @@ export function keepLastRows(graph: Graph): Graph | undefined {
     ...graph,
     nodes: [...startNodes(), ...patched.nodes],
     inputs: [...graph.inputs, NUM_LOGITS_TO_KEEP],
-    rest: [...graph.rest, ...constants(), inputInfo()],
+    rest: [...graph.rest, ...constants(), makeInput(NUM_LOGITS_TO_KEEP, { type: INT64, dims: [] })],
   }
 }
 
@@ -139,13 +138,4 @@ function constant(name: string, value: bigint): Uint8Array {
   const raw = Buffer.alloc(8)
   raw.writeBigInt64LE(value)
   return makeInitializer(name, { type: INT64, dims: [1], raw })
-}
-
-/** ValueInfoProto: a scalar of int64. */
-function inputInfo(): Uint8Array {
-  const tensorType = [varintField(1, INT64), bytesField(2, new Uint8Array(0))]
-  return bytesField(GRAPH.input, [
-    bytesField(1, NUM_LOGITS_TO_KEEP),
-    bytesField(2, [bytesField(1, tensorType)]),
-  ])
 }

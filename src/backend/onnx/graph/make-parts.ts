@@ -59,6 +59,13 @@ export interface TensorContent extends TensorShape {
   readonly raw: Uint8Array
 }
 
+/** An input (ValueInfoProto), as a field of its graph. */
+export function makeInput(name: string, { type, dims }: TensorShape): Uint8Array {
+  const sizes = dims.map((size) => bytesField(1, [varintField(1, size)]))
+  const tensorType = [varintField(1, type), bytesField(2, sizes)]
+  return bytesField(GRAPH.input, [bytesField(1, name), bytesField(2, [bytesField(1, tensorType)])])
+}
+
 /** An initializer with its bytes inside, as a field of its graph. */
 export function makeInitializer(name: string, { raw, ...shape }: TensorContent): Uint8Array {
   return initializerOf(name, shape, [bytesField(TENSOR.rawData, raw)])

@@ -2,15 +2,16 @@
  * The head (`lm_head`) in 8 bits. Every token reads its whole weight, and where that is fp32 or fp16 beside small layers,
  * it takes the most of a step. Whether the answers stay what they were is for the caller to check.
  */
+import { withDomain } from './domains.ts'
 import { BLOCK, type EightBits, quantizeSlices, sliceBytesOf } from './eight-bits.ts'
-import { ATTRIBUTE, ELEMENT_BITS, FLOAT, FLOAT16, MICROSOFT, MODEL, NODE, OPSET, UINT8 } from './fields.ts'
+import { ATTRIBUTE, ELEMENT_BITS, FLOAT, FLOAT16, MICROSOFT, NODE, UINT8 } from './fields.ts'
 import { type Graph, type GraphNode, producersOf } from './graph.ts'
 import { findHead } from './keep-last-rows.ts'
 import { makeInitializer, makeNode } from './make-parts.ts'
 import { tensorSlices } from './tensor-bytes.ts'
 import { withoutUnread } from './unread.ts'
 import { weightBytes } from './weight-bytes.ts'
-import { bytesField, bytesSource, fieldsOf, firstText, integersOf, varintField } from './wire.ts'
+import { bytesSource, fieldsOf, firstText, integersOf } from './wire.ts'
 
 /** From when on a head dominates. */
 export interface HeadLimits {
@@ -122,7 +123,7 @@ function withProduct(graph: Graph, head: GraphNode, weight: HeadWeight, made: Ei
       ...graph.rest,
       ...Object.entries(tensors).map(([name, content]) => makeInitializer(name, content)),
     ],
-    modelFields: withMicrosoft(graph.modelFields),
+    modelFields: withDomain(graph.modelFields, MICROSOFT),
     opTypes: new Set([...graph.opTypes, ...nodes.map(({ opType }) => opType)]),
   }
 }
@@ -141,16 +142,4 @@ function productNodes(head: GraphNode, ints: Record<string, number>, isHalf: boo
     product('spout.head.rows', ['spout.head.logits']),
     cast('spout.head.logits', head.outputs, FLOAT16),
   ]
-}
-
-/** The fields of a model that says it has operators of com.microsoft. */
-function withMicrosoft(fields: readonly Uint8Array[]): readonly Uint8Array[] {
-  const hasIt = fields.some((bytes) => {
-    const source = bytesSource(bytes)
-    const [field] = fieldsOf(source)
-    return field?.number === MODEL.opsetImport && firstText(source, field, OPSET.domain) === MICROSOFT
-  })
-  if (hasIt) return fields
-  const version = [bytesField(OPSET.domain, MICROSOFT), varintField(OPSET.version, 1)]
-  return [...fields, bytesField(MODEL.opsetImport, version)]
 }

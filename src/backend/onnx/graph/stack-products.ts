@@ -12,32 +12,64 @@ const MOST_BYTES = 8e6
 
 /** The same graph when there is nothing to stack. */
 export function stackProducts(graph: Graph, mostBytes = MOST_BYTES): Graph {
+  return stackWith(graph, {
+    mostBytes,
+    makeProduct: (group, output) => (group.length > 1 ? withStackedWeights(group, output) : undefined),
+  })
+}
+
+/** How products are stacked. */
+export interface Stacking {
+  /** Only these; all unless told otherwise. */
+  readonly isFit?: (product: Product) => boolean
+  /** Of the weights of one stack; 0: none is stacked. */
+  readonly mostBytes?: number | undefined
+  /** The nodes that make the products of a group, side by side, in `output`; `undefined` leaves them as they are. */
+  readonly makeProduct: (group: readonly Product[], output: string) => readonly GraphNode[] | undefined
+}
+
+/** The graph with its products made anew, in stacks where they are of the same rows; else one by one. */
+export function stackWith(graph: Graph, stacking: Stacking): Graph {
+  const readers = readersOf(graph)
+  const stacked = new Map<GraphNode, Stack>()
+  for (const group of groupsOf(graph, stacking)) {
+    const stack = makeStack(group, attentionOf(group, readers), stacking)
+    if (stack === undefined) continue
+    stacked.set(group[0]!.node, stack)
+    for (const { node } of group.slice(1)) stacked.set(node, { nodes: [], rest: [] })
+  }
+  if (stacked.size === 0) return graph
+  const made = [...stacked.values()]
+  const attentions = new Map(made.flatMap(({ attention }) => (attention ? [attention] : [])))
+  const nodes = graph.nodes.flatMap((node) => stacked.get(node)?.nodes ?? [attentions.get(node) ?? node])
+  return {
+    ...graph,
+    nodes,
+    rest: [...graph.rest, ...made.flatMap(({ rest }) => rest)],
+    opTypes: new Set([...graph.opTypes, ...made.flatMap((stack) => stack.nodes.map(({ opType }) => opType))]),
+  }
+}
+
+/** Products of the same rows together, where they are not too large; each of the others alone. */
+function groupsOf(
+  graph: Graph,
+  { isFit = () => true, mostBytes = MOST_BYTES }: Stacking,
+): readonly (readonly Product[])[] {
   const outputs = new Set(graph.outputs)
   const groups = new Map<string, Product[]>()
   for (const node of graph.nodes) {
     const product = productOf(graph, node)
-    if (product === undefined || outputs.has(node.outputs[0]!)) continue
-    const key = stackKey(graph, product)
+    if (product === undefined || !isFit(product)) continue
+    const [name] = node.outputs as [string]
+    const key = outputs.has(name) ? name : stackKey(graph, product)
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [product])
     else group.push(product)
   }
-  const stacked = new Map<GraphNode, Stack>()
-  const readers = readersOf(graph)
-  for (const group of groups.values()) {
-    if (group.length < 2 || group.reduce((sum, { bytes }) => sum + bytes, 0) > mostBytes) continue
-    stacked.set(group[0]!.node, makeStack(group, attentionOf(group, readers)))
-    for (const { node } of group.slice(1)) stacked.set(node, { nodes: [], rest: [] })
-  }
-  if (stacked.size === 0) return graph
-  const attentions = new Map([...stacked.values()].flatMap(({ attention }) => (attention ? [attention] : [])))
-  const made = [...stacked.values()]
-  return {
-    ...graph,
-    nodes: graph.nodes.flatMap((node) => stacked.get(node)?.nodes ?? [attentions.get(node) ?? node]),
-    rest: [...graph.rest, ...made.flatMap(({ rest }) => rest)],
-    opTypes: new Set([...graph.opTypes, 'Concat', 'Split']),
-  }
+  return [...groups.values()].flatMap((group) => {
+    const isSmall = group.reduce((sum, { bytes }) => sum + bytes, 0) <= mostBytes
+    return isSmall ? [group] : group.map((product) => [product])
+  })
 }
 
 /** Products of one key have the same rows, and weights that differ in nothing but the number of columns. */
@@ -57,23 +89,20 @@ interface Stack {
   readonly attention?: readonly [GraphNode, GraphNode]
 }
 
-/** The runtime stacks the weights, constants that they are, when it optimizes the graph. */
-function makeStack(group: readonly Product[], attention: GraphNode | undefined): Stack {
-  const [first] = group as [Product]
-  const base = `spout.stack.${first.node.outputs[0]}`
-  const whole = first.weights.map((_, i) => {
-    const inputs = group.map(({ weights }) => weights[i]!)
-    return makeNode('Concat', { inputs, outputs: [`${base}.${i}`], ints: { axis: 0 } })
-  })
-  const n = group.reduce((sum, product) => sum + product.n, 0)
-  const product = productLike(first.node, {
-    weights: whole.map(({ outputs }) => outputs[0]!),
-    n,
-    output: base,
-  })
-  if (attention !== undefined) {
-    return { nodes: [...whole, product], rest: [], attention: [attention, packed(attention, base)] }
+function makeStack(
+  group: readonly Product[],
+  attention: GraphNode | undefined,
+  { makeProduct }: Stacking,
+): Stack | undefined {
+  const [output] = group[0]!.node.outputs as [string]
+  if (group.length === 1) {
+    const nodes = makeProduct(group, output)
+    return nodes && { nodes, rest: [] }
   }
+  const base = `spout.stack.${output}`
+  const nodes = makeProduct(group, base)
+  if (nodes === undefined) return undefined
+  if (attention !== undefined) return { nodes, rest: [], attention: [attention, packed(attention, base)] }
   const sizes = BigInt64Array.from(group, (each) => BigInt(each.n))
   const raw = new Uint8Array(sizes.buffer)
   const split = makeNode('Split', {
@@ -82,9 +111,21 @@ function makeStack(group: readonly Product[], attention: GraphNode | undefined):
     ints: { axis: -1 },
   })
   return {
-    nodes: [...whole, product, split],
+    nodes: [...nodes, split],
     rest: [makeInitializer(`${base}.sizes`, { type: INT64, dims: [group.length], raw })],
   }
+}
+
+/** The runtime stacks the weights, constants that they are, when it optimizes the graph. */
+function withStackedWeights(group: readonly Product[], output: string): readonly GraphNode[] {
+  const [first] = group as [Product]
+  const whole = first.weights.map((_, i) => {
+    const inputs = group.map(({ weights }) => weights[i]!)
+    return makeNode('Concat', { inputs, outputs: [`${output}.${i}`], ints: { axis: 0 } })
+  })
+  const weights = whole.map(({ outputs }) => outputs[0]!)
+  const n = group.reduce((sum, product) => sum + product.n, 0)
+  return [...whole, productLike(first.node, { weights, n, output })]
 }
 
 /** The attention that takes the products of a group, and nobody else, as its query, key and value. */

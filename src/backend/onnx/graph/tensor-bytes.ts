@@ -27,6 +27,23 @@ export function findInitializer({ rest }: GraphBody, name: string): FoundInitial
   return undefined
 }
 
+/** Where the bytes of a weight are: in memory, or from `offset` on in a file. */
+export type BytePlace =
+  | Uint8Array
+  | { readonly path: string; readonly offset: number; readonly length: number }
+
+/** `undefined` for a weight that is not there, or is numbers one by one. */
+export function placeOf(graph: Graph, name: string): BytePlace | undefined {
+  const found = findInitializer(graph, name)
+  if (found === undefined) return undefined
+  const { raw, external } = found.parts
+  if (external.location !== undefined) {
+    const path = join(graph.weightsFolder, external.location)
+    return { path, offset: Number(external.offset ?? 0), length: Number(external.length) }
+  }
+  return raw && found.bytes.subarray(raw.valueStart, raw.end)
+}
+
 /**
  * Goes through a weight in slices of `sliceBytes`, the last may be shorter; a slice is valid until the next, and begins
  * where any kind of number may.

@@ -4,6 +4,7 @@
  *
  *   prepared/<key>/model.onnx        the optimized graph
  *                  model.onnx.data   weights, mapped by the runtime
+ *                  model.onnx.products   weights of our own products, mapped as well
  *                  manifest.json     this file's subject
  */
 import { createHash } from 'node:crypto'
@@ -11,11 +12,12 @@ import { existsSync, readFileSync, realpathSync, utimesSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { writeWhole } from '../../../own-cache.ts'
 import type { FeedPlan } from '../plan/feed-plan.ts'
+import type { ProductShape } from '../products/product-shape.ts'
+import { processorMark } from '../runtime/machine.ts'
 import { type FileState, sameContent } from './file-state.ts'
-import { processorMark } from './machine.ts'
 
 /** Counted up whenever what is written, or how a graph is changed before, becomes another. */
-const FORMAT = 4
+const FORMAT = 5
 
 export const GRAPH_NAME = 'model.onnx'
 export const MANIFEST_NAME = 'manifest.json'
@@ -40,6 +42,8 @@ export interface Manifest {
   readonly files: readonly FileState[]
   /** Of what there is more than a note. */
   readonly plan?: FeedPlan
+  /** Products of the graph that are our own operators. */
+  readonly products?: readonly ProductShape[]
   /** What was changed for speed, one line each. */
   readonly changes: readonly string[]
   /** Why there is nothing prepared but this note: so that it is not tried again and again. */

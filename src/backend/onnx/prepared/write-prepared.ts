@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -16,6 +17,7 @@ import type { ModelConfig } from '../../../model/resolved-model.ts'
 import type { Graph } from '../graph/graph.ts'
 import { openDecoder } from '../open-decoder.ts'
 import { makeFeedPlan } from '../plan/feed-plan.ts'
+import { operatorName } from '../products/product-shape.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
 import { alignWeights } from './align-weights.ts'
 import { type FileState, fileState } from './file-state.ts'
@@ -30,6 +32,7 @@ import {
   readPrepared,
 } from './prepared-model.ts'
 import { rearrange } from './rearrange.ts'
+import { storeHeld } from './store-held.ts'
 
 export interface WriteOptions {
   readonly runtime: Runtime
@@ -45,8 +48,8 @@ export interface WriteOptions {
 /** A model's graph as it is to be optimized, and a line about each change. */
 export interface ChangedGraph {
   readonly graph: Graph
-  /** Its products are stacked and taken apart. */
-  readonly isRearranged?: boolean
+  /** Its products become our own, or are stacked and taken apart. */
+  readonly products?: 'own' | 'rearranged' | undefined
   readonly changes: readonly string[]
 }
 
@@ -120,17 +123,25 @@ function stagingFor(place: string): string {
 async function writeFiles(folder: string, options: WriteOptions): Promise<void> {
   const { runtime, key, config, sources, session, changed } = options
   const writeOptimizedTo = join(folder, GRAPH_NAME)
+  const isRearranged = changed.products === 'rearranged'
   const opened = await openDecoder(runtime, changed.graph, key.onnxPath, {
     ...session,
     writeOptimizedTo,
-    rearrange: changed.isRearranged ? rearrange : undefined,
+    rearrange: isRearranged ? rearrange : undefined,
+    ownProducts: changed.products === 'own' ? 'stacked' : undefined,
   })
   const plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
-  await opened.session.dispose()
-  const names = cacheWrite(() => readdirSync(folder))
-  if (!names.includes(GRAPH_NAME)) throw new SpoutError('cache', 'prepared model: the runtime wrote none')
+  const held = opened.session.heldTensors
+  const shapes = [...new Map(held.map(({ shape }) => [operatorName(shape), shape])).values()]
+  try {
+    if (held.length > 0) cacheWrite(() => storeHeld(writeOptimizedTo, held))
+  } finally {
+    await opened.session.dispose()
+  }
+  if (!existsSync(writeOptimizedTo)) throw new SpoutError('cache', 'prepared model: the runtime wrote none')
   const manifest = cacheWrite(() => {
     alignWeights(writeOptimizedTo)
+    const names = readdirSync(folder)
     for (const name of names) flush(join(folder, name))
     return makeManifest({
       runtimeVersion: key.runtimeVersion,
@@ -138,6 +149,7 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
       sources,
       files: names.map((name) => fileState(name, folder)),
       plan,
+      products: shapes,
       changes: changed.changes,
     })
   })

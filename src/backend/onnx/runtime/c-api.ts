@@ -13,7 +13,7 @@ import { ortError } from './ort-error.ts'
 import { stableMemory } from './stable-memory.ts'
 
 /** The version of the API table asked for: the oldest that has every function below. */
-const API_VERSION = 17
+const API_VERSION = 24
 
 // The default stack of an asynchronous call, 128 kB, is too small for the graph optimizers. To be set before any
 // library is loaded.
@@ -28,6 +28,7 @@ export type NativeFunction = ((...args: any[]) => any) & { async: (...args: any[
 
 /** Name: [index in struct OrtApi, signature]. `S` stands for `OrtStatus*`: null when all is well. */
 const TABLE = {
+  CreateStatus: [0, 'S (int, void*)'],
   GetErrorCode: [1, 'int (void*)'],
   GetErrorMessage: [2, 'const char* (void*)'],
   CreateEnv: [3, 'S (int, void*, void*)'],
@@ -40,6 +41,9 @@ const TABLE = {
   SetSessionGraphOptimizationLevel: [23, 'S (void*, int)'],
   SetIntraOpNumThreads: [24, 'S (void*, int)'],
   SetInterOpNumThreads: [25, 'S (void*, int)'],
+  CreateCustomOpDomain: [26, 'S (void*, void*)'],
+  CustomOpDomain_Add: [27, 'S (void*, void*)'],
+  AddCustomOpDomain: [28, 'S (void*, void*)'],
   SessionGetInputCount: [30, 'S (void*, void*)'],
   SessionGetOutputCount: [31, 'S (void*, void*)'],
   SessionGetInputTypeInfo: [33, 'S (void*, size_t, void*)'],
@@ -61,6 +65,8 @@ const TABLE = {
   CreateCpuMemoryInfo: [69, 'S (int, int, void*)'],
   AllocatorFree: [76, 'S (void*, void*)'],
   GetAllocatorWithDefaultOptions: [78, 'S (void*)'],
+  KernelContext_GetInput: [90, 'S (void*, size_t, void*)'],
+  KernelContext_GetOutput: [91, 'S (void*, size_t, void*, size_t, void*)'],
   ReleaseEnv: [92, 'void (void*)'],
   ReleaseStatus: [93, 'void (void*)'],
   ReleaseMemoryInfo: [94, 'void (void*)'],
@@ -78,6 +84,8 @@ const TABLE = {
   BindOutput: [137, 'S (void*, void*, void*)'],
   BindOutputToDevice: [138, 'S (void*, void*, void*)'],
   GetBoundOutputValues: [140, 'S (void*, void*, void*, void*)'],
+  KernelContext_ParallelFor: [274, 'S (void*, void*, size_t, size_t, void*)'],
+  GetTensorElementTypeAndShapeDataReference: [414, 'S (void*, void*, void*, void*)'],
 } as const satisfies Record<string, readonly [number, string]>
 
 export type FunctionName = keyof typeof TABLE
@@ -94,6 +102,8 @@ export interface OrtLibrary {
   make(name: FunctionName, ...args: unknown[]): Pointer
   /** As `call`, on a thread of the pool. */
   callAsync(name: FunctionName, ...args: unknown[]): Promise<void>
+  /** Where a function lies, for native code that calls it. */
+  address(name: FunctionName): Pointer
   /** The bare function, for the token loop: returns the status for `check`. */
   fn(name: FunctionName): NativeFunction
   /** @throws SpoutError with the library's message: `os` for memory, else `failed`; releases the status. */
@@ -154,6 +164,8 @@ function open(path: string): Promise<OrtLibrary> {
     }
     return found
   }
+  const address = (name: FunctionName): Pointer =>
+    koffi.address(koffi.decode(table, TABLE[name][0] * pointerSize, 'void*'))
   const check = (status: Pointer | null): void => {
     if (status === null || status === 0n) return
     const message = String(fn('GetErrorMessage')(status))
@@ -187,7 +199,7 @@ function open(path: string): Promise<OrtLibrary> {
     call('DisableTelemetryEvents', env)
     const allocator = make('GetAllocatorWithDefaultOptions')
     const cpuMemory = make('CreateCpuMemoryInfo', 0, 0)
-    return { version: getVersion(), env, allocator, cpuMemory, call, make, callAsync, fn, check }
+    return { version: getVersion(), env, allocator, cpuMemory, call, make, callAsync, address, fn, check }
   }
   return createEnvironment()
 }

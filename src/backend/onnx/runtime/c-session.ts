@@ -2,12 +2,17 @@
 import { basename } from 'node:path'
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
+import { packedBytes, packedDims } from '../products/product-shape.ts'
 import { cString, type NativeFunction, type OrtLibrary, openOrt } from './c-api.ts'
 import { dataOf, ELEMENT_TYPES, elementBytes, typeCode } from './element-types.ts'
 import { tameHeap } from './heap.ts'
+import { mayRunOwnProducts } from './machine.ts'
+import { addOwnOperators } from './own-operators.ts'
+import { loadOwnWeights, type OwnTensor, type OwnWeights } from './own-weights.ts'
 import type {
   ElementType,
   GraphSource,
+  HeldTensor,
   Runtime,
   Session,
   SessionOptions,
@@ -25,6 +30,7 @@ export function openCApiRuntime(): Runtime {
   opening.catch(() => undefined)
   return {
     name: 'c-api',
+    computesProducts: mayRunOwnProducts(),
     version: async () => (await opening).version,
     createSession: async (graph, options) => CSession.create(await opening, graph, options),
   }
@@ -92,6 +98,7 @@ class CSession implements Session {
   readonly outputs: readonly TensorInfo[]
   readonly #ort: OrtLibrary
   readonly #session: bigint
+  readonly #own: OwnWeights | undefined
   readonly #binding: bigint
   readonly #runBinding: NativeFunction
   readonly #runOptions: bigint
@@ -116,7 +123,9 @@ class CSession implements Session {
     loading.add(memory)
     const heap = tameHeap()
     if (graph.isOptimized) heap.hold()
+    let own: OwnWeights | undefined
     try {
+      if (graph.weights !== undefined && graph.weights.length > 0) own = loadOwnWeights(graph.weights)
       configure(ort, sessionOptions, graph, options)
       const { handle } = memory
       if (graph.path !== undefined) {
@@ -126,7 +135,11 @@ class CSession implements Session {
         const length = bytes.byteLength
         await ort.callAsync('CreateSessionFromArray', ort.env, bytes, length, sessionOptions, handle)
       }
-      return new CSession(ort, handle[0]!)
+      await own?.ready
+      return new CSession(ort, handle[0]!, own)
+    } catch (error) {
+      await own?.dispose()
+      throw error
     } finally {
       heap.settle()
       loading.delete(memory)
@@ -134,14 +147,23 @@ class CSession implements Session {
     }
   }
 
-  private constructor(ort: OrtLibrary, session: bigint) {
+  private constructor(ort: OrtLibrary, session: bigint, own: OwnWeights | undefined) {
     this.#ort = ort
     this.#session = session
-    this.inputs = readInfos(ort, session, 'Input')
+    this.#own = own
+    const held = new Set(own?.tensors.map(({ name }) => name))
+    this.inputs = readInfos(ort, session, 'Input').filter(({ name }) => !held.has(name))
     this.outputs = readInfos(ort, session, 'Output')
     this.#binding = ort.make('CreateIoBinding', session)
     this.#runBinding = ort.fn('RunWithBinding')
     this.#runOptions = ort.make('CreateRunOptions')
+    for (const tensor of own?.tensors ?? []) this.#bindHeld(tensor)
+  }
+
+  get heldTensors(): readonly HeldTensor[] {
+    return (this.#own?.tensors ?? []).map(({ name, shape, address }) => {
+      return { name, shape, data: new Uint8Array(koffi.view(address, packedBytes(shape))) }
+    })
   }
 
   allocate(type: ElementType, dims: readonly number[]): Tensor {
@@ -242,6 +264,23 @@ class CSession implements Session {
     this.#ort.fn('ReleaseIoBinding')(this.#binding)
     this.#ort.fn('ReleaseRunOptions')(this.#runOptions)
     this.#ort.fn('ReleaseSession')(this.#session)
+    await this.#own?.dispose()
+  }
+
+  #bindHeld({ name, shape, address }: OwnTensor): void {
+    const dims = BigInt64Array.from(packedDims(shape), BigInt)
+    const { cpuMemory } = this.#ort
+    const value = this.#ort.make(
+      'CreateTensorWithDataAsOrtValue',
+      cpuMemory,
+      address,
+      packedBytes(shape),
+      dims,
+      dims.length,
+      typeCode('uint8'),
+    )
+    this.#ort.call('BindInput', this.#binding, this.#name(name), value)
+    this.#ort.fn('ReleaseValue')(value)
   }
 
   async #runOnPool(signal: AbortSignal | undefined): Promise<void> {
@@ -302,6 +341,8 @@ function configure(ort: OrtLibrary, handle: bigint, graph: GraphSource, options:
   entry('session.set_denormal_as_zero', '1')
   ort.call('SetSessionGraphOptimizationLevel', handle, graph.isOptimized ? OPTIMIZE_NOTHING : OPTIMIZE_ALL)
   entry('session.model_external_initializers_file_folder_path', graph.weightsFolder)
+  const shapes = graph.products ?? graph.weights?.map(({ shape }) => shape) ?? []
+  if (shapes.length > 0) addOwnOperators(ort, handle, shapes)
   if (options.writeOptimizedTo === undefined) return
   ort.call('SetOptimizedModelFilePath', handle, pathString(options.writeOptimizedTo))
   entry(

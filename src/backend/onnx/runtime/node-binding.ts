@@ -22,6 +22,7 @@ export async function openNodeRuntime(): Promise<Runtime> {
   const ort = await import('onnxruntime-node')
   return {
     name: 'node',
+    computesProducts: false,
     version: async () => ort.env.versions.node ?? '',
     async createSession(graph: GraphSource, options: SessionOptions): Promise<Session> {
       try {
@@ -74,6 +75,7 @@ class NodeTensor implements Tensor {
 }
 
 class NodeSession implements Session {
+  readonly heldTensors = []
   readonly writesInPlace = false
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]

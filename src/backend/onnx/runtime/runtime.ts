@@ -3,6 +3,9 @@
  * Two implementations: `c-api.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
  */
 
+import type { PackedWeight } from '../products/own-products.ts'
+import type { ProductShape } from '../products/product-shape.ts'
+
 export type ElementType =
   | 'float32'
   | 'float16'
@@ -64,10 +67,24 @@ export interface GraphSource {
   readonly path?: string | undefined
   /** It was written as `writeOptimizedTo` says: nothing is left to optimize. */
   readonly isOptimized?: boolean | undefined
+  /** Products of the graph that are our own operators. */
+  readonly products?: readonly ProductShape[] | undefined
+  /** Their weights, where these are inputs of the graph: the session lays them out, and holds them. */
+  readonly weights?: readonly PackedWeight[] | undefined
+}
+
+/** Weights of a product of ours, as a session holds them. */
+export interface HeldTensor {
+  readonly name: string
+  readonly shape: ProductShape
+  /** Valid until the session is disposed. */
+  readonly data: Uint8Array
 }
 
 export interface Runtime {
   readonly name: 'c-api' | 'node'
+  /** Sessions may have our own products. */
+  readonly computesProducts: boolean
   /** Of ONNX Runtime. @throws when the library cannot be opened. */
   version(): Promise<string>
   createSession(graph: GraphSource, options: SessionOptions): Promise<Session>
@@ -79,6 +96,8 @@ export interface Session {
   readonly outputs: readonly TensorInfo[]
   /** True when an output tensor given to `bindOutput` is written in place, also when it is an input as well. */
   readonly writesInPlace: boolean
+  /** The laid out weights of our own products, which are no inputs any more. */
+  readonly heldTensors: readonly HeldTensor[]
   /** Memory of the runtime, contents undefined. */
   allocate(type: ElementType, dims: readonly number[]): Tensor
   /** A tensor over memory of ours, which must stay referenced while the tensor is bound. */

@@ -1,0 +1,15 @@
+/** The domains of operators that a model says it has. */
+import { MODEL, OPSET } from './fields.ts'
+import { bytesField, bytesSource, fieldsOf, firstText, varintField } from './wire.ts'
+
+/** The fields of a model with version 1 of `domain` among them. */
+export function withDomain(fields: readonly Uint8Array[], domain: string): readonly Uint8Array[] {
+  const hasIt = fields.some((bytes) => {
+    const source = bytesSource(bytes)
+    const [field] = fieldsOf(source)
+    return field?.number === MODEL.opsetImport && firstText(source, field, OPSET.domain) === domain
+  })
+  if (hasIt) return fields
+  const version = [bytesField(OPSET.domain, domain), varintField(OPSET.version, 1)]
+  return [...fields, bytesField(MODEL.opsetImport, version)]
+}

@@ -1,0 +1,51 @@
+/** Gives an optimized graph the weights that its session held for it, in a file beside it. */
+import { closeSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
+import { basename } from 'node:path'
+import { GRAPH, UINT8 } from '../graph/fields.ts'
+import { encodeGraph, readGraphFile } from '../graph/graph-file.ts'
+import { makeReference } from '../graph/make-parts.ts'
+import { bytesSource, fieldsOf, firstText } from '../graph/wire.ts'
+import { packedDims } from '../products/product-shape.ts'
+import type { HeldTensor } from '../runtime/runtime.ts'
+
+const PAGE = 4096
+
+/** Rewrites the graph at `path`, whole only at the end. @throws what the file system says. */
+export function storeHeld(path: string, tensors: readonly HeldTensor[]): void {
+  const data = `${path}.products`
+  const references = writeTensors(data, tensors)
+  const names = new Set(tensors.map(({ name }) => name))
+  const graph = readGraphFile(path)
+  const rest = graph.rest.filter((bytes) => !names.has(inputName(bytes) ?? ''))
+  writeFileSync(`${path}.held`, encodeGraph({ ...graph, rest: [...rest, ...references] }))
+  renameSync(`${path}.held`, path)
+}
+
+/** Each on pages of its own. */
+function writeTensors(path: string, tensors: readonly HeldTensor[]): Uint8Array[] {
+  const file = openSync(path, 'wx')
+  try {
+    let end = 0
+    return tensors.map(({ name, shape, data }) => {
+      const offset = Math.ceil(end / PAGE) * PAGE
+      end = offset + data.length
+      for (let done = 0; done < data.length; ) {
+        done += writeSync(file, data, done, data.length - done, offset + done)
+      }
+      const place = { location: basename(path), offset: String(offset), length: String(data.length) }
+      return makeReference(name, { type: UINT8, dims: packedDims(shape) }, place)
+    })
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** The name of an input, if that is what a field of a graph is. */
+function inputName(bytes: Uint8Array): string | undefined {
+  const source = bytesSource(bytes)
+  const [field] = fieldsOf(source)
+  return field?.number === GRAPH.input ? firstText(source, field, NAME) : undefined
+}
+
+/** Of ValueInfoProto. */
+const NAME = 1

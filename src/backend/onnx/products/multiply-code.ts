@@ -1,0 +1,145 @@
+/** The tasks of a product: each multiplies all rows with some strips of the weights. */
+import type { Assembler } from '../machine-code/assembler.ts'
+import type { Label } from '../machine-code/code-buffer.ts'
+import { at, R8, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI } from '../machine-code/registers.ts'
+import { JOB } from './job.ts'
+import {
+  blocksOf,
+  type ProductShape,
+  ROW_BLOCK_BYTES,
+  stripBytes,
+  stripsOf,
+  TILE_ROWS,
+  VECTOR_BYTES,
+} from './product-shape.ts'
+import { emitTile } from './tile-code.ts'
+
+/** Strips that one row is multiplied with at once: as many sums run side by side. */
+const ROW_STRIPS = 4
+/** Strips of a task for several rows. */
+const TASK_STRIPS = 2
+
+export const rowTasks = (shape: ProductShape): number => Math.ceil(stripsOf(shape) / ROW_STRIPS)
+export const rowsTasks = (shape: ProductShape): number => Math.ceil(stripsOf(shape) / TASK_STRIPS)
+
+/** A task, `void (job, index)`, for one row. */
+export function emitRowTask(code: Assembler, shape: ProductShape): Label {
+  const entry = code.label()
+  const rest = stripsOf(shape) % ROW_STRIPS
+  const last = code.label()
+  const end = code.label()
+  code.bind(entry)
+  emitStrips(code, shape, ROW_STRIPS)
+  code.mov(R8, RSI)
+  code.load(RSI, at(RDI, JOB.rounded))
+  code.mov(RDI, RAX)
+  if (rest > 0) {
+    code.cmpNumber(R8, rowTasks(shape) - 1)
+    code.jumpIf('equal', last)
+  }
+  emitTile(code, { rows: 1, strips: ROW_STRIPS }, shape)
+  code.bind(end)
+  code.vzeroupper()
+  code.ret()
+  if (rest === 0) return entry
+  code.bind(last)
+  emitTile(code, { rows: 1, strips: rest }, shape)
+  code.jump(end)
+  return entry
+}
+
+/** rdi: the job; rsi: the task. Makes rax its first strip and rdx where its results go. */
+function emitStrips(code: Assembler, shape: ProductShape, strips: number): void {
+  code.imulNumber(RDX, RSI, strips * VECTOR_BYTES)
+  code.load(RAX, at(RDI, JOB.output))
+  code.add(RDX, RAX)
+  code.imulNumber(R8, RSI, strips * stripBytes(shape))
+  code.load(RAX, at(RDI, JOB.weights))
+  code.add(RAX, R8)
+}
+
+const SAVED = [RBX, RBP, R12, R13, R14, R15]
+
+/** A task, `void (job, index)`, for several rows. */
+export function emitRowsTask(code: Assembler, shape: ProductShape): Label {
+  const tiles = emitTiles(code, shape)
+  const entry = code.label()
+  // rbx: rounded rows; rbp: rows left; r12: the job; r13: strip; r14: results of the strip; r15: strips left
+  const nextStrip = code.label()
+  const nextTile = code.label()
+  const tail = code.label()
+  const done = code.label()
+  code.bind(entry)
+  for (const register of SAVED) code.push(register)
+  code.mov(R12, RDI)
+  emitStripCount(code, shape)
+  emitStrips(code, shape, TASK_STRIPS)
+  code.mov(R13, RAX)
+  code.mov(R14, RDX)
+  code.bind(nextStrip)
+  code.load(RBX, at(R12, JOB.rounded))
+  code.load(RBP, at(R12, JOB.rows))
+  code.mov(RDX, R14)
+  code.bind(nextTile)
+  code.cmpNumber(RBP, TILE_ROWS)
+  code.jumpIf('less', tail)
+  emitTileCall(code, tiles[TILE_ROWS - 1]!)
+  code.addNumber(RBX, TILE_ROWS * ROW_BLOCK_BYTES * blocksOf(shape))
+  code.addNumber(RDX, TILE_ROWS * shape.n * 4)
+  code.subNumber(RBP, TILE_ROWS)
+  code.jump(nextTile)
+  code.bind(tail)
+  emitTail(code, tiles, done)
+  code.bind(done)
+  code.addNumber(R13, stripBytes(shape))
+  code.addNumber(R14, VECTOR_BYTES)
+  code.subNumber(R15, 1)
+  code.jumpIf('notEqual', nextStrip)
+  for (const register of SAVED.toReversed()) code.pop(register)
+  code.vzeroupper()
+  code.ret()
+  return entry
+}
+
+/** Tiles of 1 to `TILE_ROWS` rows, as functions of their own. */
+function emitTiles(code: Assembler, shape: ProductShape): Label[] {
+  return Array.from({ length: TILE_ROWS }, (_, i) => {
+    code.align(VECTOR_BYTES)
+    const label = code.label()
+    code.bind(label)
+    emitTile(code, { rows: i + 1, strips: 1 }, shape)
+    code.ret()
+    return label
+  })
+}
+
+/** r15: the strips of task rsi; the last may have fewer. */
+function emitStripCount(code: Assembler, shape: ProductShape): void {
+  const rest = stripsOf(shape) % TASK_STRIPS
+  const isWhole = code.label()
+  code.movNumber(R15, TASK_STRIPS)
+  if (rest > 0) {
+    code.cmpNumber(RSI, rowsTasks(shape) - 1)
+    code.jumpIf('notEqual', isWhole)
+    code.movNumber(R15, rest)
+  }
+  code.bind(isWhole)
+}
+
+function emitTileCall(code: Assembler, tile: Label): void {
+  code.mov(RSI, RBX)
+  code.mov(RDI, R13)
+  code.call(tile)
+}
+
+/** The rows that are left, fewer than a whole tile. */
+function emitTail(code: Assembler, tiles: readonly Label[], done: Label): void {
+  for (let rows = 1; rows < TILE_ROWS; rows++) {
+    const other = code.label()
+    code.cmpNumber(RBP, rows)
+    code.jumpIf('notEqual', other)
+    emitTileCall(code, tiles[rows - 1]!)
+    code.jump(done)
+    code.bind(other)
+  }
+}

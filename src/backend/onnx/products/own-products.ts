@@ -1,0 +1,128 @@
+/**
+ * A graph whose quantized products are our own operators. The weights of each, laid out for it, are an input of the graph; a
+ * second output of it is the memory that it works in. Products of the same rows may become one.
+ */
+import { withDomain } from '../graph/domains.ts'
+import { FLOAT, UINT8 } from '../graph/fields.ts'
+import type { Graph, GraphNode } from '../graph/graph.ts'
+import { makeInput, makeNode } from '../graph/make-parts.ts'
+import { type Product, productOf } from '../graph/quantized-product.ts'
+import { stackWith } from '../graph/stack-products.ts'
+import { type BytePlace, placeOf, tensorSlices } from '../graph/tensor-bytes.ts'
+import { withoutUnread } from '../graph/unread.ts'
+import { areHalves } from './halves.ts'
+import {
+  BLOCK,
+  OWN_DOMAIN,
+  operatorName,
+  type ProductShape,
+  packedDims,
+  STRIP_COLUMNS,
+} from './product-shape.ts'
+
+/** The weights of a product of ours, and of what they are made. */
+export interface PackedWeight {
+  /** Of the input of the graph. */
+  readonly name: string
+  readonly shape: ProductShape
+  readonly parts: readonly PackedPart[]
+}
+
+export interface PackedPart {
+  readonly codes: BytePlace
+  readonly scales: BytePlace
+  /** Columns. */
+  readonly n: number
+  /** Rows that share a scale. */
+  readonly scaleRows: number
+}
+
+export interface OwnProducts {
+  readonly graph: Graph
+  readonly weights: readonly PackedWeight[]
+}
+
+/** The same graph, and no weights, when it has no product that we compute. */
+export function withOwnProducts(graph: Graph, { isStacked = false } = {}): OwnProducts {
+  const weights: PackedWeight[] = []
+  const replaced: string[] = []
+  const changed = stackWith(graph, {
+    isFit: (product) => isOwn(graph, product),
+    mostBytes: isStacked ? undefined : 0,
+    makeProduct(group, output) {
+      const weight = packedWeight(graph, group, output)
+      if (weight === undefined) return undefined
+      weights.push(weight)
+      replaced.push(...group.flatMap((product) => product.weights))
+      return [ownNode(group[0]!.rows, output, weight)]
+    },
+  })
+  if (weights.length === 0) return { graph, weights }
+  const fed = {
+    ...changed,
+    inputs: [...changed.inputs, ...weights.map(({ name }) => name)],
+    rest: [...changed.rest, ...weights.map(inputOf)],
+    modelFields: withDomain(changed.modelFields, OWN_DOMAIN),
+    opTypes: new Set([...changed.opTypes, ...weights.map(({ shape }) => operatorName(shape))]),
+  }
+  return { graph: replaced.reduce((rest: Graph, name) => withoutUnread(rest, [name]), fed), weights }
+}
+
+/** Whether a graph has a product that we may compute. */
+export function hasOwnProducts(graph: Graph): boolean {
+  return graph.nodes.some((node) => {
+    const product = productOf(graph, node)
+    return product !== undefined && isOwn(graph, product)
+  })
+}
+
+/** Rounded to int8 by a scale for 32 rows or a multiple, around the middle of the codes. */
+function isOwn(graph: Graph, { node, n, weights }: Product): boolean {
+  const { K: k = 0, bits = 4, block_size: block = 0, accuracy_level: level } = node.ints
+  const isOurs = level === 4 && (bits === 4 || bits === 8) && weights.length === 2
+  const isWhole = k > 0 && k % block === 0 && block % BLOCK === 0 && n % STRIP_COLUMNS === 0
+  if (!isOurs || !isWhole || block > MOST_SCALE_ROWS) return false
+  const [codes, scales] = weights.map((name) => graph.initializers.get(name)!)
+  return codes!.type === UINT8 && scales!.type === FLOAT
+}
+
+/** Of a scale: more would be much code to lay them out. */
+const MOST_SCALE_ROWS = 256
+
+function packedWeight(graph: Graph, group: readonly Product[], output: string): PackedWeight | undefined {
+  const { K: k = 0, bits = 4, block_size: scaleRows = 0 } = group[0]!.node.ints
+  const parts = group.flatMap(({ n, weights }) => {
+    const [codes, scales] = weights.map((name) => placeOf(graph, name))
+    const isWhole = bytesIn(codes) === (n * k * bits) / 8 && bytesIn(scales) === (4 * n * k) / scaleRows
+    return isWhole ? [{ codes: codes!, scales: scales!, n, scaleRows }] : []
+  })
+  if (parts.length < group.length) return undefined
+  const n = parts.reduce((sum, part) => sum + part.n, 0)
+  const scaleBytes = group.every((product) => hasHalfScales(graph, product)) ? 2 : 4
+  return { name: `spout.packed.${output}`, shape: { k, n, bits, scaleBytes }, parts }
+}
+
+function bytesIn(place: BytePlace | undefined): number {
+  return place?.length ?? 0
+}
+
+function hasHalfScales(graph: Graph, { weights }: Product): boolean {
+  for (const { buffer, byteOffset, length } of tensorSlices(graph, weights[1]!, SLICE)) {
+    if (!areHalves(new Float32Array(buffer, byteOffset, length / 4))) return false
+  }
+  return true
+}
+
+const SLICE = 1 << 18
+
+function ownNode(rows: string, output: string, { name, shape }: PackedWeight): GraphNode {
+  return makeNode(operatorName(shape), {
+    inputs: [rows, name],
+    outputs: [output, `spout.rounded.${output}`],
+    domain: OWN_DOMAIN,
+  })
+}
+
+function inputOf({ name, shape }: PackedWeight): Uint8Array {
+  return makeInput(name, { type: UINT8, dims: packedDims(shape) })
+}

@@ -1,0 +1,57 @@
+/**
+ * Products of quantized weights that we compute ourselves, and how their weights lie. The weights of 16 columns are a strip:
+ *
+ *   codes   [K / 32] blocks of 16 columns × 32 rows
+ *   scales  [K / 32] blocks of 16 numbers
+ *
+ * and strips follow one another. A block is 4 or 8 vectors of 64 bytes, each with four bytes for every column: what four bytes of
+ * a column are in MatMulNBits, so laying weights out moves words of 32 bits and no more. A byte of 4-bit codes has the even row
+ * below and the odd one above it.
+ */
+
+export interface ProductShape {
+  /** Size of the input; a multiple of 32. */
+  readonly k: number
+  /** Size of the output; a multiple of 16. */
+  readonly n: number
+  /** Of a code, 4 or 8. */
+  readonly bits: number
+  /** Of a scale: 4, or 2 where all of them are the same in fp16. */
+  readonly scaleBytes: number
+}
+
+/** Rows of weights that share a scale, and numbers of the input that are rounded together. */
+export const BLOCK = 32
+export const STRIP_COLUMNS = 16
+/** Groups of four rows in a block: what one instruction adds up. */
+export const GROUPS = 8
+export const VECTOR_BYTES = 64
+
+export const blocksOf = ({ k }: ProductShape): number => k / BLOCK
+export const stripsOf = ({ n }: ProductShape): number => n / STRIP_COLUMNS
+export const blockCodeBytes = ({ bits }: ProductShape): number => bits * VECTOR_BYTES
+export const blockScaleBytes = ({ scaleBytes }: ProductShape): number => scaleBytes * STRIP_COLUMNS
+/** Where the scales of a strip begin. */
+export const scalesOffset = (shape: ProductShape): number => blocksOf(shape) * blockCodeBytes(shape)
+export const stripBytes = (shape: ProductShape): number =>
+  blocksOf(shape) * (blockCodeBytes(shape) + blockScaleBytes(shape))
+
+/** Of our operators. */
+export const OWN_DOMAIN = 'spout'
+
+/** Of the operator that computes this product. */
+export function operatorName({ k, n, bits, scaleBytes }: ProductShape): string {
+  return `Product${bits}_${8 * scaleBytes}_${k}x${n}`
+}
+
+/** Rows of the input that are multiplied together: their weights are read once. */
+export const TILE_ROWS = 8
+/** Of a row of a tile, for each block: 32 bytes of codes, its scale, and minus the zero point times the sum of its codes. */
+export const ROW_BLOCK_BYTES = BLOCK + 4 + 4
+
+/** The dimensions of the tensor of bytes that holds the weights. */
+export const packedDims = (shape: ProductShape): readonly [number, number] => [
+  stripsOf(shape),
+  stripBytes(shape),
+]
+export const packedBytes = (shape: ProductShape): number => stripsOf(shape) * stripBytes(shape)

@@ -1,0 +1,76 @@
+/** Memory straight from the system: of our own, or a part of a file. Linux. */
+import koffi from 'koffi'
+
+export interface Mapped {
+  readonly address: bigint
+  /** Gives it back; nobody may read it any more. */
+  release(): void
+}
+
+const READ = 1
+const WRITE = 2
+const PRIVATE = 2
+const ANONYMOUS = 0x20
+const HUGE_PAGES = 14
+const PAGE = 4096
+
+export const PROTECTION = { readWrite: READ | WRITE, readExecute: READ | 4 } as const
+
+let libc: ReturnType<typeof openLibc> | undefined
+
+function openLibc() {
+  const library = koffi.load('libc.so.6')
+  return {
+    library,
+    map: library.func('uintptr_t mmap(uintptr_t, size_t, int, int, int, int64_t)'),
+    unmap: library.func('int munmap(uintptr_t, size_t)'),
+    protect: library.func('int mprotect(uintptr_t, size_t, int)'),
+    advise: library.func('int madvise(uintptr_t, size_t, int)'),
+  }
+}
+
+/** @throws Error when there is none. */
+export function mapMemory(bytes: number): Mapped {
+  const mapped = map({ bytes, protection: PROTECTION.readWrite, flags: PRIVATE | ANONYMOUS })
+  libc!.advise(mapped.address, bytes, HUGE_PAGES)
+  return mapped
+}
+
+/** Bytes of an open file, to be read only. @throws Error when they cannot be mapped. */
+export function mapFile(file: number, offset: number, bytes: number): Mapped {
+  const skipped = offset % PAGE
+  const whole = { bytes: bytes + skipped, protection: READ, flags: PRIVATE }
+  const mapped = map({ ...whole, file, offset: offset - skipped })
+  return { ...mapped, address: mapped.address + BigInt(skipped) }
+}
+
+/** @throws Error when the system does not allow it. */
+export function protectMemory(address: bigint, bytes: number, protection: number): void {
+  if (libc!.protect(address, bytes, protection) !== 0)
+    throw new Error('memory: this system does not allow it')
+}
+
+interface Mapping {
+  readonly bytes: number
+  readonly protection: number
+  readonly flags: number
+  readonly file?: number
+  readonly offset?: number
+}
+
+function map({ bytes, protection, flags, file = -1, offset = 0 }: Mapping): Mapped {
+  libc ??= openLibc()
+  const { unmap } = libc
+  const address = BigInt.asUintN(64, BigInt(libc.map(0, bytes, protection, flags, file, offset)))
+  if (address === FAILED) throw new Error('memory: the system gives none')
+  let isMapped = true
+  return {
+    address,
+    release() {
+      if (isMapped) unmap(address, bytes)
+      isMapped = false
+    },
+  }
+}
+
+const FAILED = (1n << 64n) - 1n

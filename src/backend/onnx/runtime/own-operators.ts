@@ -1,0 +1,64 @@
+/** Our own operators, made known to ONNX Runtime. What is made here stays until the process ends: sessions point to it. */
+import koffi from 'koffi'
+import { makeOperatorCode, type OperatorCode, operatorStruct } from '../products/operator-code.ts'
+import { OWN_DOMAIN, operatorName, type ProductShape } from '../products/product-shape.ts'
+import { cString, type OrtLibrary } from './c-api.ts'
+import { executableMemory } from './executable-memory.ts'
+
+/** Everything the library was given the address of. */
+const held: object[] = []
+const domains = new Map<string, bigint>()
+
+/**
+ * Lets a session of these options use the products.
+ * @throws Error where machine code cannot be run.
+ */
+export function addOwnOperators(ort: OrtLibrary, options: bigint, shapes: readonly ProductShape[]): void {
+  const byName = new Map(shapes.map((shape) => [operatorName(shape), shape]))
+  const key = [...byName.keys()].join()
+  let domain = domains.get(key)
+  if (domain === undefined) {
+    domain = makeDomain(ort, [...byName.values()])
+    domains.set(key, domain)
+  }
+  ort.call('AddCustomOpDomain', options, domain)
+}
+
+function makeDomain(ort: OrtLibrary, shapes: readonly ProductShape[]): bigint {
+  const texts = {
+    names: shapes.map((shape) => heldText(operatorName(shape))),
+    wrongShape: heldText('the input of a product has another shape'),
+  }
+  const made = makeOperatorCode(shapes, kernelApi(ort), texts)
+  const base = executableMemory(made.code)
+  const domain = ort.make('CreateCustomOpDomain', heldName(OWN_DOMAIN))
+  for (const struct of structsOf(made, base)) ort.call('CustomOpDomain_Add', domain, struct)
+  return domain
+}
+
+function structsOf({ entries }: OperatorCode, base: bigint): BigUint64Array[] {
+  const structs = entries.map((each) => operatorStruct(each, base))
+  held.push(structs)
+  return structs
+}
+
+function heldName(text: string): Uint8Array {
+  const bytes = cString(text)
+  held.push(bytes)
+  return bytes
+}
+
+function heldText(text: string): bigint {
+  return koffi.address(heldName(text))
+}
+
+function kernelApi(ort: OrtLibrary) {
+  return {
+    createStatus: ort.address('CreateStatus'),
+    getInput: ort.address('KernelContext_GetInput'),
+    getOutput: ort.address('KernelContext_GetOutput'),
+    getData: ort.address('GetTensorMutableData'),
+    getShape: ort.address('GetTensorElementTypeAndShapeDataReference'),
+    parallelFor: ort.address('KernelContext_ParallelFor'),
+  }
+}

@@ -1,0 +1,111 @@
+/** The weights of our own products, laid out in memory of their own by threads of the pool, from the files they lie in. */
+import { closeSync, openSync } from 'node:fs'
+import koffi from 'koffi'
+import type { BytePlace } from '../graph/tensor-bytes.ts'
+import { Assembler } from '../machine-code/assembler.ts'
+import type { PackedPart, PackedWeight } from '../products/own-products.ts'
+import { emitPack, type PackSource } from '../products/pack-code.ts'
+import {
+  operatorName,
+  type ProductShape,
+  packedBytes,
+  STRIP_COLUMNS,
+  stripBytes,
+} from '../products/product-shape.ts'
+import type { NativeFunction } from './c-api.ts'
+import { executableMemory } from './executable-memory.ts'
+import { type Mapped, mapFile, mapMemory } from './mapped-memory.ts'
+
+/** A tensor of bytes, in memory that lasts until `dispose`. */
+export interface OwnTensor {
+  readonly name: string
+  readonly shape: ProductShape
+  readonly address: bigint
+}
+
+export interface OwnWeights {
+  readonly tensors: readonly OwnTensor[]
+  /** Until then the tensors hold nothing. */
+  readonly ready: Promise<void>
+  dispose(): Promise<void>
+}
+
+const PAGE = 4096
+
+/** @throws Error where there is no memory, or machine code cannot be run. */
+export function loadOwnWeights(weights: readonly PackedWeight[]): OwnWeights {
+  const starts: number[] = []
+  let end = 0
+  for (const { shape } of weights) {
+    starts.push(end)
+    end += Math.ceil(packedBytes(shape) / PAGE) * PAGE
+  }
+  const memory = mapMemory(end)
+  const tensors = weights.map(({ name, shape }, i) => {
+    return { name, shape, address: memory.address + BigInt(starts[i]!) }
+  })
+  const ready = packAll(weights, tensors)
+  // Met by whoever waits for it.
+  ready.catch(() => undefined)
+  return {
+    tensors,
+    ready,
+    async dispose() {
+      await ready.catch(() => undefined)
+      memory.release()
+    },
+  }
+}
+
+/** One after the other: the session is made meanwhile, by another thread. */
+async function packAll(weights: readonly PackedWeight[], tensors: readonly OwnTensor[]): Promise<void> {
+  for (const [i, weight] of weights.entries()) {
+    let to = tensors[i]!.address
+    for (const part of weight.parts) {
+      await packPart(weight, part, to)
+      to += BigInt((part.n / STRIP_COLUMNS) * stripBytes(weight.shape))
+    }
+  }
+}
+
+async function packPart({ shape }: PackedWeight, part: PackedPart, to: bigint): Promise<void> {
+  const pack = packerOf({ shape, scaleRows: part.scaleRows })
+  const codes = openPlace(part.codes)
+  const scales = openPlace(part.scales)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      pack.async(codes.address, scales.address, to, part.n / STRIP_COLUMNS, (error: Error | null) =>
+        error === null ? resolve() : reject(error),
+      )
+    })
+  } finally {
+    codes.release()
+    scales.release()
+  }
+}
+
+function openPlace(place: BytePlace): Mapped {
+  if (place instanceof Uint8Array) return { address: koffi.address(place), release: () => place.length }
+  const file = openSync(place.path, 'r')
+  try {
+    return mapFile(file, place.offset, place.length)
+  } finally {
+    closeSync(file)
+  }
+}
+
+const packers = new Map<string, NativeFunction>()
+
+function packerOf(source: PackSource): NativeFunction {
+  const key = `${operatorName(source.shape)} ${source.scaleRows}`
+  let packer = packers.get(key)
+  if (packer === undefined) {
+    const code = new Assembler()
+    emitPack(code, source)
+    packer = koffi.decode(executableMemory(code.finish()), PACKER) as NativeFunction
+    packers.set(key, packer)
+  }
+  return packer
+}
+
+const PACKER = koffi.proto('void (uintptr_t, uintptr_t, uintptr_t, size_t)')
