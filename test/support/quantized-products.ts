@@ -3,7 +3,6 @@ import { bytesField, concat, varintField } from '../../src/backend/onnx/graph/wi
 import { initializer, intAttribute, node } from './tiny-graphs.ts'
 
 const UINT8 = 2
-const BLOCK = 32
 
 export interface ProductShape {
   readonly k: number
@@ -17,12 +16,26 @@ export interface ProductShape {
   readonly hasBias?: boolean
   /** Scales and zero points in one row, as older exporters write them. */
   readonly isFlat?: boolean
+  /** Rows that share a scale; 32 unless told otherwise. */
+  readonly block?: number
+  /** Scales that are numbers of fp16. */
+  readonly hasHalfScales?: boolean
+  readonly scaleOf?: (index: number) => number
 }
 
 /** The node of `output` = `rows` × the weights `w`. */
 export function productNode(rows: string, w: string, output: string, shape: ProductShape): Uint8Array {
-  const { k, n, bits = 4, level, domain = 'com.microsoft', hasZeroPoints = false, hasBias = false } = shape
-  const attributes = Object.entries({ K: k, N: n, bits, block_size: BLOCK }).map(([name, value]) =>
+  const {
+    k,
+    n,
+    bits = 4,
+    level,
+    domain = 'com.microsoft',
+    hasZeroPoints = false,
+    hasBias = false,
+    block = 32,
+  } = shape
+  const attributes = Object.entries({ K: k, N: n, bits, block_size: block }).map(([name, value]) =>
     intAttribute(name, value),
   )
   if (level !== undefined) attributes.push(intAttribute('accuracy_level', level))
@@ -33,12 +46,14 @@ export function productNode(rows: string, w: string, output: string, shape: Prod
 
 /** Its weights: codes, scales and zero points. */
 export function productWeights(w: string, shape: ProductShape): Uint8Array[] {
-  const { k, n, bits = 4, hasZeroPoints = false, hasBias = false, isFlat = false } = shape
-  const blocks = k / BLOCK
-  const scales = Float32Array.from({ length: n * blocks }, (_, i) => 0.01 + (i % 7) / 100)
+  const { k, n, bits = 4, hasZeroPoints = false, hasBias = false, isFlat = false, block = 32 } = shape
+  const blocks = k / block
+  const step = shape.hasHalfScales ? 1 / 128 : 1 / 100
+  const { scaleOf = (i: number) => (1 + (i % 7)) * step } = shape
+  const scales = Float32Array.from({ length: n * blocks }, (_, i) => scaleOf(i))
   const zeroBytes = Math.ceil((blocks * bits) / 8)
   return [
-    byteTensor(w, [n, blocks, (BLOCK * bits) / 8]),
+    byteTensor(w, [n, blocks, (block * bits) / 8]),
     initializer(`${w}.scales`, isFlat ? [n * blocks] : [n, blocks], scales),
     ...(hasZeroPoints ? [byteTensor(`${w}.zeros`, isFlat ? [n * zeroBytes] : [n, zeroBytes])] : []),
     ...(hasBias ? [initializer(`${w}.bias`, [n], new Float32Array(n).fill(0.5))] : []),

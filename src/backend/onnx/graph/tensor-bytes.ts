@@ -18,14 +18,31 @@ export interface FoundInitializer {
 
 /** The initializer `name` among the fields of a graph. */
 export function findInitializer({ rest }: GraphBody, name: string): FoundInitializer | undefined {
+  const bytes = entriesOf(rest).get(name)
+  if (bytes === undefined) return undefined
+  const source = bytesSource(bytes)
+  const [field] = fieldsOf(source)
+  return { bytes, source, field: field!, parts: readTensorParts(source, field!) }
+}
+
+/** The entries of initializers by their names. */
+function entriesOf(rest: readonly Uint8Array[]): ReadonlyMap<string, Uint8Array> {
+  const known = entriesByName.get(rest)
+  if (known !== undefined) return known
+  const entries = new Map<string, Uint8Array>()
   for (const bytes of rest) {
     const source = bytesSource(bytes)
     const [field] = fieldsOf(source)
-    if (field?.number !== GRAPH.initializer || firstText(source, field, TENSOR.name) !== name) continue
-    return { bytes, source, field, parts: readTensorParts(source, field) }
+    if (field?.number !== GRAPH.initializer) continue
+    const name = firstText(source, field, TENSOR.name)
+    // The first of a name counts.
+    if (!entries.has(name)) entries.set(name, bytes)
   }
-  return undefined
+  entriesByName.set(rest, entries)
+  return entries
 }
+
+const entriesByName = new WeakMap<readonly Uint8Array[], ReadonlyMap<string, Uint8Array>>()
 
 /** Where the bytes of a weight are: in memory, or from `offset` on in a file. */
 export type BytePlace =

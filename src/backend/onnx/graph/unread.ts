@@ -15,6 +15,24 @@ export function withoutUnread(graph: Graph, chain: readonly string[]): Graph {
   return rest
 }
 
+/** Without those initializers of the names that nothing reads. */
+export function withoutUnreadWeights(graph: Graph, names: ReadonlySet<string>): Graph {
+  const read = new Set(graph.outputs)
+  addReads(graph, read)
+  const gone = new Set([...names].filter((name) => !read.has(name) && !graph.inputs.includes(name)))
+  const entries = new Set([...gone].map((name) => findInitializer(graph, name)?.bytes))
+  const initializers = new Map([...graph.initializers].filter(([name]) => !gone.has(name)))
+  return { ...graph, initializers, rest: graph.rest.filter((bytes) => !entries.has(bytes)) }
+}
+
+function addReads({ nodes, outputs }: GraphBody, read: Set<string>): void {
+  for (const name of outputs) read.add(name)
+  for (const { inputs, bodies } of nodes) {
+    for (const name of inputs) read.add(name)
+    for (const body of bodies) addReads(body, read)
+  }
+}
+
 function isRead({ nodes, outputs }: GraphBody, name: string): boolean {
   return (
     outputs.includes(name) ||

@@ -24,7 +24,6 @@ interface Evex {
   readonly map: number
   readonly prefix: number
   readonly opcode: number
-  readonly isWide?: boolean
   /** Bytes that one step of a short displacement stands for: 64, or the size of what is read. */
   readonly step?: number
   /** One number from memory for all lanes. */
@@ -116,10 +115,6 @@ export class Assembler extends CodeBuffer {
     this.#group(5, to, value)
   }
 
-  andNumber(to: number, value: number): void {
-    this.#group(4, to, value)
-  }
-
   cmp(a: number, b: number): void {
     this.#plain([0x39], b, a)
   }
@@ -178,10 +173,6 @@ export class Assembler extends CodeBuffer {
     this.#evex({ map: MAP_0F, prefix: PREFIX_F3, opcode: 0x11, step: 4, size: 0 }, from, 0, to)
   }
 
-  vbroadcastss(to: number, from: Memory): void {
-    this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0x18, step: 4 }, to, 0, from)
-  }
-
   vpbroadcastd(to: number, from: Memory): void {
     this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0x58, step: 4 }, to, 0, from)
   }
@@ -208,10 +199,6 @@ export class Assembler extends CodeBuffer {
   /** 16 numbers of 32 bits as bytes, held to -128 and 127. */
   vpmovsdbStore(to: Memory, from: number): void {
     this.#evex({ map: MAP_0F38, prefix: PREFIX_F3, opcode: 0x21, step: 16 }, from, 0, to)
-  }
-
-  vaddps(to: number, a: number, b: Source): void {
-    this.#evex({ map: MAP_0F, prefix: NO_PREFIX, opcode: 0x58 }, to, a, b)
   }
 
   vmulps(to: number, a: number, b: Source): void {
@@ -260,13 +247,8 @@ export class Assembler extends CodeBuffer {
     this.byte(count)
   }
 
-  /** to += the four products of bytes without sign in `a` and bytes with one in `b`, in each lane. */
-  vpdpbusd(to: number, a: number, b: Source): void {
-    this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0x50 }, to, a, b)
-  }
-
-  /** The same with the four bytes at `b` for all lanes. */
-  vpdpbusdBroadcast(to: number, a: number, b: Memory): void {
+  /** to += the four products of bytes without sign in `a` and bytes with one at `b`, the same four for all lanes. */
+  vpdpbusd(to: number, a: number, b: Memory): void {
     this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0x50, step: 4, isBroadcast: true }, to, a, b)
   }
 
@@ -303,7 +285,9 @@ export class Assembler extends CodeBuffer {
   }
 
   #word(opcode: number, register: number, operand: Memory): void {
-    this.byte(0x40 | ((register >> 3) << 2) | (operand.base >> 3), opcode)
+    const high = ((register >> 3) << 2) | (operand.base >> 3)
+    if (high !== 0) this.byte(0x40 | high)
+    this.byte(opcode)
     this.#operand(register, operand, 1)
   }
 
@@ -313,14 +297,14 @@ export class Assembler extends CodeBuffer {
   }
 
   #evex(form: Evex, register: number, second: number, operand: Source): void {
-    const { map, prefix, opcode, isWide = false, step = 64, isBroadcast = false, size = 2 } = form
+    const { map, prefix, opcode, step = 64, isBroadcast = false, size = 2 } = form
     const isRegister = typeof operand === 'number'
     const base = isRegister ? operand : operand.base
     // Bits that stand inverted: of the register, of the operand, and of the second source.
     const high = isRegister ? base >> 4 : 0
     const r = (bit(register, 3) << 7) | (high << 6) | (bit(base, 3) << 5) | (bit(register, 4) << 4)
     this.byte(0x62, (r ^ 0xf0) | map)
-    this.byte((isWide ? 0x80 : 0) | ((~second & 15) << 3) | 4 | prefix)
+    this.byte(((~second & 15) << 3) | 4 | prefix)
     this.byte((size << 5) | (isBroadcast ? 0x10 : 0) | ((bit(second, 4) ^ 1) << 3))
     this.byte(opcode)
     this.#operand(register, operand, step)
@@ -336,9 +320,12 @@ export class Assembler extends CodeBuffer {
     const { base, disp } = operand
     const steps = disp / step
     const isShort = Number.isInteger(steps) && steps >= -128 && steps <= 127
-    this.byte((isShort ? 0x40 : 0x80) | field | (base & 7))
+    // With the numbers of rbp and r13 there is always a displacement.
+    const isNone = disp === 0 && (base & 7) !== 5
+    this.byte((isNone ? 0 : isShort ? 0x40 : 0x80) | field | (base & 7))
     // The numbers of rsp and r12 mean that another byte names the base.
     if ((base & 7) === 4) this.byte(0x24)
+    if (isNone) return
     if (isShort) this.byte(steps & 255)
     else this.int32(disp)
   }

@@ -3,7 +3,8 @@
 /** Normal numbers of fp16, or zero: the few smaller ones that there are count as none. */
 export function areHalves(numbers: Float32Array): boolean {
   const bits = new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length)
-  for (const number of bits) {
+  for (let i = 0; i < bits.length; i++) {
+    const number = bits[i]!
     const exponent = (number >>> 23) & 255
     const isHalf = (number & 0x1fff) === 0 && exponent >= LOWEST && exponent <= HIGHEST
     if (!isHalf && number << 1 !== 0) return false

@@ -9,7 +9,7 @@ import { makeInput, makeNode } from '../graph/make-parts.ts'
 import { type Product, productOf } from '../graph/quantized-product.ts'
 import { stackWith } from '../graph/stack-products.ts'
 import { type BytePlace, placeOf, tensorSlices } from '../graph/tensor-bytes.ts'
-import { withoutUnread } from '../graph/unread.ts'
+import { withoutUnreadWeights } from '../graph/unread.ts'
 import { areHalves } from './halves.ts'
 import {
   BLOCK,
@@ -65,7 +65,7 @@ export function withOwnProducts(graph: Graph, { isStacked = false } = {}): OwnPr
     modelFields: withDomain(changed.modelFields, OWN_DOMAIN),
     opTypes: new Set([...changed.opTypes, ...weights.map(({ shape }) => operatorName(shape))]),
   }
-  return { graph: replaced.reduce((rest: Graph, name) => withoutUnread(rest, [name]), fed), weights }
+  return { graph: withoutUnreadWeights(fed, new Set(replaced)), weights }
 }
 
 /** Whether a graph has a product that we may compute. */

@@ -68,7 +68,7 @@ function emitStripBlock(code: Assembler, { rows, strips }: Tile, shape: ProductS
     const work = WORK + (row % WORK_VECTORS)
     code.vpbroadcastd(work, at(RSI, rows * (BLOCK + 4) + row * 4))
     for (let g = 0; g < GROUPS; g++) {
-      code.vpdpbusdBroadcast(work, g, at(RSI, row * BLOCK + groupPlace(g, shape) * 4))
+      code.vpdpbusd(work, g, at(RSI, row * BLOCK + groupPlace(g, shape) * 4))
     }
     code.vcvtdq2ps(work, work)
     code.vmulps(work, work, SCALES)

@@ -1,50 +1,201 @@
-import { expect, test } from 'vitest'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { encodeGraph, type Graph } from '../../../../src/backend/onnx/graph/graph-file.ts'
-import { withOwnProducts } from '../../../../src/backend/onnx/products/own-products.ts'
-import { graphOf, rowsOf } from '../../../support/product-graphs.ts'
+import { hasOwnProducts, withOwnProducts } from '../../../../src/backend/onnx/products/own-products.ts'
+import { mayRunOwnProducts } from '../../../../src/backend/onnx/runtime/machine.ts'
+import { graphOf, opTypes, rowsOf } from '../../../support/product-graphs.ts'
 import { type ProductShape, productNode, productWeights } from '../../../support/quantized-products.ts'
-import { runGraph } from '../../../support/run-graph.ts'
-import { value } from '../../../support/tiny-graphs.ts'
+import { type Feed, runGraph } from '../../../support/run-graph.ts'
+import { node, value } from '../../../support/tiny-graphs.ts'
 
 const graphWith = (shape: ProductShape): Graph =>
   graphOf(
     productNode('rows', 'w', 'y', shape),
     ...productWeights('w', shape),
-    value('input', 'rows', [1, 'count', shape.k]),
-    value('output', 'y', [1, 'count', shape.n]),
+    value('input', 'rows', ['batch', 'count', 'k']),
+    value('output', 'y', ['batch', 'count', shape.n]),
   )
 
-function own(graph: Graph) {
-  const made = withOwnProducts(graph)
-  return { bytes: encodeGraph(made.graph), weightsFolder: graph.weightsFolder, weights: made.weights }
+interface RunOptions {
+  readonly threads?: number
+  readonly isStacked?: boolean
 }
 
-for (const bits of [4, 8])
-  for (const [k, n] of [
+async function runOwn(graph: Graph, feeds: Record<string, Feed>, options: RunOptions = {}) {
+  const { threads = 1, isStacked = false } = options
+  const { graph: own, weights } = withOwnProducts(graph, { isStacked })
+  const { weightsFolder } = graph
+  return runGraph({ bytes: encodeGraph(own), weightsFolder, weights }, feeds, { threads })
+}
+
+const runRuntime = ({ weightsFolder, ...graph }: Graph, feeds: Record<string, Feed>, threads = 1) =>
+  runGraph({ bytes: encodeGraph({ ...graph, weightsFolder } as Graph), weightsFolder }, feeds, { threads })
+
+/** The largest difference, as a share of the largest number. */
+function farthest(a: readonly number[], b: readonly number[]): number {
+  expect(a.length).toBe(b.length)
+  const size = a.reduce((most, number) => Math.max(most, Math.abs(number)), 0)
+  return a.reduce((most, number, i) => Math.max(most, Math.abs(number - b[i]!) / size), 0)
+}
+
+const canRun = mayRunOwnProducts()
+
+describe('graphs', () => {
+  const kinds: Record<string, ProductShape> = {
+    'zero points': { k: 64, n: 32, level: 4, hasZeroPoints: true },
+    'a bias': { k: 64, n: 32, level: 4, hasBias: true },
+    'fp32 products': { k: 64, n: 32, level: 0 },
+    '8 bits in fp32': { k: 64, n: 32, bits: 8, level: 0 },
+    'columns that fill no strip': { k: 64, n: 24, level: 4 },
+    'scales for 16 rows': { k: 64, n: 32, level: 4, block: 16 },
+    'another domain': { k: 64, n: 32, level: 4, domain: 'elsewhere' },
+  }
+  test.each(Object.entries(kinds))('%s are left as they are', (_, shape) => {
+    const graph = graphWith(shape)
+    expect(hasOwnProducts(graph)).toBe(false)
+    expect(withOwnProducts(graph)).toEqual({ graph, weights: [] })
+  })
+
+  test('weights are an input instead of initializers', () => {
+    const graph = graphWith({ k: 64, n: 32, level: 4, hasHalfScales: true })
+    expect(hasOwnProducts(graph)).toBe(true)
+    const { graph: own, weights } = withOwnProducts(graph)
+    expect(opTypes(own)).toEqual(['Product4_16_64x32'])
+    expect(own.inputs).toEqual(['rows', 'spout.packed.y'])
+    expect([...own.initializers.keys()]).toEqual([])
+    expect(weights.map(({ shape }) => shape)).toEqual([{ k: 64, n: 32, bits: 4, scaleBytes: 2 }])
+  })
+
+  test('weights that something else reads stay', () => {
+    const shape = { k: 64, n: 32, level: 4 }
+    const graph = graphOf(
+      productNode('rows', 'w', 'y', shape),
+      node('Identity', ['w'], ['codes']),
+      ...productWeights('w', shape),
+      value('input', 'rows', [1, 'count', 64]),
+      value('output', 'y', [1, 'count', 32]),
+    )
+    expect([...withOwnProducts(graph).graph.initializers.keys()]).toEqual(['w'])
+  })
+})
+
+describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VNNI)', () => {
+  const SIZES = [
+    [32, 16],
     [64, 64],
-    [64, 16],
     [96, 80],
-    [576, 1536],
     [256, 112],
-  ] as const) {
-    test(`${bits} bits ${k}x${n}`, async () => {
-      const graph = graphWith({ k, n, bits, level: 4 })
-      for (const count of [1, 2, 7, 8, 9, 16, 33, 130]) {
-        for (const threads of [1, 2]) {
-          const feeds = { rows: rowsOf(count, k) }
-          const before = await runGraph(
-            { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder },
-            feeds,
-            { threads },
-          )
-          const after = await runGraph(own(graph), feeds, { threads })
-          const [a, b] = [before.y!, after.y!]
-          let worst = 0
-          const size = a.reduce((most, number) => Math.max(most, Math.abs(number)), 0)
-          for (let i = 0; i < a.length; i++) worst = Math.max(worst, Math.abs(a[i]! - b[i]!) / size)
-          expect(b.length).toBe(a.length)
-          expect(worst, `rows ${count}`).toBeLessThan(1e-5)
-        }
+    [576, 1536],
+  ] as const
+  const kinds: Record<string, Omit<ProductShape, 'k' | 'n'>> = {
+    '4 bits': {},
+    '4 bits, scales of fp16': { hasHalfScales: true },
+    '8 bits': { bits: 8 },
+    '8 bits, scales of fp16': { bits: 8, hasHalfScales: true },
+  }
+  for (const [kind, shape] of Object.entries(kinds)) {
+    test.each(SIZES)(`${kind}, %d × %d: as the runtime's own product of the same level`, async (k, n) => {
+      const graph = graphWith({ k, n, level: 4, ...shape })
+      for (const count of [1, 2, 7, 8, 9, 33, 130]) {
+        const feeds = { rows: rowsOf(count, k) }
+        const [before, own] = [await runRuntime(graph, feeds), await runOwn(graph, feeds)]
+        expect(farthest(before.y!, own.y!), `${count} rows`).toBeLessThan(3e-6)
       }
     })
   }
+
+  test.each([64, 128, 256])('a scale for %d rows is one for each 32 of them', async (block) => {
+    const feeds = { rows: rowsOf(9, 512) }
+    for (const [bits, step] of [
+      [4, 1 / 100],
+      [4, 1 / 128],
+      [8, 1 / 100],
+    ] as const) {
+      const shape = { k: 512, n: 48, level: 4, bits }
+      const scaleOf = (i: number): number => (1 + (i % 11)) * step
+      const whole = graphWith({ ...shape, block, scaleOf })
+      const parts = graphWith({ ...shape, scaleOf: (i) => scaleOf(Math.floor((i * 32) / block)) })
+      expect(await runOwn(whole, feeds)).toEqual(await runOwn(parts, feeds))
+    }
+  })
+
+  test('a row is the same in any company, with any number of threads', async () => {
+    const dims = fc.record({
+      k: fc.integer({ min: 1, max: 12 }).map((blocks) => 32 * blocks),
+      n: fc.integer({ min: 1, max: 40 }).map((strips) => 16 * strips),
+      count: fc.integer({ min: 1, max: 40 }),
+      bits: fc.constantFrom(4, 8),
+      hasHalfScales: fc.boolean(),
+    })
+    await fc.assert(
+      fc.asyncProperty(dims, async ({ count, ...shape }) => {
+        const graph = graphWith({ ...shape, level: 4 })
+        const rows = rowsOf(count, shape.k)
+        const { y } = await runOwn(graph, { rows }, { threads: 1 })
+        expect(await runOwn(graph, { rows }, { threads: 2 })).toEqual({ y })
+        const last = { ...rows, dims: [1, 1, shape.k], data: rows.data.slice(-shape.k) } as Feed
+        expect(await runOwn(graph, { rows: last })).toEqual({ y: y!.slice(-shape.n) })
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test('rows in several sequences', async () => {
+    const graph = graphWith({ k: 64, n: 32, level: 4 })
+    const rows = rowsOf(6, 64)
+    const { y } = await runOwn(graph, { rows })
+    expect(await runOwn(graph, { rows: { ...rows, dims: [3, 2, 64] } })).toEqual({ y })
+  })
+
+  test('no rows', async () => {
+    const graph = graphWith({ k: 64, n: 32, level: 4 })
+    expect(await runOwn(graph, { rows: { ...rowsOf(0, 64), dims: [1, 0, 64] } })).toEqual({ y: [] })
+  })
+
+  test('rows of another size are refused', async () => {
+    const graph = graphWith({ k: 64, n: 32, level: 4 })
+    await expect(runOwn(graph, { rows: rowsOf(2, 32) })).rejects.toThrow(
+      'the input of a product has another shape',
+    )
+  })
+
+  test('zero is zero, and what is no finite number makes none', async () => {
+    const graph = graphWith({ k: 64, n: 32, level: 4 })
+    const rows = rowsOf(4, 64)
+    rows.data.fill(0 as never, 0, 64)
+    ;(rows.data as Float32Array)[64 + 5] = Number.NaN
+    ;(rows.data as Float32Array)[128 + 40] = Number.NEGATIVE_INFINITY
+    const { y } = await runOwn(graph, { rows })
+    const kindOf = (row: number): string[] => [
+      ...new Set(
+        y!
+          .slice(32 * row, 32 * row + 32)
+          .map((number) => (number === 0 ? 'zero' : String(Number.isFinite(number)))),
+      ),
+    ]
+    expect([0, 1, 2, 3].map(kindOf)).toEqual([['zero'], ['false'], ['false'], ['true']])
+  })
+
+  test('products of the same rows in one, and the same to the last bit', async () => {
+    const shapes = [32, 16, 48].map((n) => ({ k: 96, n, level: 4, hasHalfScales: n === 16 }))
+    const graph = graphOf(
+      ...shapes.flatMap((shape, i) => [
+        productNode('rows', `w${i}`, `y${i}`, shape),
+        ...productWeights(`w${i}`, shape),
+        // What is an output of the graph is not stacked.
+        node('Identity', [`y${i}`], [`z${i}`]),
+        value('output', `z${i}`, [1, 'count', shape.n]),
+      ]),
+      value('input', 'rows', [1, 'count', 96]),
+    )
+    expect(opTypes(withOwnProducts(graph, { isStacked: true }).graph)).toEqual([
+      'Product4_32_96x96',
+      'Split',
+      ...Array(3).fill('Identity'),
+    ])
+    for (const count of [1, 5, 17]) {
+      const feeds = { rows: rowsOf(count, 96) }
+      expect(await runOwn(graph, feeds, { isStacked: true })).toEqual(await runOwn(graph, feeds))
+    }
+  })
+})

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { Assembler } from '../../../../src/backend/onnx/machine-code/assembler.ts'
+import { CodeBuffer } from '../../../../src/backend/onnx/machine-code/code-buffer.ts'
+
+type Row = readonly [method: string, args: readonly unknown[], bytes: string]
+/** As LLVM encodes them: fixtures/make/instructions.py. */
+const rows = JSON.parse(readFileSync('fixtures/golden/instructions.json', 'utf8')) as readonly Row[]
+const byMethod = new Map<string, Row[]>()
+for (const row of rows) byMethod.set(row[0], [...(byMethod.get(row[0]) ?? []), row])
+
+const hex = (code: CodeBuffer): string => Buffer.from(code.finish()).toString('hex')
+
+test.each([...byMethod])('%s', (method, cases) => {
+  for (const [, args, bytes] of cases) {
+    const code = new Assembler() as unknown as Record<string, (...args: readonly unknown[]) => void>
+    code[method]!(...args)
+    expect(hex(code as unknown as Assembler), JSON.stringify(args)).toBe(bytes)
+  }
+})
+
+test('every instruction of the assembler is compared, but those that go to a label', () => {
+  const own = Object.getOwnPropertyNames(Assembler.prototype)
+  const left = own.filter((name) => name !== 'constructor' && !byMethod.has(name))
+  expect(left.sort()).toEqual(['call', 'jump', 'jumpIf', 'leaLabel'])
+})
+
+describe('labels', () => {
+  test('forward and backward', () => {
+    const code = new Assembler()
+    const [before, after] = [code.label(), code.label()]
+    code.bind(before)
+    code.jumpIf('notEqual', after) // 6 bytes
+    code.jump(before) // 5
+    code.call(before) // 5
+    code.leaLabel(9, after) // 7
+    code.bind(after)
+    code.ret()
+    expect(hex(code)).toBe('0f8511000000' + 'e9f5ffffff' + 'e8f0ffffff' + '4c8d0d00000000' + 'c3')
+  })
+
+  test('code grows and stays what it was', () => {
+    const code = new CodeBuffer()
+    const bytes = Array.from({ length: 10_000 }, (_, i) => i % 251)
+    code.byte(...bytes)
+    code.align(64)
+    expect(code.length).toBe(10_048)
+    expect([...code.finish().subarray(0, 10_000)]).toEqual(bytes)
+  })
+})
