@@ -60,7 +60,7 @@ export function productWeights(w: string, shape: ProductShape): Uint8Array[] {
   ]
 }
 
-function byteTensor(name: string, dims: readonly number[]): Uint8Array {
+export function byteTensor(name: string, dims: readonly number[]): Uint8Array {
   const count = dims.reduce((a, b) => a * b, 1)
   const bytes = Uint8Array.from({ length: count }, (_, i) => (i * 73 + name.length * 31 + 41) % 251)
   const fields = [...dims.map((dim) => varintField(1, dim)), varintField(2, UINT8), bytesField(8, name)]

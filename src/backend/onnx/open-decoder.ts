@@ -24,11 +24,10 @@ export async function openDecoder(
   path: string,
   options: DecoderOptions,
 ): Promise<{ session: Session; graph: Graph }> {
-  const { rearrange = (graph: Graph) => graph } = options
   const patched = keepLastRows(flattenEmbedding(original))
   if (patched !== undefined && patched !== original) {
     const { cacheFolder } = options
-    const session = await openGraph(runtime, { graph: rearrange(patched), path, options, cacheFolder }).catch(
+    const session = await openGraph(runtime, { graph: patched, path, options, cacheFolder }).catch(
       () => undefined,
     )
     const logits = session?.outputs.find((info) => info.name === 'logits')
@@ -36,7 +35,7 @@ export async function openDecoder(
     if (session !== undefined && logits?.dims.length === 3) return { session, graph: patched }
     await session?.dispose()
   }
-  return { session: await openGraph(runtime, { graph: rearrange(original), path, options }), graph: original }
+  return { session: await openGraph(runtime, { graph: original, path, options }), graph: original }
 }
 
 interface OpenInput {
@@ -61,9 +60,17 @@ export async function openGraph(runtime: Runtime, input: OpenInput): Promise<Ses
   }
 }
 
-function productsOf(runtime: Runtime, { graph, options: { ownProducts } }: OpenInput): OwnProducts {
-  if (ownProducts === undefined || !runtime.computesProducts) return { graph, weights: [] }
-  return withOwnProducts(graph, { isStacked: ownProducts === 'stacked' })
+function productsOf(runtime: Runtime, { graph, options }: OpenInput): OwnProducts {
+  const { ownProducts, rearrange = (rest: Graph) => rest } = options
+  if (ownProducts === undefined || !runtime.computesProducts) return { graph: rearrange(graph), weights: [] }
+  try {
+    const own = withOwnProducts(graph, { isStacked: ownProducts === 'stacked' })
+    return { ...own, graph: rearrange(own.graph) }
+  } catch (error) {
+    if (error instanceof SpoutError) throw error
+    // A file that cannot be read: the runtime says so as well, and of what file.
+    return { graph: rearrange(graph), weights: [] }
+  }
 }
 
 /** What the runtime says of a graph it cannot load, as a fault of the file. */

@@ -22,7 +22,9 @@ export class CodeBuffer {
     }
   }
 
+  /** @throws RangeError for a number that has no place in 32 bits. */
   int32(value: number): void {
+    if (value !== (value | 0) && value !== value >>> 0) throw new RangeError(`${value} in 32 bits`)
     this.byte(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255)
   }
 

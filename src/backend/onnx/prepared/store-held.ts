@@ -2,7 +2,7 @@
 import { closeSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
 import { GRAPH, UINT8 } from '../graph/fields.ts'
-import { encodeGraph, readGraphFile } from '../graph/graph-file.ts'
+import { encodeGraph, readSkeleton } from '../graph/graph-file.ts'
 import { makeReference } from '../graph/make-parts.ts'
 import { bytesSource, fieldsOf, firstText } from '../graph/wire.ts'
 import { packedDims } from '../products/product-shape.ts'
@@ -15,7 +15,7 @@ export function storeHeld(path: string, tensors: readonly HeldTensor[]): void {
   const data = `${path}.products`
   const references = writeTensors(data, tensors)
   const names = new Set(tensors.map(({ name }) => name))
-  const graph = readGraphFile(path)
+  const graph = readSkeleton(path, { resolve: (reference) => reference })
   const rest = graph.rest.filter((bytes) => !names.has(inputName(bytes) ?? ''))
   writeFileSync(`${path}.held`, encodeGraph({ ...graph, rest: [...rest, ...references] }))
   renameSync(`${path}.held`, path)

@@ -16,7 +16,7 @@ import { SpoutError } from '../../../errors.ts'
 import type { ModelConfig } from '../../../model/resolved-model.ts'
 import type { Graph } from '../graph/graph.ts'
 import { openDecoder } from '../open-decoder.ts'
-import { makeFeedPlan } from '../plan/feed-plan.ts'
+import { type FeedPlan, makeFeedPlan } from '../plan/feed-plan.ts'
 import { operatorName } from '../products/product-shape.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
 import { alignWeights } from './align-weights.ts'
@@ -48,7 +48,7 @@ export interface WriteOptions {
 /** A model's graph as it is to be optimized, and a line about each change. */
 export interface ChangedGraph {
   readonly graph: Graph
-  /** Its products become our own, or are stacked and taken apart. */
+  /** Its products are stacked and taken apart, after those that may be have become our own. */
   readonly products?: 'own' | 'rearranged' | undefined
   readonly changes: readonly string[]
 }
@@ -123,17 +123,17 @@ function stagingFor(place: string): string {
 async function writeFiles(folder: string, options: WriteOptions): Promise<void> {
   const { runtime, key, config, sources, session, changed } = options
   const writeOptimizedTo = join(folder, GRAPH_NAME)
-  const isRearranged = changed.products === 'rearranged'
   const opened = await openDecoder(runtime, changed.graph, key.onnxPath, {
     ...session,
     writeOptimizedTo,
-    rearrange: isRearranged ? rearrange : undefined,
+    rearrange: changed.products && rearrange,
     ownProducts: changed.products === 'own' ? 'stacked' : undefined,
   })
-  const plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
-  const held = opened.session.heldTensors
+  const { heldTensors: held } = opened.session
   const shapes = [...new Map(held.map(({ shape }) => [operatorName(shape), shape])).values()]
+  let plan: FeedPlan
   try {
+    plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
     if (held.length > 0) cacheWrite(() => storeHeld(writeOptimizedTo, held))
   } finally {
     await opened.session.dispose()

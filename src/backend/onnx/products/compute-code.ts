@@ -7,6 +7,7 @@ import { emitRowsTask, emitRowTask, rowsTasks, rowTasks } from './multiply-code.
 import {
   blocksOf,
   type ProductShape,
+  packedDims,
   ROW_BLOCK_BYTES,
   stripBytes,
   stripsOf,
@@ -25,7 +26,7 @@ export interface KernelApi {
 }
 
 /** Below so many bytes of weights a row is not worth waking another thread. */
-const INLINE_BYTES = 200_000
+const INLINE_BYTES = 64_000
 const MOST_DIMS = 8
 /** The frame: a job, then what the API writes, then the dimensions of an output. */
 const VALUE = 40
@@ -33,6 +34,8 @@ const TYPE = 48
 const DIMS = 56
 const DIM_COUNT = 64
 const OUT_DIMS = 72
+/** How many the input has. */
+const ROWS_DIMS = OUT_DIMS + 8 * MOST_DIMS
 /** With the saved registers and the return address a multiple of 16. */
 const FRAME = 152
 const SAVED = [RBX, RBP, R12, 13, 14, 15]
@@ -65,8 +68,11 @@ export function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi
   code.mov(R12, RSI)
   const call = (address: bigint): void => emitCall(code, address, end)
   emitInput(code, api, { index: 0, field: JOB.input, call })
-  emitInput(code, api, { index: 1, field: JOB.weights, call })
   emitShape(code, shape, { isWrong })
+  emitInput(code, api, { index: 1, field: JOB.weights, call })
+  emitWeightCheck(code, shape, isWrong)
+  code.load(RAX, at(RSP, ROWS_DIMS))
+  code.store(at(RSP, DIM_COUNT), RAX)
   emitOutput(code, api, { index: 0, field: JOB.output, call })
   code.movNumber(RAX, 0)
   code.test(RBX, RBX)
@@ -104,14 +110,13 @@ interface ValueStep {
   readonly call: (address: bigint) => void
 }
 
-/** The address of an input; of the first also the shape. */
+/** The address of an input, and its shape. */
 function emitInput(code: Assembler, api: KernelApi, { index, field, call }: ValueStep): void {
   code.mov(RDI, R12)
   code.movNumber(RSI, index)
   code.lea(RDX, at(RSP, VALUE))
   call(api.getInput)
   emitData(code, api, { index, field, call })
-  if (index > 0) return
   code.load(RDI, at(RSP, VALUE))
   code.lea(RSI, at(RSP, TYPE))
   code.lea(RDX, at(RSP, DIMS))
@@ -152,6 +157,22 @@ function emitShape(code: Assembler, shape: ProductShape, { isWrong }: { isWrong:
   code.movNumber(RAX, shape.n)
   code.store(at(R9), RAX)
   code.store(at(RSP, JOB.rows), RBX)
+  code.load(RAX, at(RSP, DIM_COUNT))
+  code.store(at(RSP, ROWS_DIMS), RAX)
+}
+
+/** A file may name our operators itself, and give them less than they read. */
+function emitWeightCheck(code: Assembler, shape: ProductShape, isWrong: Label): void {
+  const dims = packedDims(shape)
+  code.load(RCX, at(RSP, DIM_COUNT))
+  code.cmpNumber(RCX, dims.length)
+  code.jumpIf('notEqual', isWrong)
+  code.load(R8, at(RSP, DIMS))
+  for (const [i, size] of dims.entries()) {
+    code.load(RAX, at(R8, 8 * i))
+    code.cmpNumber(RAX, size)
+    code.jumpIf('notEqual', isWrong)
+  }
 }
 
 /** An output of the dimensions in the frame. */
@@ -173,7 +194,6 @@ function emitWork(
   { parallelFor, end }: { parallelFor: bigint; end: Label },
 ): void {
   const several = code.label()
-  const rounded = code.label()
   const share = (task: Label): void => {
     code.mov(RDI, R12)
     code.leaLabel(RSI, task)
@@ -195,7 +215,6 @@ function emitWork(
   code.lea(RDX, at(RBX, TILE_ROWS - 1))
   code.shr(RDX, Math.log2(TILE_ROWS))
   share(tasks.round)
-  code.bind(rounded)
   code.movNumber(RDX, rowsTasks(shape))
   share(tasks.rows)
   code.movNumber(RAX, 0)

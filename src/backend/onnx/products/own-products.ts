@@ -81,29 +81,29 @@ function isOwn(graph: Graph, { node, n, weights }: Product): boolean {
   const { K: k = 0, bits = 4, block_size: block = 0, accuracy_level: level } = node.ints
   const isOurs = level === 4 && (bits === 4 || bits === 8) && weights.length === 2
   const isWhole = k > 0 && k % block === 0 && block % BLOCK === 0 && n % STRIP_COLUMNS === 0
-  if (!isOurs || !isWhole || block > MOST_SCALE_ROWS) return false
+  if (!isOurs || !isWhole || block > MOST_SCALE_ROWS || Math.max(k, n) > MOST_SIZE) return false
   const [codes, scales] = weights.map((name) => graph.initializers.get(name)!)
-  return codes!.type === UINT8 && scales!.type === FLOAT
+  const [codesPlace, scalesPlace] = weights.map((name) => placeOf(graph, name))
+  const hasAll = codesPlace?.length === (n * k * bits) / 8 && scalesPlace?.length === (4 * n * k) / block
+  return codes!.type === UINT8 && scales!.type === FLOAT && hasAll
 }
+
+/** Of input and output: the code counts in 32 bits. */
+const MOST_SIZE = 1 << 22
 
 /** Of a scale: more would be much code to lay them out. */
 const MOST_SCALE_ROWS = 256
 
 function packedWeight(graph: Graph, group: readonly Product[], output: string): PackedWeight | undefined {
   const { K: k = 0, bits = 4, block_size: scaleRows = 0 } = group[0]!.node.ints
-  const parts = group.flatMap(({ n, weights }) => {
-    const [codes, scales] = weights.map((name) => placeOf(graph, name))
-    const isWhole = bytesIn(codes) === (n * k * bits) / 8 && bytesIn(scales) === (4 * n * k) / scaleRows
-    return isWhole ? [{ codes: codes!, scales: scales!, n, scaleRows }] : []
+  const parts = group.map(({ n, weights }) => {
+    const [codes, scales] = weights.map((name) => placeOf(graph, name)!)
+    return { codes: codes!, scales: scales!, n, scaleRows }
   })
-  if (parts.length < group.length) return undefined
   const n = parts.reduce((sum, part) => sum + part.n, 0)
+  if (n > MOST_SIZE) return undefined
   const scaleBytes = group.every((product) => hasHalfScales(graph, product)) ? 2 : 4
   return { name: `spout.packed.${output}`, shape: { k, n, bits, scaleBytes }, parts }
-}
-
-function bytesIn(place: BytePlace | undefined): number {
-  return place?.length ?? 0
 }
 
 function hasHalfScales(graph: Graph, { weights }: Product): boolean {

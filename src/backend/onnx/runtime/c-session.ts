@@ -5,6 +5,7 @@ import { SpoutError } from '../../../errors.ts'
 import { packedBytes, packedDims } from '../products/product-shape.ts'
 import { cString, type NativeFunction, type OrtLibrary, openOrt } from './c-api.ts'
 import { dataOf, ELEMENT_TYPES, elementBytes, typeCode } from './element-types.ts'
+import { mayExecute } from './executable-memory.ts'
 import { tameHeap } from './heap.ts'
 import { mayRunOwnProducts } from './machine.ts'
 import { addOwnOperators } from './own-operators.ts'
@@ -30,7 +31,9 @@ export function openCApiRuntime(): Runtime {
   opening.catch(() => undefined)
   return {
     name: 'c-api',
-    computesProducts: mayRunOwnProducts(),
+    get computesProducts() {
+      return mayRunOwnProducts() && mayExecute()
+    },
     version: async () => (await opening).version,
     createSession: async (graph, options) => CSession.create(await opening, graph, options),
   }
@@ -138,6 +141,7 @@ class CSession implements Session {
       await own?.ready
       return new CSession(ort, handle[0]!, own)
     } catch (error) {
+      if (memory.handle[0] !== 0n) ort.fn('ReleaseSession')(memory.handle[0])
       await own?.dispose()
       throw error
     } finally {

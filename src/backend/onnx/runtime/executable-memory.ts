@@ -7,8 +7,29 @@ import { mapMemory, PROTECTION, protectMemory } from './mapped-memory.ts'
  * @throws Error where the system allows none.
  */
 export function executableMemory(code: Uint8Array): bigint {
-  const { address } = mapMemory(code.length)
+  const { address, release } = mapMemory(code.length)
   new Uint8Array(koffi.view(address, code.length)).set(code)
-  protectMemory(address, code.length, PROTECTION.readExecute)
+  try {
+    protectMemory(address, code.length, PROTECTION.readExecute)
+  } catch (error) {
+    release()
+    throw error
+  }
   return address
 }
+
+/** Whether the system allows it: hardened ones do not. */
+export function mayExecute(): boolean {
+  if (isAllowed === undefined) {
+    try {
+      executableMemory(RETURN)
+      isAllowed = true
+    } catch {
+      isAllowed = false
+    }
+  }
+  return isAllowed
+}
+
+let isAllowed: boolean | undefined
+const RETURN = Uint8Array.of(0xc3)

@@ -20,7 +20,7 @@ export function processorMark(): string {
 /** Instructions of our own products, by their names in /proc/cpuinfo. */
 const NEEDED = ['avx512f', 'avx512bw', 'avx512_vnni']
 
-/** Whether our own products may run here: machine code for x86-64, called as Linux does. */
+/** Whether the processor can run our own products: machine code for x86-64, called as Linux does. */
 export function mayRunOwnProducts(): boolean {
   mayRun ??= process.platform === 'linux' && process.arch === 'x64' && processorHas(NEEDED)
   return mayRun

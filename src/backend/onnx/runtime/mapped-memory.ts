@@ -1,5 +1,6 @@
 /** Memory straight from the system: of our own, or a part of a file. Linux. */
 import koffi from 'koffi'
+import { SpoutError } from '../../../errors.ts'
 
 export interface Mapped {
   readonly address: bigint
@@ -14,7 +15,7 @@ const ANONYMOUS = 0x20
 const HUGE_PAGES = 14
 const PAGE = 4096
 
-export const PROTECTION = { readWrite: READ | WRITE, readExecute: READ | 4 } as const
+export const PROTECTION = { read: READ, readWrite: READ | WRITE, readExecute: READ | 4 } as const
 
 let libc: ReturnType<typeof openLibc> | undefined
 
@@ -29,14 +30,14 @@ function openLibc() {
   }
 }
 
-/** @throws Error when there is none. */
+/** @throws SpoutError `os` when there is none. */
 export function mapMemory(bytes: number): Mapped {
   const mapped = map({ bytes, protection: PROTECTION.readWrite, flags: PRIVATE | ANONYMOUS })
   libc!.advise(mapped.address, bytes, HUGE_PAGES)
   return mapped
 }
 
-/** Bytes of an open file, to be read only. @throws Error when they cannot be mapped. */
+/** Bytes of an open file, to be read only. @throws SpoutError `os` when they cannot be mapped. */
 export function mapFile(file: number, offset: number, bytes: number): Mapped {
   const skipped = offset % PAGE
   const whole = { bytes: bytes + skipped, protection: READ, flags: PRIVATE }
@@ -62,7 +63,7 @@ function map({ bytes, protection, flags, file = -1, offset = 0 }: Mapping): Mapp
   libc ??= openLibc()
   const { unmap } = libc
   const address = BigInt.asUintN(64, BigInt(libc.map(0, bytes, protection, flags, file, offset)))
-  if (address === FAILED) throw new Error('memory: the system gives none')
+  if (address === FAILED) throw new SpoutError('os', `memory: cannot allocate ${bytes} bytes`)
   let isMapped = true
   return {
     address,

@@ -1,6 +1,8 @@
 /** The weights of our own products, laid out in memory of their own by threads of the pool, from the files they lie in. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
+import { basename } from 'node:path'
 import koffi from 'koffi'
+import { SpoutError } from '../../../errors.ts'
 import type { BytePlace } from '../graph/tensor-bytes.ts'
 import { Assembler } from '../machine-code/assembler.ts'
 import type { PackedPart, PackedWeight } from '../products/own-products.ts'
@@ -14,7 +16,7 @@ import {
 } from '../products/product-shape.ts'
 import type { NativeFunction } from './c-api.ts'
 import { executableMemory } from './executable-memory.ts'
-import { type Mapped, mapFile, mapMemory } from './mapped-memory.ts'
+import { type Mapped, mapFile, mapMemory, PROTECTION, protectMemory } from './mapped-memory.ts'
 
 /** A tensor of bytes, in memory that lasts until `dispose`. */
 export interface OwnTensor {
@@ -44,13 +46,17 @@ export function loadOwnWeights(weights: readonly PackedWeight[]): OwnWeights {
   const tensors = weights.map(({ name, shape }, i) => {
     return { name, shape, address: memory.address + BigInt(starts[i]!) }
   })
-  const ready = packAll(weights, tensors)
+  const work = { isWanted: true }
+  const ready = packAll(weights, tensors, work).then(() =>
+    protectMemory(memory.address, end, PROTECTION.read),
+  )
   // Met by whoever waits for it.
   ready.catch(() => undefined)
   return {
     tensors,
     ready,
     async dispose() {
+      work.isWanted = false
       await ready.catch(() => undefined)
       memory.release()
     },
@@ -58,10 +64,15 @@ export function loadOwnWeights(weights: readonly PackedWeight[]): OwnWeights {
 }
 
 /** One after the other: the session is made meanwhile, by another thread. */
-async function packAll(weights: readonly PackedWeight[], tensors: readonly OwnTensor[]): Promise<void> {
+async function packAll(
+  weights: readonly PackedWeight[],
+  tensors: readonly OwnTensor[],
+  work: { readonly isWanted: boolean },
+): Promise<void> {
   for (const [i, weight] of weights.entries()) {
     let to = tensors[i]!.address
     for (const part of weight.parts) {
+      if (!work.isWanted) return
       await packPart(weight, part, to)
       to += BigInt((part.n / STRIP_COLUMNS) * stripBytes(weight.shape))
     }
@@ -70,17 +81,20 @@ async function packAll(weights: readonly PackedWeight[], tensors: readonly OwnTe
 
 async function packPart({ shape }: PackedWeight, part: PackedPart, to: bigint): Promise<void> {
   const pack = packerOf({ shape, scaleRows: part.scaleRows })
-  const codes = openPlace(part.codes)
-  const scales = openPlace(part.scales)
+  const opened: Mapped[] = []
   try {
+    const [codes, scales] = [part.codes, part.scales].map((place) => {
+      const memory = openPlace(place)
+      opened.push(memory)
+      return memory
+    }) as [Mapped, Mapped]
     await new Promise<void>((resolve, reject) => {
       pack.async(codes.address, scales.address, to, part.n / STRIP_COLUMNS, (error: Error | null) =>
         error === null ? resolve() : reject(error),
       )
     })
   } finally {
-    codes.release()
-    scales.release()
+    for (const memory of opened) memory.release()
   }
 }
 
@@ -88,6 +102,12 @@ function openPlace(place: BytePlace): Mapped {
   if (place instanceof Uint8Array) return { address: koffi.address(place), release: () => place.length }
   const file = openSync(place.path, 'r')
   try {
+    // To read beyond the end of a file that is mapped would end the process.
+    if (fstatSync(file).size < place.offset + place.length) {
+      throw new SpoutError('config', `model weights: ${basename(place.path)} ends too soon`, {
+        hint: 'download the model again',
+      })
+    }
     return mapFile(file, place.offset, place.length)
   } finally {
     closeSync(file)

@@ -1,10 +1,24 @@
+import { readdirSync, truncateSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encodeGraph, type Graph } from '../../../../src/backend/onnx/graph/graph-file.ts'
 import { hasOwnProducts, withOwnProducts } from '../../../../src/backend/onnx/products/own-products.ts'
+import {
+  OWN_DOMAIN,
+  type ProductShape as OwnShape,
+  operatorName,
+  packedBytes,
+  stripBytes,
+  stripsOf,
+} from '../../../../src/backend/onnx/products/product-shape.ts'
 import { mayRunOwnProducts } from '../../../../src/backend/onnx/runtime/machine.ts'
 import { graphOf, opTypes, rowsOf } from '../../../support/product-graphs.ts'
-import { type ProductShape, productNode, productWeights } from '../../../support/quantized-products.ts'
+import {
+  byteTensor,
+  type ProductShape,
+  productNode,
+  productWeights,
+} from '../../../support/quantized-products.ts'
 import { type Feed, runGraph } from '../../../support/run-graph.ts'
 import { node, value } from '../../../support/tiny-graphs.ts'
 
@@ -157,6 +171,43 @@ describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VN
     await expect(runOwn(graph, { rows: rowsOf(2, 32) })).rejects.toThrow(
       'the input of a product has another shape',
     )
+  })
+
+  test('a file that names our operators itself gets nothing it has not', async () => {
+    const shape = { k: 64, n: 32, level: 4, hasHalfScales: true }
+    const [{ shape: own }] = withOwnProducts(graphWith(shape)).weights as readonly [
+      { readonly shape: OwnShape },
+    ]
+    for (const dims of [[stripsOf(own), stripBytes(own) - 1], [1, stripBytes(own)], [packedBytes(own)]]) {
+      const graph = graphOf(
+        productNode('rows', 'w', 'y', shape),
+        node(operatorName(own), ['rows', 'short'], ['z', 'rounded'], { domain: OWN_DOMAIN }),
+        ...productWeights('w', shape),
+        byteTensor('short', dims),
+        value('input', 'rows', [1, 'count', 64]),
+        value('output', 'y', [1, 'count', 32]),
+        value('output', 'z', [1, 'count', 32]),
+      )
+      await expect(runOwn(graph, { rows: rowsOf(3, 64) })).rejects.toThrow('has another shape')
+    }
+  })
+
+  test('a file of weights that has shrunk is told, and the session is gone', async () => {
+    const graph = graphWith({ k: 256, n: 1024, level: 4 })
+    const { graph: own, weights } = withOwnProducts(graph)
+    const { path } = weights[0]!.parts[0]!.codes as { path: string }
+    truncateSync(path, 5000)
+    const bytes = encodeGraph(own)
+    const before = readdirSync('/proc/self/task').length
+    for (let i = 0; i < 5; i++) {
+      const run = runGraph(
+        { bytes, weightsFolder: graph.weightsFolder, weights },
+        { rows: rowsOf(1, 256) },
+        { threads: 2 },
+      )
+      await expect(run).rejects.toThrow('model weights: model.onnx ends too soon')
+    }
+    expect(readdirSync('/proc/self/task').length).toBeLessThan(before + 5)
   })
 
   test('zero is zero, and what is no finite number makes none', async () => {
