@@ -175,9 +175,7 @@ describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VN
 
   test('a file that names our operators itself gets nothing it has not', async () => {
     const shape = { k: 64, n: 32, level: 4, hasHalfScales: true }
-    const [{ shape: own }] = withOwnProducts(graphWith(shape)).weights as readonly [
-      { readonly shape: OwnShape },
-    ]
+    const own: OwnShape = withOwnProducts(graphWith(shape)).weights[0]!.shape
     for (const dims of [[stripsOf(own), stripBytes(own) - 1], [1, stripBytes(own)], [packedBytes(own)]]) {
       const graph = graphOf(
         productNode('rows', 'w', 'y', shape),
