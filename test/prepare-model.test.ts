@@ -15,11 +15,15 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { loadSession } from '../src/backend/onnx/load-session.ts'
 import { sameContent } from '../src/backend/onnx/prepared/file-state.ts'
 import { findPrepared, MANIFEST_NAME, type Manifest } from '../src/backend/onnx/prepared/prepared-model.ts'
 import { listPrepared, prunePrepared } from '../src/backend/onnx/prepared/prepared-store.ts'
 import { equalRows, probe } from '../src/backend/onnx/prepared/probe.ts'
+import type { ProductShape } from '../src/backend/onnx/products/product-shape.ts'
 import { openCApiRuntime } from '../src/backend/onnx/runtime/c-session.ts'
+import { mayRunOwnProducts } from '../src/backend/onnx/runtime/machine.ts'
+import { loadModelConfig } from '../src/model/model-config.ts'
 import { openBackend } from '../src/open-engine.ts'
 import { prepareModel } from '../src/prepare-model.ts'
 import { goldenFiles, whyNot } from './support/golden-models.ts'
@@ -71,6 +75,34 @@ test('a model is prepared once, answers the same, and is not prepared again', as
   expect(readdirSync(join(cacheFolder, 'prepared')).filter((name) => /[.]/.test(name))).toEqual([])
 })
 
+/** Of weights that our own products read. */
+const DAMAGED_PRODUCTS: readonly [string, (folder: string) => void][] = [
+  ['a flipped byte in our products', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx.products'))],
+  ['shorter products', (folder) => truncateSync(join(folder, 'model.onnx.products'), 100_000)],
+  ['no products', (folder) => rmSync(join(folder, 'model.onnx.products'))],
+]
+
+test.runIf(mayRunOwnProducts())('every 4-bit product is our own, prepared or not', async () => {
+  const sizes = ['192x2560', '192x512', '192x320', '192x192', '512x192'].sort()
+  const named = (shapes: readonly ProductShape[] = []): string[] =>
+    [...new Set(shapes.map(({ k, n }) => `${k}x${n}`))].sort()
+  const loaded = await loadSession(
+    openCApiRuntime(),
+    join(model, 'onnx/model_q4.onnx'),
+    loadModelConfig(model),
+    {
+      threads: 1,
+      spinning: false,
+    },
+  )
+  expect(named(loaded.session.heldTensors.map(({ shape }) => shape))).toEqual(sizes)
+  await loaded.dispose()
+  await prepareModel(options)
+  expect(named((await found())!.manifest.products)).toEqual(
+    ['192x2560', '192x320', '192x192', '512x192', '192x1024'].sort(),
+  )
+})
+
 describe('what is wrong with it is seen, and it is made anew', () => {
   beforeEach(async () => {
     if ((await found()) === undefined) await prepareModel(options)
@@ -80,6 +112,7 @@ describe('what is wrong with it is seen, and it is made anew', () => {
     ['a flipped byte, at the old time', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx.data'))],
     ['a flipped byte in the graph', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx'))],
     ['a shorter file', (folder) => truncateSync(join(folder, 'model.onnx.data'), 100_000)],
+    ...(mayRunOwnProducts() ? DAMAGED_PRODUCTS : []),
     ['a missing file', (folder) => rmSync(join(folder, 'model.onnx'))],
     ['a manifest that is none', (folder) => writeFileSync(join(folder, MANIFEST_NAME), '{"format":')],
     ['an empty manifest', (folder) => writeFileSync(join(folder, MANIFEST_NAME), '{}')],

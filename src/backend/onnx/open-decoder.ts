@@ -47,17 +47,25 @@ interface OpenInput {
 }
 
 export async function openGraph(runtime: Runtime, input: OpenInput): Promise<Session> {
-  const { path, options, cacheFolder } = input
-  const { graph, weights } = productsOf(runtime, input)
+  const own = productsOf(runtime, input)
+  try {
+    return await createSession(runtime, input, own)
+  } catch (error) {
+    if (own.weights.length === 0) throw refused(error, basename(input.path))
+    // Whatever it is: the runtime has products of its own, and tells what is wrong with the model.
+    return openGraph(runtime, { ...input, options: { ...input.options, ownProducts: undefined } })
+  }
+}
+
+function createSession(
+  runtime: Runtime,
+  { options, cacheFolder }: OpenInput,
+  { graph, weights }: OwnProducts,
+): Promise<Session> {
   const bytes = encodeGraph(graph)
   const stored = cacheFolder === undefined ? undefined : storeGraph(bytes, cacheFolder)
-  const { weightsFolder } = graph
-  const source = { bytes, weightsFolder, path: stored, weights }
-  try {
-    return await runtime.createSession(source, options)
-  } catch (error) {
-    throw refused(error, basename(path))
-  }
+  const source = { bytes, weightsFolder: graph.weightsFolder, path: stored, weights }
+  return runtime.createSession(source, options)
 }
 
 function productsOf(runtime: Runtime, { graph, options }: OpenInput): OwnProducts {

@@ -37,8 +37,8 @@ const OUT_DIMS = 72
 /** How many the input has. */
 const ROWS_DIMS = OUT_DIMS + 8 * MOST_DIMS
 /** With the saved registers and the return address a multiple of 16. */
-const FRAME = 152
-const SAVED = [RBX, RBP, R12, 13, 14, 15]
+const FRAME = 160
+const SAVED = [RBX, RBP, R12]
 /** OrtErrorCode. */
 const INVALID_ARGUMENT = 2
 

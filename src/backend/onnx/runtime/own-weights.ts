@@ -99,6 +99,7 @@ async function packPart({ shape }: PackedWeight, part: PackedPart, to: bigint): 
 }
 
 function openPlace(place: BytePlace): Mapped {
+  // Named in `release`, it is not collected before.
   if (place instanceof Uint8Array) return { address: koffi.address(place), release: () => place.length }
   const file = openSync(place.path, 'r')
   try {
