@@ -25,8 +25,10 @@ export function compareWithRust(folder: string, lists: readonly TextList[]): voi
   const family = basename(folder)
   const golden = readGolden(family)
   let tokenizer: Tokenizer
+  let sequences: number[][]
   beforeAll(async () => {
     tokenizer = await loadTwice(folder)
+    sequences = randomSequences(tokenizer, addedIds(folder))
   })
 
   describe.each(lists)('$name texts', ({ name, texts }) => {
@@ -58,7 +60,6 @@ export function compareWithRust(folder: string, lists: readonly TextList[]): voi
   test.each([true, false])(
     'random ids, decoded and joined from pieces, equal the Rust library (special tokens skipped: %s)',
     (skip) => {
-      const sequences = randomSequences(tokenizer, addedIds(folder))
       const decoded = sequences.map((row) => tokenizer.decode(row, { skipSpecialTokens: skip }))
       expect(differing(decoded, golden.generated[skip ? 'randomSkip' : 'randomKeep'], GROUP)).toEqual([])
       expect(sequences.map((row) => streamed(tokenizer, row, skip))).toEqual(decoded)
