@@ -10,6 +10,7 @@ import {
   LATER,
   modelRepo,
   PULLED,
+  partialBytes,
   pull,
   pulling,
   REPO,
@@ -29,6 +30,7 @@ beforeEach(async () => {
   repo = modelRepo()
   hub.repos.set(REPO, repo)
   root = temporaryFolder()
+  hub.kept = (file) => partialBytes(root, etagOf({ content: contentOf(file) }))
 })
 afterEach(async () => {
   await hub.stop()

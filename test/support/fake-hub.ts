@@ -62,6 +62,8 @@ export class FakeHub {
   pace: { chunk: number; ms: number } | undefined
   /** Called with every request before it is answered. */
   onRequest: ((request: SeenRequest) => void) | undefined
+  /** Bytes of a file that the client has kept; a body is cut short when they are all that was sent: a reset drops others. */
+  kept: ((file: string) => number) | undefined
   token: string | undefined
   /** The CDN's name: not the hub's, as with the real one. */
   cdnHost = 'localhost'
@@ -259,11 +261,17 @@ export class FakeHub {
     if (fault?.do === 'stall') return
     if (fault?.do === 'close-delimited') return void response.end()
     if (fault?.do === 'reset' || fault?.do === 'short' || fault?.do === 'chunked-cut') {
-      await sleep(10)
+      await this.#keeping(path, from + stop, response)
       if (fault.do === 'reset') (response.socket as { resetAndDestroy?(): void } | null)?.resetAndDestroy?.()
       return void response.destroy()
     }
     response.end()
+  }
+
+  /** Waits until the client has kept the first `bytes` of a file, or is gone. */
+  async #keeping(path: string, bytes: number, response: ServerResponse): Promise<void> {
+    if (this.kept === undefined) throw new Error('a body that is cut short needs `kept`')
+    while (this.kept(path) < bytes && !response.destroyed) await sleep(2)
   }
 
   async #send(response: ServerResponse, bytes: Buffer): Promise<void> {

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import { type ResolveOptions, resolveModel } from '../../src/model/resolve-model.ts'
 import type { FakeHub, FakeRepo } from './fake-hub.ts'
 import { onnxBytes } from './tiny-onnx.ts'
@@ -62,17 +61,23 @@ export const PULLED = [
 ]
 
 const folders: string[] = []
+process.on('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
 
-/** A folder of its own, removed when the tests of the file are done. */
+/** A folder of its own, removed when the process of the tests ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'spout-test-'))
   folders.push(folder)
   return folder
 }
 
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
+/** Bytes of a blob in the partial files of the cache at `root`. */
+export function partialBytes(root: string, etag: string): number {
+  const blobs = join(root, 'models--org--name/blobs')
+  const names = existsSync(blobs) ? readdirSync(blobs).filter((name) => name.startsWith(`${etag}.`)) : []
+  return Math.max(0, ...names.map((name) => statSync(join(blobs, name)).size))
+}
 
 /** Patience of a test: quick to try again, and yet not so quick to give up that a busy machine fails it. */
 export const IMPATIENT = {
