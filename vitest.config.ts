@@ -8,8 +8,9 @@ const ALONE = [
   'test/sampling/allocations.test.ts',
 ]
 
-/** What starts no process, opens no model and leaves nothing behind: one process runs many of these files. */
-const PLAIN = 'test/{generation,output,sampling,tokenizer}/**/*.test.ts'
+/** What leaves nothing behind in its process: one runs many of these files. */
+const PLAIN =
+  'test/{backend/onnx/{golden,graph,plan,prepared},generation,output,sampling,tokenizer}/**/*.test.ts'
 
 export default defineConfig({
   test: {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { type ResolveOptions, resolveModel } from '../../src/model/resolve-model.ts'
 import type { FakeHub, FakeRepo } from './fake-hub.ts'
 import { onnxBytes } from './tiny-onnx.ts'
@@ -61,16 +62,16 @@ export const PULLED = [
 ]
 
 const folders: string[] = []
-process.on('exit', () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
-
-/** A folder of its own, removed when the process of the tests ends. */
+/** A folder of its own, removed when the tests of the file are done. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'spout-test-'))
   folders.push(folder)
   return folder
 }
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
 
 /** Bytes of a blob in the partial files of the cache at `root`. */
 export function partialBytes(root: string, etag: string): number {

@@ -1,0 +1,3 @@
+import { compareHalf } from '../../support/real-tokenizers.ts'
+
+compareHalf(1)
