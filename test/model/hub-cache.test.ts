@@ -146,7 +146,10 @@ describe('writing', () => {
     const before = startPull({ hub, root, env, under: ['unshare', '-Urm', 'sh', '-c', script, 'sh', '{}'] })
     expect(await before.ended).toMatchObject({ code: 73 })
     // The disk is full only once the download is under way: the room was there when it was looked at.
-    const filler = `${script.replace('&& "$@"', `&& { (sleep 0.6; head -c 1900000 /dev/zero > ${root}/disk/filler) & "$@"; }`)}`
+    const begun = `ls ${root}/disk/*/blobs/${etag()}.*`
+    const wait = `for i in $(seq 600); do ${begun} && break; sleep 0.05; done`
+    const fill = `head -c 1900000 /dev/zero > ${root}/disk/filler`
+    const filler = script.replace('&& "$@"', `&& { (${wait}; ${fill}) > /dev/null 2>&1 & "$@"; }`)
     hub.repos.set(REPO, repo)
     hub.pace = { chunk: 10_000, ms: 100 }
     const { ended } = startPull({
