@@ -123,7 +123,7 @@ describe.concurrent('a signal', () => {
   })
 
   test.runIf(linux)('[P7] to stop and one to go on lose nothing; SIGUSR1 opens no door', async () => {
-    const result = await runSpout(on(slow, 'd', '-n', '12'), {
+    const result = await runSpout(on(slow, 'd', '-n', '48'), {
       onStart: async (child) => {
         await said(child.stdout, 'round')
         child.kill('SIGUSR1')
@@ -133,7 +133,7 @@ describe.concurrent('a signal', () => {
         child.kill('SIGCONT')
       },
     })
-    expect([result.stdout, result.stderr, result.code]).toEqual([`${'round about '.repeat(6)}\n`, '', 0])
+    expect([result.stdout, result.stderr, result.code]).toEqual([`${'round about '.repeat(24)}\n`, '', 0])
   })
 })
 
