@@ -5,7 +5,7 @@ import { findInitializer } from './tensor-bytes.ts'
 export function withoutUnread(graph: Graph, chain: readonly string[]): Graph {
   let rest = graph
   for (const name of chain) {
-    if (isRead(rest, name) || rest.inputs.includes(name)) return rest
+    if (readNames(rest).has(name) || rest.inputs.includes(name)) return rest
     const entry = findInitializer(rest, name)?.bytes
     const initializers = new Map(rest.initializers)
     initializers.delete(name)
@@ -17,25 +17,19 @@ export function withoutUnread(graph: Graph, chain: readonly string[]): Graph {
 
 /** Without those initializers of the names that nothing reads. */
 export function withoutUnreadWeights(graph: Graph, names: ReadonlySet<string>): Graph {
-  const read = new Set(graph.outputs)
-  addReads(graph, read)
+  const read = readNames(graph)
   const gone = new Set([...names].filter((name) => !read.has(name) && !graph.inputs.includes(name)))
   const entries = new Set([...gone].map((name) => findInitializer(graph, name)?.bytes))
   const initializers = new Map([...graph.initializers].filter(([name]) => !gone.has(name)))
   return { ...graph, initializers, rest: graph.rest.filter((bytes) => !entries.has(bytes)) }
 }
 
-function addReads({ nodes, outputs }: GraphBody, read: Set<string>): void {
+/** What a body gives or its nodes take, those in bodies within it as well. */
+function readNames({ nodes, outputs }: GraphBody, read = new Set<string>()): ReadonlySet<string> {
   for (const name of outputs) read.add(name)
   for (const { inputs, bodies } of nodes) {
     for (const name of inputs) read.add(name)
-    for (const body of bodies) addReads(body, read)
+    for (const body of bodies) readNames(body, read)
   }
-}
-
-function isRead({ nodes, outputs }: GraphBody, name: string): boolean {
-  return (
-    outputs.includes(name) ||
-    nodes.some(({ inputs, bodies }) => inputs.includes(name) || bodies.some((body) => isRead(body, name)))
-  )
+  return read
 }

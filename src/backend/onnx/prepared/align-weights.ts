@@ -11,8 +11,8 @@ import { basename } from 'node:path'
 import { encodeGraph, readSkeleton } from '../graph/graph-file.ts'
 import type { WeightPlaces } from '../graph/read-body.ts'
 import type { Reference } from '../graph/weight-files.ts'
+import { pageFrom } from '../pages.ts'
 
-const PAGE = 4096
 const SLICE = 4 << 20
 
 /** Rewrites the graph at `path` and its `.data`; both are whole only at the end. @throws what the file system says. */
@@ -74,7 +74,7 @@ class Mover {
   move(offset: number, length: number): number {
     if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length))
       throw new Error('a place is no number')
-    const start = Math.ceil(this.#end / PAGE) * PAGE
+    const start = pageFrom(this.#end)
     for (let done = 0; done < length; ) {
       const wanted = Math.min(SLICE, length - done)
       const read = readSync(this.#source, this.#memory, 0, wanted, offset + done)

@@ -5,10 +5,9 @@ import { GRAPH, UINT8 } from '../graph/fields.ts'
 import { encodeGraph, readSkeleton } from '../graph/graph-file.ts'
 import { makeReference } from '../graph/make-parts.ts'
 import { bytesSource, fieldsOf, firstText } from '../graph/wire.ts'
+import { pageFrom } from '../pages.ts'
 import { packedDims } from '../products/product-shape.ts'
 import type { HeldTensor } from '../runtime/runtime.ts'
-
-const PAGE = 4096
 
 /** Rewrites the graph at `path`, whole only at the end. @throws what the file system says. */
 export function storeHeld(path: string, tensors: readonly HeldTensor[]): void {
@@ -27,7 +26,7 @@ function writeTensors(path: string, tensors: readonly HeldTensor[]): Uint8Array[
   try {
     let end = 0
     return tensors.map(({ name, shape, data }) => {
-      const offset = Math.ceil(end / PAGE) * PAGE
+      const offset = pageFrom(end)
       end = offset + data.length
       for (let done = 0; done < data.length; ) {
         done += writeSync(file, data, done, data.length - done, offset + done)

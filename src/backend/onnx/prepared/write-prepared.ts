@@ -17,7 +17,7 @@ import type { ModelConfig } from '../../../model/resolved-model.ts'
 import type { Graph } from '../graph/graph.ts'
 import { openDecoder } from '../open-decoder.ts'
 import { type FeedPlan, makeFeedPlan } from '../plan/feed-plan.ts'
-import { operatorName } from '../products/product-shape.ts'
+import { distinctShapes } from '../products/product-shape.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
 import { alignWeights } from './align-weights.ts'
 import { type FileState, fileState } from './file-state.ts'
@@ -130,7 +130,6 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
     ownProducts: changed.products === 'own' ? 'stacked' : undefined,
   })
   const { heldTensors: held } = opened.session
-  const shapes = [...new Map(held.map(({ shape }) => [operatorName(shape), shape])).values()]
   let plan: FeedPlan
   try {
     plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
@@ -149,7 +148,7 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
       sources,
       files: names.map((name) => fileState(name, folder)),
       plan,
-      products: shapes,
+      products: distinctShapes(held.map(({ shape }) => shape)),
       changes: changed.changes,
     })
   })

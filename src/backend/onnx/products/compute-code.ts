@@ -68,7 +68,7 @@ export function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi
   code.mov(R12, RSI)
   const call = (address: bigint): void => emitCall(code, address, end)
   emitInput(code, api, { index: 0, field: JOB.input, call })
-  emitShape(code, shape, { isWrong })
+  emitShape(code, shape, isWrong)
   emitInput(code, api, { index: 1, field: JOB.weights, call })
   emitWeightCheck(code, shape, isWrong)
   code.load(RAX, at(RSP, ROWS_DIMS))
@@ -131,7 +131,7 @@ function emitData(code: Assembler, api: KernelApi, { field, call }: ValueStep): 
 }
 
 /** Makes the dimensions of the output, and rbx how many rows there are. */
-function emitShape(code: Assembler, shape: ProductShape, { isWrong }: { isWrong: Label }): void {
+function emitShape(code: Assembler, shape: ProductShape, isWrong: Label): void {
   const next = code.label()
   const last = code.label()
   code.load(RCX, at(RSP, DIM_COUNT))

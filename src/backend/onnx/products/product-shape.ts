@@ -55,3 +55,8 @@ export const packedDims = (shape: ProductShape): readonly [number, number] => [
   stripBytes(shape),
 ]
 export const packedBytes = (shape: ProductShape): number => stripsOf(shape) * stripBytes(shape)
+
+/** One of each operator. */
+export function distinctShapes(shapes: readonly ProductShape[]): ProductShape[] {
+  return [...new Map(shapes.map((shape) => [operatorName(shape), shape])).values()]
+}

@@ -1,7 +1,7 @@
 /** Rounds rows of fp32 to 8 bits a block, as a tile takes them. */
 import type { Assembler } from '../machine-code/assembler.ts'
 import type { Label } from '../machine-code/code-buffer.ts'
-import { at, R8, R9, RAX, RBX, RCX, RDI, RDX, RSI } from '../machine-code/registers.ts'
+import { at, R8, R9, R10, R11, RAX, RBX, RCX, RDI, RDX, RSI } from '../machine-code/registers.ts'
 import { JOB } from './job.ts'
 import { BLOCK, blocksOf, type ProductShape, ROW_BLOCK_BYTES, TILE_ROWS } from './product-shape.ts'
 
@@ -17,9 +17,6 @@ const STEP_SIZE = 8
 const SMALLEST = 9
 const ZERO = 10
 const ORDER = 11
-
-const R10 = 10
-const R11 = 11
 
 /** Of each eight numbers. */
 const EVEN_THEN_ODD = [0, 8].flatMap((first) => [0, 2, 4, 6, 1, 3, 5, 7].map((place) => first + place))

@@ -1,6 +1,7 @@
 /** Memory straight from the system: of our own, or a part of a file. Linux. */
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
+import { PAGE } from '../pages.ts'
 
 export interface Mapped {
   readonly address: bigint
@@ -13,7 +14,6 @@ const WRITE = 2
 const PRIVATE = 2
 const ANONYMOUS = 0x20
 const HUGE_PAGES = 14
-const PAGE = 4096
 
 export const PROTECTION = { read: READ, readWrite: READ | WRITE, readExecute: READ | 4 } as const
 

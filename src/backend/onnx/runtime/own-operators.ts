@@ -1,7 +1,7 @@
 /** Our own operators, made known to ONNX Runtime. What is made here stays until the process ends: sessions point to it. */
 import koffi from 'koffi'
 import { makeOperatorCode, type OperatorCode, operatorStruct } from '../products/operator-code.ts'
-import { OWN_DOMAIN, operatorName, type ProductShape } from '../products/product-shape.ts'
+import { distinctShapes, OWN_DOMAIN, operatorName, type ProductShape } from '../products/product-shape.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
 import { executableMemory } from './executable-memory.ts'
 
@@ -14,11 +14,11 @@ const domains = new Map<string, bigint>()
  * @throws Error where machine code cannot be run.
  */
 export function addOwnOperators(ort: OrtLibrary, options: bigint, shapes: readonly ProductShape[]): void {
-  const byName = new Map(shapes.map((shape) => [operatorName(shape), shape]))
-  const key = [...byName.keys()].join()
+  const distinct = distinctShapes(shapes)
+  const key = distinct.map(operatorName).join()
   let domain = domains.get(key)
   if (domain === undefined) {
-    domain = makeDomain(ort, [...byName.values()])
+    domain = makeDomain(ort, distinct)
     domains.set(key, domain)
   }
   ort.call('AddCustomOpDomain', options, domain)

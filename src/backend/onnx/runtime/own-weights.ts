@@ -5,6 +5,7 @@ import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
 import type { BytePlace } from '../graph/tensor-bytes.ts'
 import { Assembler } from '../machine-code/assembler.ts'
+import { pageFrom } from '../pages.ts'
 import type { PackedPart, PackedWeight } from '../products/own-products.ts'
 import { emitPack, type PackSource } from '../products/pack-code.ts'
 import {
@@ -32,15 +33,13 @@ export interface OwnWeights {
   dispose(): Promise<void>
 }
 
-const PAGE = 4096
-
 /** @throws Error where there is no memory, or machine code cannot be run. */
 export function loadOwnWeights(weights: readonly PackedWeight[]): OwnWeights {
   const starts: number[] = []
   let end = 0
   for (const { shape } of weights) {
     starts.push(end)
-    end += Math.ceil(packedBytes(shape) / PAGE) * PAGE
+    end += pageFrom(packedBytes(shape))
   }
   const memory = mapMemory(end)
   const tensors = weights.map(({ name, shape }, i) => {
