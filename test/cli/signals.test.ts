@@ -124,7 +124,7 @@ describe.concurrent('a signal', () => {
 
   test.runIf(linux)('[P7] to stop and one to go on lose nothing; SIGUSR1 opens no door', async () => {
     let wasStopped = false
-    const result = await runSpout(on(slow, 'd', '-n', '48'), {
+    const result = await runSpout(on(slow, 'd', '-n', '200'), {
       onStart: async (child) => {
         await said(child.stdout, 'round')
         child.kill('SIGUSR1')
@@ -132,7 +132,7 @@ describe.concurrent('a signal', () => {
         const isStopped = (): boolean =>
           / T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/.*\)/, ''))
         // It may be in the middle of something, and the machine busy.
-        for (let i = 0; i < 10 && !isStopped(); i++) await pause(50)
+        for (let i = 0; i < 4 && !isStopped(); i++) await pause(50)
         // Where no shell watches the group of processes, as under setsid, the kernel drops SIGTSTP.
         if (!isStopped()) child.kill('SIGSTOP')
         await pause(50)
@@ -141,7 +141,7 @@ describe.concurrent('a signal', () => {
       },
     })
     expect(wasStopped).toBe(true)
-    expect([result.stdout, result.stderr, result.code]).toEqual([`${'round about '.repeat(24)}\n`, '', 0])
+    expect([result.stdout, result.stderr, result.code]).toEqual([`${'round about '.repeat(100)}\n`, '', 0])
   })
 })
 
