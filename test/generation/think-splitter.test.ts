@@ -94,10 +94,12 @@ describe('for any split', () => {
   test('nothing but markers and the line breaks after them is lost', () => {
     fc.assert(
       fc.property(texts, (text) => {
-        const { reasoning, answer } = joined(read([text]))
-        const strip = (t: string) => t.replace(/<\/?think>|\s/g, '')
-        expect(strip(reasoning + answer).length).toBe(strip(text).length)
+        const lettersOf = (t: string): number => t.replace(/<\/?think>|\s/g, '').length
+        // One by one: what stood on both sides of a marker that is gone may look like one.
+        const letters = read([text]).reduce((sum, segment) => sum + lettersOf(segment.text), 0)
+        expect(letters).toBe(lettersOf(text))
       }),
+      { examples: [['<think><thi</think>nk>']] },
     )
   })
 
