@@ -145,7 +145,7 @@ async function tryChange(trial: Trial, changed: ChangedGraph): Promise<void> {
 
 /** What can become of the products of a graph, the fastest first. */
 function productChanges({ work: { runtime } }: Trial, graph: Graph): NonNullable<ChangedGraph['products']>[] {
-  if (runtime.computesProducts && hasOwnProducts(graph)) return ['own']
+  if (runtime.hasOwnOperators && hasOwnProducts(graph)) return ['own']
   return rearrange(graph) === graph ? [] : ['rearranged']
 }
 

@@ -98,7 +98,7 @@ test.runIf(mayRunOwnProducts())('every 4-bit product is our own, prepared or not
   expect(named(loaded.session.heldTensors.map(({ shape }) => shape))).toEqual(sizes)
   await loaded.dispose()
   await prepareModel(options)
-  expect(named((await found())!.manifest.products)).toEqual(
+  expect(named((await found())!.manifest.operators!.products)).toEqual(
     ['192x2560', '192x320', '192x192', '512x192', '192x1024'].sort(),
   )
 })

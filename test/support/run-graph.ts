@@ -1,5 +1,5 @@
 /** A small graph run once, over the C API. */
-import type { PackedWeight } from '../../src/backend/onnx/products/own-products.ts'
+import type { OwnGraph } from '../../src/backend/onnx/operators/own-graph.ts'
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import type { ElementType, TensorData } from '../../src/backend/onnx/runtime/runtime.ts'
 import { stableMemory } from '../../src/backend/onnx/runtime/stable-memory.ts'
@@ -10,20 +10,19 @@ export interface Feed {
   readonly data: TensorData
 }
 
-export interface GraphBytes {
+export interface GraphBytes extends Partial<Omit<OwnGraph, 'graph'>> {
   readonly bytes: Uint8Array
   readonly weightsFolder?: string
-  readonly weights?: readonly PackedWeight[]
 }
 
 /** The numbers of each output, in their order. */
 export async function runGraph(
-  { bytes, weightsFolder = '.', weights }: GraphBytes,
+  { weightsFolder = '.', ...source }: GraphBytes,
   feeds: Readonly<Record<string, Feed>>,
   { threads = 1 } = {},
 ): Promise<Record<string, number[]>> {
   const session = await openCApiRuntime().createSession(
-    { bytes, weightsFolder, weights },
+    { ...source, weightsFolder },
     { threads, spinning: false },
   )
   for (const { name } of session.inputs) {

@@ -61,9 +61,9 @@ export async function openPrepared(
   options: SessionOptions,
 ): Promise<LoadedSession> {
   const { folder, graphPath, manifest } = prepared
-  const { plan, products } = manifest
+  const { plan, operators } = manifest
   if (plan === undefined) throw new SpoutError('failed', 'prepared model: there is only a note')
-  const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true, products }
+  const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true, operators }
   const session = await runtime.createSession(source, options)
   return { session, plan, mayPrepare: false, dispose: () => session.dispose() }
 }
@@ -83,8 +83,8 @@ async function loadOriginal(
     for (const each of opened) await each.dispose()
   }
   try {
-    const ownProducts = options.precise ? undefined : 'single'
-    const { session, graph } = await openDecoder(runtime, original, onnxPath, { ...options, ownProducts })
+    const ownOperators = options.precise ? undefined : 'single'
+    const { session, graph } = await openDecoder(runtime, original, onnxPath, { ...options, ownOperators })
     opened.push(session)
     let embedder: Embedder | undefined
     if (!original.inputs.includes('input_ids') && original.inputs.includes('inputs_embeds')) {

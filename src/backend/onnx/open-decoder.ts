@@ -5,7 +5,7 @@ import { flattenEmbedding } from './graph/flat-embedding.ts'
 import { encodeGraph, type Graph } from './graph/graph-file.ts'
 import { storeGraph } from './graph/graph-store.ts'
 import { keepLastRows } from './graph/keep-last-rows.ts'
-import { type OwnProducts, withOwnProducts } from './products/own-products.ts'
+import { type OwnGraph, withOwnOperators } from './operators/own-graph.ts'
 import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
 
 export interface DecoderOptions extends SessionOptions {
@@ -13,8 +13,8 @@ export interface DecoderOptions extends SessionOptions {
   readonly cacheFolder?: string | undefined
   /** The last change before the runtime gets the graph; what is made here of a plan is made of the graph before it. */
   readonly rearrange?: ((graph: Graph) => Graph) | undefined
-  /** Quantized products become our own where the runtime has them: one by one, or stacked as well. */
-  readonly ownProducts?: 'single' | 'stacked' | undefined
+  /** What we compute ourselves becomes our own operators where the runtime has them: products one by one, or stacked as well. */
+  readonly ownOperators?: 'single' | 'stacked' | undefined
 }
 
 /** With the head cut to the last rows where that is possible; as it is in the file where the runtime disagrees. */
@@ -47,37 +47,38 @@ interface OpenInput {
 }
 
 export async function openGraph(runtime: Runtime, input: OpenInput): Promise<Session> {
-  const own = productsOf(runtime, input)
+  const own = ownGraphOf(runtime, input)
   try {
     return await createSession(runtime, input, own)
   } catch (error) {
-    if (own.weights.length === 0) throw refused(error, basename(input.path))
-    // Whatever it is: the runtime has products of its own, and tells what is wrong with the model.
-    return openGraph(runtime, { ...input, options: { ...input.options, ownProducts: undefined } })
+    if (own.operators === undefined) throw refused(error, basename(input.path))
+    // Whatever it is: the runtime has operators of its own, and tells what is wrong with the model.
+    return openGraph(runtime, { ...input, options: { ...input.options, ownOperators: undefined } })
   }
 }
 
 function createSession(
   runtime: Runtime,
   { options, cacheFolder }: OpenInput,
-  { graph, weights }: OwnProducts,
+  { graph, ...own }: OwnGraph,
 ): Promise<Session> {
   const bytes = encodeGraph(graph)
   const stored = cacheFolder === undefined ? undefined : storeGraph(bytes, cacheFolder)
-  const source = { bytes, weightsFolder: graph.weightsFolder, path: stored, weights }
+  const source = { bytes, weightsFolder: graph.weightsFolder, path: stored, ...own }
   return runtime.createSession(source, options)
 }
 
-function productsOf(runtime: Runtime, { graph, options }: OpenInput): OwnProducts {
-  const { ownProducts, rearrange = (rest: Graph) => rest } = options
-  if (ownProducts === undefined || !runtime.computesProducts) return { graph: rearrange(graph), weights: [] }
+function ownGraphOf(runtime: Runtime, { graph, options }: OpenInput): OwnGraph {
+  const { ownOperators, rearrange = (rest: Graph) => rest } = options
+  const unchanged = (): OwnGraph => ({ graph: rearrange(graph), weights: [], operators: undefined })
+  if (ownOperators === undefined || !runtime.hasOwnOperators) return unchanged()
   try {
-    const own = withOwnProducts(graph, { isStacked: ownProducts === 'stacked' })
+    const own = withOwnOperators(graph, { isStacked: ownOperators === 'stacked' })
     return { ...own, graph: rearrange(own.graph) }
   } catch (error) {
     if (error instanceof SpoutError) throw error
     // A file that cannot be read: the runtime says so as well, and of what file.
-    return { graph: rearrange(graph), weights: [] }
+    return unchanged()
   }
 }
 

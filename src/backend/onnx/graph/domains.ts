@@ -2,6 +2,9 @@
 import { MODEL, OPSET } from './fields.ts'
 import { bytesField, bytesSource, fieldsOf, firstText, varintField } from './wire.ts'
 
+/** The domain of our own operators. */
+export const OWN_DOMAIN = 'spout'
+
 /** The fields of a model with version 1 of `domain` among them. */
 export function withDomain(fields: readonly Uint8Array[], domain: string): readonly Uint8Array[] {
   const hasIt = fields.some((bytes) => {

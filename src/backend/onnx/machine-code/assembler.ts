@@ -28,6 +28,8 @@ interface Evex {
   readonly step?: number
   /** One number from memory for all lanes. */
   readonly isBroadcast?: boolean
+  /** A mask register, 1 to 7: lanes whose bit is zero are not taken from what was computed. */
+  readonly mask?: number
   /** 0: 128 bits, 1: 256, 2: 512. */
   readonly size?: number
 }
@@ -214,6 +216,55 @@ export class Assembler extends CodeBuffer {
     this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0xb8, step: 4, isBroadcast: true }, to, a, b)
   }
 
+  vaddps(to: number, a: number, b: Source): void {
+    this.#evex({ map: MAP_0F, prefix: NO_PREFIX, opcode: 0x58 }, to, a, b)
+  }
+
+  vsubps(to: number, a: number, b: Source): void {
+    this.#evex({ map: MAP_0F, prefix: NO_PREFIX, opcode: 0x5c }, to, a, b)
+  }
+
+  /** The larger; `b` where one of them is no number. */
+  vmaxps(to: number, a: number, b: Source): void {
+    this.#evex({ map: MAP_0F, prefix: NO_PREFIX, opcode: 0x5f }, to, a, b)
+  }
+
+  /** to += a × b */
+  vfmadd231ps(to: number, a: number, b: Source): void {
+    this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0xb8 }, to, a, b)
+  }
+
+  /** to = a × to + b */
+  vfmadd213ps(to: number, a: number, b: Source): void {
+    this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0xa8 }, to, a, b)
+  }
+
+  /** to = to − a × b */
+  vfnmadd231ps(to: number, a: number, b: Source): void {
+    this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0xbc }, to, a, b)
+  }
+
+  /** To whole numbers, as fp32; 8 as `mode`: to the nearest, the even one of two, and inexactness is no matter. */
+  vrndscaleps(to: number, from: number, mode: number): void {
+    this.#evex({ map: MAP_0F3A, prefix: PREFIX_66, opcode: 0x08 }, to, 0, from)
+    this.byte(mode)
+  }
+
+  /** to = a × 2 to the power of `b` rounded down. */
+  vscalefps(to: number, a: number, b: Source): void {
+    this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0x2c }, to, a, b)
+  }
+
+  /** Bits of a mask: where `a` is more than `b`, as signed numbers. */
+  vpcmpgtd(mask: number, a: number, b: Source): void {
+    this.#evex({ map: MAP_0F, prefix: PREFIX_66, opcode: 0x66 }, mask, a, b)
+  }
+
+  /** `b` where the bit of the mask is set, else `a`. */
+  vblendmps(to: number, mask: number, a: number, b: number): void {
+    this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0x65, mask }, to, a, b)
+  }
+
   vpaddd(to: number, a: number, b: Source): void {
     this.#evex({ map: MAP_0F, prefix: PREFIX_66, opcode: 0xfe }, to, a, b)
   }
@@ -297,7 +348,7 @@ export class Assembler extends CodeBuffer {
   }
 
   #evex(form: Evex, register: number, second: number, operand: Source): void {
-    const { map, prefix, opcode, step = 64, isBroadcast = false, size = 2 } = form
+    const { map, prefix, opcode, step = 64, isBroadcast = false, mask = 0, size = 2 } = form
     const isRegister = typeof operand === 'number'
     const base = isRegister ? operand : operand.base
     // Bits that stand inverted: of the register, of the operand, and of the second source.
@@ -305,7 +356,7 @@ export class Assembler extends CodeBuffer {
     const r = (bit(register, 3) << 7) | (high << 6) | (bit(base, 3) << 5) | (bit(register, 4) << 4)
     this.byte(0x62, (r ^ 0xf0) | map)
     this.byte(((~second & 15) << 3) | 4 | prefix)
-    this.byte((size << 5) | (isBroadcast ? 0x10 : 0) | ((bit(second, 4) ^ 1) << 3))
+    this.byte((size << 5) | (isBroadcast ? 0x10 : 0) | ((bit(second, 4) ^ 1) << 3) | mask)
     this.byte(opcode)
     this.#operand(register, operand, step)
   }

@@ -11,13 +11,13 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync, utimesSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { writeWhole } from '../../../own-cache.ts'
+import type { OwnOperators } from '../operators/own-operators.ts'
 import type { FeedPlan } from '../plan/feed-plan.ts'
-import type { ProductShape } from '../products/product-shape.ts'
 import { processorMark } from '../runtime/machine.ts'
 import { type FileState, sameContent } from './file-state.ts'
 
 /** Counted up whenever what is written, or how a graph is changed before, becomes another. */
-const FORMAT = 5
+const FORMAT = 6
 
 export const GRAPH_NAME = 'model.onnx'
 export const MANIFEST_NAME = 'manifest.json'
@@ -42,8 +42,8 @@ export interface Manifest {
   readonly files: readonly FileState[]
   /** Of what there is more than a note. */
   readonly plan?: FeedPlan
-  /** Products of the graph that are our own operators. */
-  readonly products?: readonly ProductShape[]
+  /** Operators of the graph that are our own. */
+  readonly operators?: OwnOperators | undefined
   /** What was changed for speed, one line each. */
   readonly changes: readonly string[]
   /** Why there is nothing prepared but this note: so that it is not tried again and again. */

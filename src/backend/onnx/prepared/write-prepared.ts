@@ -17,7 +17,6 @@ import type { ModelConfig } from '../../../model/resolved-model.ts'
 import type { Graph } from '../graph/graph.ts'
 import { openDecoder } from '../open-decoder.ts'
 import { type FeedPlan, makeFeedPlan } from '../plan/feed-plan.ts'
-import { distinctShapes } from '../products/product-shape.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
 import { alignWeights } from './align-weights.ts'
 import { type FileState, fileState } from './file-state.ts'
@@ -127,9 +126,9 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
     ...session,
     writeOptimizedTo,
     rearrange: changed.products && rearrange,
-    ownProducts: changed.products === 'own' ? 'stacked' : undefined,
+    ownOperators: changed.products === 'own' ? 'stacked' : undefined,
   })
-  const { heldTensors: held } = opened.session
+  const { heldTensors: held, operators } = opened.session
   let plan: FeedPlan
   try {
     plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
@@ -148,7 +147,7 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
       sources,
       files: names.map((name) => fileState(name, folder)),
       plan,
-      products: distinctShapes(held.map(({ shape }) => shape)),
+      operators,
       changes: changed.changes,
     })
   })

@@ -2,7 +2,7 @@
  * A graph whose quantized products are our own operators. The weights of each, laid out for it, are an input of the graph; a
  * second output of it is the memory that it works in. Products of the same rows may become one.
  */
-import { withDomain } from '../graph/domains.ts'
+import { OWN_DOMAIN, withDomain } from '../graph/domains.ts'
 import { FLOAT, UINT8 } from '../graph/fields.ts'
 import type { Graph, GraphNode } from '../graph/graph.ts'
 import { makeInput, makeNode } from '../graph/make-parts.ts'
@@ -11,14 +11,7 @@ import { stackWith } from '../graph/stack-products.ts'
 import { type BytePlace, placeOf, tensorSlices } from '../graph/tensor-bytes.ts'
 import { withoutUnreadWeights } from '../graph/unread.ts'
 import { areHalves } from './halves.ts'
-import {
-  BLOCK,
-  OWN_DOMAIN,
-  operatorName,
-  type ProductShape,
-  packedDims,
-  STRIP_COLUMNS,
-} from './product-shape.ts'
+import { BLOCK, operatorName, type ProductShape, packedDims, STRIP_COLUMNS } from './product-shape.ts'
 
 /** The weights of a product of ours, and of what they are made. */
 export interface PackedWeight {

@@ -36,9 +36,6 @@ export const scalesOffset = (shape: ProductShape): number => blocksOf(shape) * b
 export const stripBytes = (shape: ProductShape): number =>
   blocksOf(shape) * (blockCodeBytes(shape) + blockScaleBytes(shape))
 
-/** Of our operators. */
-export const OWN_DOMAIN = 'spout'
-
 /** Of the operator that computes this product. */
 export function operatorName({ k, n, bits, scaleBytes }: ProductShape): string {
   return `Product${bits}_${8 * scaleBytes}_${k}x${n}`
@@ -55,8 +52,3 @@ export const packedDims = (shape: ProductShape): readonly [number, number] => [
   stripBytes(shape),
 ]
 export const packedBytes = (shape: ProductShape): number => stripsOf(shape) * stripBytes(shape)
-
-/** One of each operator. */
-export function distinctShapes(shapes: readonly ProductShape[]): ProductShape[] {
-  return [...new Map(shapes.map((shape) => [operatorName(shape), shape])).values()]
-}

@@ -1,6 +1,7 @@
 /** Rounds rows of fp32 to 8 bits a block, as a tile takes them. */
 import type { Assembler } from '../machine-code/assembler.ts'
 import type { Label } from '../machine-code/code-buffer.ts'
+import { floatBits } from '../machine-code/exp-code.ts'
 import { at, R8, R9, R10, R11, RAX, RBX, RCX, RDI, RDX, RSI } from '../machine-code/registers.ts'
 import { JOB } from './job.ts'
 import { BLOCK, blocksOf, type ProductShape, ROW_BLOCK_BYTES, TILE_ROWS } from './product-shape.ts'
@@ -67,20 +68,16 @@ export function emitRoundTask(code: Assembler, shape: ProductShape): Label {
 function emitConstants(code: Assembler): void {
   const constants: readonly (readonly [number, number])[] = [
     [SIGN_OFF, 0x7fffffff],
-    [STEPS, bitsOf(127)],
-    [STEP_SIZE, bitsOf(1 / 127)],
+    [STEPS, floatBits(127)],
+    [STEP_SIZE, floatBits(1 / 127)],
     // Where all are zero nothing may be divided by it.
-    [SMALLEST, bitsOf(2 ** -100)],
+    [SMALLEST, floatBits(2 ** -100)],
   ]
   for (const [vector, value] of constants) {
     code.movNumber(RAX, value)
     code.vpbroadcastdRegister(vector, RAX)
   }
   code.vpxord(ZERO, ZERO, ZERO)
-}
-
-function bitsOf(value: number): number {
-  return new Uint32Array(Float32Array.of(value).buffer)[0]!
 }
 
 /** rdi: the job; rsi: which tile. */

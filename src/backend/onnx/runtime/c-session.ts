@@ -2,6 +2,7 @@
 import { basename } from 'node:path'
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
+import type { OwnOperators } from '../operators/own-operators.ts'
 import { packedBytes, packedDims } from '../products/product-shape.ts'
 import { cString, type NativeFunction, type OrtLibrary, openOrt } from './c-api.ts'
 import { dataOf, ELEMENT_TYPES, elementBytes, typeCode } from './element-types.ts'
@@ -31,7 +32,7 @@ export function openCApiRuntime(): Runtime {
   opening.catch(() => undefined)
   return {
     name: 'c-api',
-    get computesProducts() {
+    get hasOwnOperators() {
       return mayRunOwnProducts() && mayExecute()
     },
     version: async () => (await opening).version,
@@ -95,10 +96,16 @@ class CTensor implements Tensor {
   }
 }
 
+interface OwnParts {
+  readonly own: OwnWeights | undefined
+  readonly operators: OwnOperators | undefined
+}
+
 class CSession implements Session {
   readonly writesInPlace = true
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]
+  readonly operators: OwnOperators | undefined
   readonly #ort: OrtLibrary
   readonly #session: bigint
   readonly #own: OwnWeights | undefined
@@ -139,7 +146,7 @@ class CSession implements Session {
         await ort.callAsync('CreateSessionFromArray', ort.env, bytes, length, sessionOptions, handle)
       }
       await own?.ready
-      return new CSession(ort, handle[0]!, own)
+      return new CSession(ort, handle[0]!, { own, operators: graph.operators })
     } catch (error) {
       if (memory.handle[0] !== 0n) ort.fn('ReleaseSession')(memory.handle[0])
       await own?.dispose()
@@ -151,7 +158,8 @@ class CSession implements Session {
     }
   }
 
-  private constructor(ort: OrtLibrary, session: bigint, own: OwnWeights | undefined) {
+  private constructor(ort: OrtLibrary, session: bigint, { own, operators }: OwnParts) {
+    this.operators = operators
     this.#ort = ort
     this.#session = session
     this.#own = own
@@ -345,8 +353,7 @@ function configure(ort: OrtLibrary, handle: bigint, graph: GraphSource, options:
   entry('session.set_denormal_as_zero', '1')
   ort.call('SetSessionGraphOptimizationLevel', handle, graph.isOptimized ? OPTIMIZE_NOTHING : OPTIMIZE_ALL)
   entry('session.model_external_initializers_file_folder_path', graph.weightsFolder)
-  const shapes = graph.products ?? graph.weights?.map(({ shape }) => shape) ?? []
-  if (shapes.length > 0) addOwnOperators(ort, handle, shapes)
+  if (graph.operators !== undefined) addOwnOperators(ort, handle, graph.operators)
   if (options.writeOptimizedTo === undefined) return
   ort.call('SetOptimizedModelFilePath', handle, pathString(options.writeOptimizedTo))
   entry(

@@ -22,7 +22,7 @@ export async function openNodeRuntime(): Promise<Runtime> {
   const ort = await import('onnxruntime-node')
   return {
     name: 'node',
-    computesProducts: false,
+    hasOwnOperators: false,
     version: async () => ort.env.versions.node ?? '',
     async createSession(graph: GraphSource, options: SessionOptions): Promise<Session> {
       try {
@@ -75,6 +75,7 @@ class NodeTensor implements Tensor {
 }
 
 class NodeSession implements Session {
+  readonly operators = undefined
   readonly heldTensors = []
   readonly writesInPlace = false
   readonly inputs: readonly TensorInfo[]

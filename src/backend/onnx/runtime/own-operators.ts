@@ -1,7 +1,13 @@
 /** Our own operators, made known to ONNX Runtime. What is made here stays until the process ends: sessions point to it. */
 import koffi from 'koffi'
-import { makeOperatorCode, type OperatorCode, operatorStruct } from '../products/operator-code.ts'
-import { distinctShapes, OWN_DOMAIN, operatorName, type ProductShape } from '../products/product-shape.ts'
+import { OWN_DOMAIN } from '../graph/domains.ts'
+import {
+  makeOperatorCode,
+  type OperatorCode,
+  type OperatorKind,
+  operatorStruct,
+} from '../operators/operator-code.ts'
+import { kindsOf, type OwnOperators } from '../operators/own-operators.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
 import { executableMemory } from './executable-memory.ts'
 
@@ -10,26 +16,26 @@ const held: object[] = []
 const domains = new Map<string, bigint>()
 
 /**
- * Lets a session of these options use the products.
+ * Lets a session of these options use the operators.
  * @throws Error where machine code cannot be run.
  */
-export function addOwnOperators(ort: OrtLibrary, options: bigint, shapes: readonly ProductShape[]): void {
-  const distinct = distinctShapes(shapes)
-  const key = distinct.map(operatorName).join()
+export function addOwnOperators(ort: OrtLibrary, options: bigint, operators: OwnOperators): void {
+  const kinds = kindsOf(operators)
+  const key = kinds.map(({ name }) => name).join()
   let domain = domains.get(key)
   if (domain === undefined) {
-    domain = makeDomain(ort, distinct)
+    domain = makeDomain(ort, kinds)
     domains.set(key, domain)
   }
   ort.call('AddCustomOpDomain', options, domain)
 }
 
-function makeDomain(ort: OrtLibrary, shapes: readonly ProductShape[]): bigint {
+function makeDomain(ort: OrtLibrary, kinds: readonly OperatorKind[]): bigint {
   const texts = {
-    names: shapes.map((shape) => heldText(operatorName(shape))),
-    wrongShape: heldText('the input of a product has another shape'),
+    names: kinds.map(({ name }) => heldText(name)),
+    wrongShape: heldText('an input of an operator of spout has another shape'),
   }
-  const made = makeOperatorCode(shapes, kernelApi(ort), texts)
+  const made = makeOperatorCode(kinds, kernelApi(ort), texts)
   const base = executableMemory(made.code)
   const domain = ort.make('CreateCustomOpDomain', heldName(OWN_DOMAIN))
   for (const struct of structsOf(made, base)) ort.call('CustomOpDomain_Add', domain, struct)

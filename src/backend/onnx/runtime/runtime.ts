@@ -3,6 +3,7 @@
  * Two implementations: `c-api.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
  */
 
+import type { OwnOperators } from '../operators/own-operators.ts'
 import type { PackedWeight } from '../products/own-products.ts'
 import type { ProductShape } from '../products/product-shape.ts'
 
@@ -67,9 +68,9 @@ export interface GraphSource {
   readonly path?: string | undefined
   /** It was written as `writeOptimizedTo` says: nothing is left to optimize. */
   readonly isOptimized?: boolean | undefined
-  /** Products of the graph that are our own operators. */
-  readonly products?: readonly ProductShape[] | undefined
-  /** Their weights, where these are inputs of the graph: the session lays them out, and holds them. */
+  /** Operators of the graph that are our own. */
+  readonly operators?: OwnOperators | undefined
+  /** The weights of our products, where these are inputs of the graph: the session lays them out, and holds them. */
   readonly weights?: readonly PackedWeight[] | undefined
 }
 
@@ -83,8 +84,8 @@ export interface HeldTensor {
 
 export interface Runtime {
   readonly name: 'c-api' | 'node'
-  /** Sessions may have our own products. */
-  readonly computesProducts: boolean
+  /** Sessions may have our own operators. */
+  readonly hasOwnOperators: boolean
   /** Of ONNX Runtime. @throws when the library cannot be opened. */
   version(): Promise<string>
   createSession(graph: GraphSource, options: SessionOptions): Promise<Session>
@@ -96,6 +97,8 @@ export interface Session {
   readonly outputs: readonly TensorInfo[]
   /** True when an output tensor given to `bindOutput` is written in place, also when it is an input as well. */
   readonly writesInPlace: boolean
+  /** Operators of the graph that are our own. */
+  readonly operators: OwnOperators | undefined
   /** The laid out weights of our own products, which are no inputs any more. */
   readonly heldTensors: readonly HeldTensor[]
   /** Memory of the runtime, contents undefined. */

@@ -1,10 +1,11 @@
 import { readdirSync, truncateSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { OWN_DOMAIN } from '../../../../src/backend/onnx/graph/domains.ts'
 import { encodeGraph, type Graph } from '../../../../src/backend/onnx/graph/graph-file.ts'
+import { withOwnOperators } from '../../../../src/backend/onnx/operators/own-graph.ts'
 import { hasOwnProducts, withOwnProducts } from '../../../../src/backend/onnx/products/own-products.ts'
 import {
-  OWN_DOMAIN,
   type ProductShape as OwnShape,
   operatorName,
   packedBytes,
@@ -37,9 +38,9 @@ interface RunOptions {
 
 async function runOwn(graph: Graph, feeds: Record<string, Feed>, options: RunOptions = {}) {
   const { threads = 1, isStacked = false } = options
-  const { graph: own, weights } = withOwnProducts(graph, { isStacked })
+  const { graph: own, ...rest } = withOwnOperators(graph, { isStacked })
   const { weightsFolder } = graph
-  return runGraph({ bytes: encodeGraph(own), weightsFolder, weights }, feeds, { threads })
+  return runGraph({ bytes: encodeGraph(own), weightsFolder, ...rest }, feeds, { threads })
 }
 
 const runRuntime = ({ weightsFolder, ...graph }: Graph, feeds: Record<string, Feed>, threads = 1) =>
@@ -169,7 +170,7 @@ describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VN
   test('rows of another size are refused', async () => {
     const graph = graphWith({ k: 64, n: 32, level: 4 })
     await expect(runOwn(graph, { rows: rowsOf(2, 32) })).rejects.toThrow(
-      'the input of a product has another shape',
+      'an input of an operator of spout has another shape',
     )
   })
 
@@ -192,14 +193,14 @@ describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VN
 
   test('a file of weights that has shrunk is told, and the session is gone', async () => {
     const graph = graphWith({ k: 256, n: 1024, level: 4 })
-    const { graph: own, weights } = withOwnProducts(graph)
-    const { path } = weights[0]!.parts[0]!.codes as { path: string }
+    const { graph: own, ...rest } = withOwnOperators(graph)
+    const { path } = rest.weights[0]!.parts[0]!.codes as { path: string }
     truncateSync(path, 5000)
     const bytes = encodeGraph(own)
     const before = readdirSync('/proc/self/task').length
     for (let i = 0; i < 5; i++) {
       const run = runGraph(
-        { bytes, weightsFolder: graph.weightsFolder, weights },
+        { bytes, weightsFolder: graph.weightsFolder, ...rest },
         { rows: rowsOf(1, 256) },
         { threads: 2 },
       )

@@ -1,11 +1,11 @@
 /**
- * A product as `struct OrtCustomOp` of the C API (onnxruntime_c_api.h, version 16): functions that tell about the operator, a
+ * Operators of ours, each as `struct OrtCustomOp` of the C API (onnxruntime_c_api.h, version 16): functions that tell about the operator, a
  * kernel without state, and the computation.
  */
 import { Assembler } from '../machine-code/assembler.ts'
+import type { Label } from '../machine-code/code-buffer.ts'
 import { at, RAX, RCX, RDI, RSI } from '../machine-code/registers.ts'
-import { emitCompute, type KernelApi } from './compute-code.ts'
-import type { ProductShape } from './product-shape.ts'
+import type { KernelApi } from './kernel-calls.ts'
 
 /** Fields of the struct, in its order; those that are not filled in are for what we have not. */
 const FIELDS = [
@@ -40,7 +40,19 @@ type Field = (typeof FIELDS)[number]
 
 /** Of the struct: the first with computations that return a status. */
 const VERSION = 16n
-const VALUES = 2
+
+/** An operator, and how its code is written. */
+export interface OperatorKind {
+  readonly name: string
+  /** Element types of its inputs and outputs, as ONNXTensorElementDataType. */
+  readonly inputs: readonly number[]
+  readonly outputs: readonly number[]
+  /**
+   * Writes `OrtStatus* (kernel, context)`, and what it needs.
+   * @param message address of what to say when inputs have other shapes.
+   */
+  emitCompute(code: Assembler, api: KernelApi, message: bigint): Label
+}
 
 export interface OperatorCode {
   /** Machine code for all operators; runs wherever it is put. */
@@ -56,44 +68,65 @@ export interface OperatorTexts {
 }
 
 export function makeOperatorCode(
-  shapes: readonly ProductShape[],
+  kinds: readonly OperatorKind[],
   api: KernelApi,
   texts: OperatorTexts,
 ): OperatorCode {
   const code = new Assembler()
   const shared = emitShared(code)
-  const entries = shapes.map((shape, i) => {
-    const name = code.length
-    code.movNumber(RAX, texts.names[i]!)
-    code.ret()
-    const compute = emitCompute(code, shape, api, texts.wrongShape)
-    return new Map<Field, number>([...shared, ['GetName', name], ['KernelComputeV2', compute.position!]])
+  const entries = kinds.map((kind, i) => {
+    const told = emitFacts(code, kind, texts.names[i]!)
+    const compute = kind.emitCompute(code, api, texts.wrongShape)
+    return new Map<Field, number>([...shared, ...told, ['KernelComputeV2', compute.position!]])
   })
   return { code: code.finish(), entries }
 }
 
-/** What all operators say alike. */
-function emitShared(code: Assembler): Map<Field, number> {
-  const entries = new Map<Field, number>()
-  const define = (fields: readonly Field[], emit: () => void): void => {
-    for (const field of fields) entries.set(field, code.length)
-    emit()
-    code.ret()
+type Entries = Map<Field, number>
+
+function define(code: Assembler, entries: Entries, fields: readonly Field[], emit: () => void): void {
+  for (const field of fields) entries.set(field, code.length)
+  emit()
+  code.ret()
+}
+
+/** What an operator says of itself. */
+function emitFacts(code: Assembler, { inputs, outputs }: OperatorKind, name: bigint): Entries {
+  const entries: Entries = new Map()
+  define(code, entries, ['GetName'], () => code.movNumber(RAX, name))
+  const values = { Input: inputs, Output: outputs } as const
+  for (const way of ['Input', 'Output'] as const) {
+    define(code, entries, [`Get${way}TypeCount`], () => code.movNumber(RAX, values[way].length))
+    define(code, entries, [`Get${way}Type`], () => emitTypeOf(code, values[way]))
   }
-  const returns = (value: number) => () => code.movNumber(RAX, value)
-  define(['GetInputTypeCount', 'GetOutputTypeCount'], returns(VALUES))
-  // For the second argument 0, fp32 (1); for 1, bytes (2).
-  define(['GetInputType', 'GetOutputType'], () => code.lea(RAX, at(RSI, 1)))
+  return entries
+}
+
+/** The type of value rsi. */
+function emitTypeOf(code: Assembler, types: readonly number[]): void {
+  const end = code.label()
+  for (const [i, type] of types.entries()) {
+    code.movNumber(RAX, type)
+    code.cmpNumber(RSI, i)
+    code.jumpIf('equal', end)
+  }
+  code.bind(end)
+}
+
+/** What all operators say alike. */
+function emitShared(code: Assembler): Entries {
+  const entries: Entries = new Map()
   // No other provider than the CPU's; required; in plain memory.
-  define([
+  const fields: Field[] = [
     'GetExecutionProviderType',
     'GetInputCharacteristic',
     'GetOutputCharacteristic',
     'GetInputMemoryType',
-  ], returns(0))
-  define(['KernelDestroy'], () => undefined)
+  ]
+  define(code, entries, fields, () => code.movNumber(RAX, 0))
+  define(code, entries, ['KernelDestroy'], () => undefined)
   // The kernel is anything but nothing: the operator itself.
-  define(['CreateKernelV2'], () => {
+  define(code, entries, ['CreateKernelV2'], () => {
     code.store(at(RCX), RDI)
     code.movNumber(RAX, 0)
   })
