@@ -6,6 +6,7 @@ import { type Graph, readGraphFile } from './backend/onnx/graph/graph-file.ts'
 import { type HeadLimits, quantizeHead } from './backend/onnx/graph/quantize-head.ts'
 import { type LoadedSession, loadSession, openPrepared } from './backend/onnx/load-session.ts'
 import { OnnxBackend } from './backend/onnx/onnx-backend.ts'
+import { hasOwnOperators } from './backend/onnx/operators/own-graph.ts'
 import { compareRows } from './backend/onnx/prepared/compare-rows.ts'
 import { type FileState, fileState, sameContent } from './backend/onnx/prepared/file-state.ts'
 import { type PreparedKey, preparedFolder } from './backend/onnx/prepared/prepared-model.ts'
@@ -23,7 +24,6 @@ import {
   type WrittenModel,
   writePrepared,
 } from './backend/onnx/prepared/write-prepared.ts'
-import { hasOwnProducts } from './backend/onnx/products/own-products.ts'
 import type { Runtime, SessionOptions } from './backend/onnx/runtime/runtime.ts'
 import { defaultThreads } from './backend/onnx/runtime/threads.ts'
 import { SpoutError } from './errors.ts'
@@ -127,26 +127,29 @@ async function tryForSpeed(trial: Trial, graph: Graph): Promise<void> {
 /** Answers that are others, or none, leave nothing behind. */
 async function takesHead(trial: Trial, withHead: ChangedGraph): Promise<boolean> {
   const isSame = (a: Rows, b: Rows): boolean => compareRows(a, b).ok
-  for (const products of [...productChanges(trial, withHead.graph), undefined]) {
-    if ((await tryQuietly(trial, { ...withHead, products }, isSame)) === undefined) return true
+  for (const way of waysFor(trial, withHead.graph)) {
+    if ((await tryQuietly(trial, { ...withHead, ...way }, isSame)) === undefined) return true
   }
   return false
 }
 
 type Rows = readonly Float32Array[]
 
-/** Prepares with a change, which must not change the answers: with other products, or else as they are. */
+/** Prepares with a change, which must not change the answers. */
 async function tryChange(trial: Trial, changed: ChangedGraph): Promise<void> {
-  for (const products of productChanges(trial, changed.graph)) {
-    if ((await tryQuietly(trial, { ...changed, products }, equalRows)) === undefined) return
+  const ways = waysFor(trial, changed.graph)
+  for (const way of ways.slice(0, -1)) {
+    if ((await tryQuietly(trial, { ...changed, ...way }, equalRows)) === undefined) return
   }
-  await tryOnce(trial, changed, { isSame: equalRows, mayRefuse: true })
+  await tryOnce(trial, { ...changed, ...ways.at(-1)! }, { isSame: equalRows, mayRefuse: true })
 }
 
-/** What can become of the products of a graph, the fastest first. */
-function productChanges({ work: { runtime } }: Trial, graph: Graph): NonNullable<ChangedGraph['products']>[] {
-  if (runtime.hasOwnOperators && hasOwnProducts(graph)) return ['own']
-  return rearrange(graph) === graph ? [] : ['rearranged']
+/** How a graph can be prepared, the fastest first, the one that changes least last. */
+function waysFor({ work: { runtime } }: Trial, graph: Graph): Omit<ChangedGraph, 'graph' | 'changes'>[] {
+  const isOwn = runtime.hasOwnOperators && hasOwnOperators(graph)
+  const least = { ownOperators: isOwn ? 'single' : undefined } as const
+  if (!isOwn && rearrange(graph) === graph) return [least]
+  return [{ ownOperators: isOwn ? 'stacked' : undefined, isRearranged: true }, least]
 }
 
 /** Tries a change; leaves nothing behind when it does not do. Gives what is wrong with it, if anything. */

@@ -42,8 +42,8 @@ export async function runGraph(
 }
 
 /** A copy in memory that may be given to the runtime. */
-function stable(data: TensorData): TensorData {
+export function stable<T extends TensorData>(data: T): T {
   const memory = stableMemory(data.byteLength)
   new Uint8Array(memory).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-  return new (data.constructor as new (memory: ArrayBuffer) => TensorData)(memory)
+  return new (data.constructor as new (memory: ArrayBuffer) => T)(memory)
 }

@@ -1,6 +1,7 @@
 /** The real loop over real weights, against what Python's libraries made of the same files. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../../src/backend/backend.ts'
+import { mayRunOwnProducts } from '../../../src/backend/onnx/runtime/machine.ts'
 import { type GenerateOptions, generate } from '../../../src/generation/generate.ts'
 import { openBackend } from '../../../src/open-engine.ts'
 import { createSampler } from '../../../src/sampling/sampler.ts'
@@ -59,8 +60,9 @@ describe.each(runtimes)('%s', (runtime) => {
     test('any chunks of the prompt give the same ids', async () => {
       const prompt = golden.prompts.reduce((a, b) => (b.ids.length > a.ids.length ? b : a))
       const whole = await greedy(backend, prompt, { maxTokens: 24 })
-      // One id at a time is decoding, where 4-bit products round differently.
-      for (const prefillChunk of dtype === 'q4' ? [3, 7, 64] : [1, 7, 64]) {
+      // One id at a time is decoding, where the 4-bit products of ONNX Runtime round differently.
+      const isOwn = runtime === 'c-api' && mayRunOwnProducts()
+      for (const prefillChunk of dtype === 'q4' && !isOwn ? [3, 7, 64] : [1, 7, 64]) {
         const chunked = Object.create(backend, { prefillChunk: { value: prefillChunk } }) as Backend
         chunked.forward = backend.forward.bind(backend)
         chunked.createCache = backend.createCache.bind(backend)

@@ -7,6 +7,7 @@ export const FUNCTION = { node: 7 } as const
 export const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 } as const
 export const ATTRIBUTE = {
   name: 1,
+  f: 2,
   i: 3,
   t: 5,
   g: 6,
@@ -26,6 +27,12 @@ export const TENSOR = {
   externalData: 13,
   dataLocation: 14,
 } as const
+export const VALUE_INFO = { name: 1, type: 2 } as const
+/** TypeProto, and what it says of a tensor. */
+export const TYPE = { tensor: 1 } as const
+export const TENSOR_TYPE = { element: 1, shape: 2 } as const
+/** TensorShapeProto.Dimension, the only field of a shape. */
+export const DIMENSION = { value: 1, name: 2 } as const
 export const ENTRY = { key: 1, value: 2 } as const
 /** The domain of ONNX Runtime's own operators. */
 export const MICROSOFT = 'com.microsoft'

@@ -1,6 +1,7 @@
 /** A graph in which operators of ours do what they can. */
+import { hasOwnAttention, withOwnAttention } from '../attention/own-attention.ts'
 import type { Graph } from '../graph/graph.ts'
-import { type PackedWeight, withOwnProducts } from '../products/own-products.ts'
+import { hasOwnProducts, type PackedWeight, withOwnProducts } from '../products/own-products.ts'
 import { distinctOperators, type OwnOperators } from './own-operators.ts'
 
 export interface OwnGraph {
@@ -13,10 +14,13 @@ export interface OwnGraph {
 
 /** The same graph where there is nothing that we compute. @param isStacked products of the same rows become one. */
 export function withOwnOperators(graph: Graph, { isStacked = false } = {}): OwnGraph {
-  const { graph: own, weights } = withOwnProducts(graph, { isStacked })
-  return {
-    graph: own,
-    weights,
-    operators: distinctOperators({ products: weights.map(({ shape }) => shape) }),
-  }
+  const { graph: multiplied, weights } = withOwnProducts(graph, { isStacked })
+  const { graph: own, attentions } = withOwnAttention(multiplied, graph)
+  const products = weights.map(({ shape }) => shape)
+  return { graph: own, weights, operators: distinctOperators({ products, attentions }) }
+}
+
+/** Whether a graph has something that we may compute. */
+export function hasOwnOperators(graph: Graph): boolean {
+  return hasOwnProducts(graph) || hasOwnAttention(graph)
 }

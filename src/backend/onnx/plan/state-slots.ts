@@ -3,7 +3,8 @@
  * shapes and from the operator that reads it, not from the model's family.
  */
 import type { ModelConfig } from '../../../model/resolved-model.ts'
-import { constantOf, type Graph, type GraphNode, producersOf, readersOf } from '../graph/graph.ts'
+import { type Graph, type GraphNode, producersOf, readersOf } from '../graph/graph.ts'
+import { projectedHeadDim } from '../graph/head-dim.ts'
 import type { ElementType, TensorInfo } from '../runtime/runtime.ts'
 import { described, unsupported } from './unsupported.ts'
 
@@ -55,7 +56,11 @@ export function readStateSlots(
     const present = presentOf(info, outputs)
     const nodes = readers.get(info.name) ?? []
     const attention = nodes.find((node) => node.opType === 'GroupQueryAttention')
-    const sizes = { config, attention, headDim: () => projectedHeadDim(graph, producers, attention) }
+    const sizes = {
+      config,
+      attention,
+      headDim: () => attention && projectedHeadDim(graph, producers, attention),
+    }
     const slot = { past: info.name, present: present.name, type: info.type }
     if (attention?.ints.sliding_window_cache === 1) return windowSlot(slot, info, sizes)
     const axis = growingAxis(info, present)
@@ -163,22 +168,4 @@ function sizeOf(size: number | string | undefined): number | undefined {
 /** Four bits a number: two numbers in a byte. */
 function packed(headDim: number | undefined, attention: GraphNode | undefined): number | undefined {
   return headDim !== undefined && attention?.ints.kv_cache_bit_width === 4 ? Math.ceil(headDim / 2) : headDim
-}
-
-/**
- * The head size as the attention's own projection has it, when that is one product for query, key and value: its
- * width is (query heads + 2 × key heads) × head size. Layers may differ in it.
- */
-function projectedHeadDim(
-  graph: Graph,
-  producers: ReadonlyMap<string, GraphNode>,
-  attention: GraphNode | undefined,
-): number | undefined {
-  if (attention === undefined || (attention.inputs[1] ?? '') !== '') return undefined
-  const { num_heads: heads = 0, kv_num_heads: kvHeads = 0 } = attention.ints
-  let product = producers.get(attention.inputs[0] ?? '')
-  if (product?.opType === 'Add') product = producers.get(product.inputs[0] ?? '')
-  const width = product?.ints.N ?? constantOf(graph, producers, product?.inputs[1] ?? '')?.dims[1]
-  const headDim = (width ?? 0) / (heads + 2 * kvHeads)
-  return Number.isInteger(headDim) && headDim > 0 ? headDim : undefined
 }

@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path'
 import { SpoutError } from '../../../errors.ts'
 import type { ModelConfig } from '../../../model/resolved-model.ts'
 import type { Graph } from '../graph/graph.ts'
-import { openDecoder } from '../open-decoder.ts'
+import { type DecoderOptions, openDecoder } from '../open-decoder.ts'
 import { type FeedPlan, makeFeedPlan } from '../plan/feed-plan.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
 import { alignWeights } from './align-weights.ts'
@@ -47,8 +47,10 @@ export interface WriteOptions {
 /** A model's graph as it is to be optimized, and a line about each change. */
 export interface ChangedGraph {
   readonly graph: Graph
-  /** Its products are stacked and taken apart, after those that may be have become our own. */
-  readonly products?: 'own' | 'rearranged' | undefined
+  /** What we compute ourselves becomes our own operators, as `DecoderOptions` says. */
+  readonly ownOperators?: DecoderOptions['ownOperators']
+  /** The other products are stacked and taken apart. */
+  readonly isRearranged?: boolean | undefined
   readonly changes: readonly string[]
 }
 
@@ -125,8 +127,8 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
   const opened = await openDecoder(runtime, changed.graph, key.onnxPath, {
     ...session,
     writeOptimizedTo,
-    rearrange: changed.products && rearrange,
-    ownOperators: changed.products === 'own' ? 'stacked' : undefined,
+    rearrange: changed.isRearranged ? rearrange : undefined,
+    ownOperators: changed.ownOperators,
   })
   const { heldTensors: held, operators } = opened.session
   let plan: FeedPlan

@@ -2,6 +2,7 @@
 import type { Assembler } from '../machine-code/assembler.ts'
 import type { Label } from '../machine-code/code-buffer.ts'
 import { floatBits } from '../machine-code/exp-code.ts'
+import { emitFold } from '../machine-code/fold-code.ts'
 import { at, R8, R9, R10, R11, RAX, RBX, RCX, RDI, RDX, RSI } from '../machine-code/registers.ts'
 import { JOB } from './job.ts'
 import { BLOCK, blocksOf, type ProductShape, ROW_BLOCK_BYTES, TILE_ROWS } from './product-shape.ts'
@@ -111,7 +112,7 @@ function emitBlock(code: Assembler, { bits }: ProductShape): void {
   code.vpandd(LARGEST, X, SIGN_OFF)
   code.vpandd(OTHER, Y, SIGN_OFF)
   code.vpmaxsd(LARGEST, LARGEST, OTHER)
-  emitFold(code, LARGEST, (a, b) => code.vpmaxsd(a, a, b))
+  emitFold(code, LARGEST, OTHER, (a, b) => code.vpmaxsd(a, a, b))
   code.vpmaxsd(LARGEST, LARGEST, SMALLEST)
   code.vdivps(INVERSE, STEPS, LARGEST)
   code.vmulps(SCALE, LARGEST, STEP_SIZE)
@@ -124,21 +125,9 @@ function emitBlock(code: Assembler, { bits }: ProductShape): void {
   code.vpmovsdbStore(at(RAX, 16), Y)
   code.vmovssStore(at(RDI), SCALE)
   code.vpaddd(X, X, Y)
-  emitFold(code, X, (a, b) => code.vpaddd(a, a, b))
+  emitFold(code, X, OTHER, (a, b) => code.vpaddd(a, a, b))
   // The zero point is half of what the bits can count.
   code.vpslld(X, X, bits - 1)
   code.vpsubd(X, ZERO, X)
   code.vmovssStore(at(R11), X)
-}
-
-/** Brings the 16 numbers of a vector together, so that each is what became of all. */
-function emitFold(code: Assembler, vector: number, together: (a: number, b: number) => void): void {
-  code.vshuff32x4(OTHER, vector, vector, 0x4e)
-  together(vector, OTHER)
-  code.vshuff32x4(OTHER, vector, vector, 0xb1)
-  together(vector, OTHER)
-  code.vshufps(OTHER, vector, vector, 0x4e)
-  together(vector, OTHER)
-  code.vshufps(OTHER, vector, vector, 0xb1)
-  together(vector, OTHER)
 }

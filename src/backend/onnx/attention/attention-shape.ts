@@ -1,0 +1,49 @@
+/**
+ * Attention that we compute ourselves, and how its keys and values lie:
+ *
+ *   keys    [kvHeads] [capacity / 16] blocks of headDim × 16 keys: lanes are keys, so that no sum is taken across lanes
+ *   values  [kvHeads] [capacity] rows of headDim
+ *
+ * The query heads that share keys and values (a group) are computed together, several rows of them at once: each key and each
+ * value is read once for up to `TILE_QUERIES` queries.
+ */
+
+export interface AttentionShape {
+  readonly heads: number
+  /** Divides `heads`. */
+  readonly kvHeads: number
+  /** A multiple of 16; of 32 where it is rotated. At most `MOST_HEAD_DIM`. */
+  readonly headDim: number
+  /** Of the scores before softmax, in fp32. */
+  readonly scale: number
+  /** Query, key and value are columns of one input, in this order; else three inputs. */
+  readonly isPacked: boolean
+  /** Queries and keys are rotated by their position (RoPE): halves of a head against each other. */
+  readonly isRotated: boolean
+}
+
+export const MOST_HEAD_DIM = 256
+/** Keys of a block. */
+export const KEY_BLOCK = 16
+/** Keys whose scores are computed and summed up together; what became of such segments is merged in their order. */
+export const SEGMENT = 128
+/** Queries of a tile: with four vectors of sums each they fill 28 of 32 vectors. */
+export const TILE_QUERIES = 7
+
+/** Query heads for each head of keys and values. */
+export const groupOf = ({ heads, kvHeads }: AttentionShape): number => heads / kvHeads
+export const headBytes = ({ headDim }: AttentionShape): number => 4 * headDim
+
+/** Of the operator that computes this attention. */
+export function attentionName({ heads, kvHeads, headDim, scale, ...shape }: AttentionShape): string {
+  const bits = new Uint32Array(Float32Array.of(scale).buffer)[0]!.toString(16)
+  return `Attention${shape.isPacked ? '_packed' : ''}${shape.isRotated ? '_rotated' : ''}_${heads}_${kvHeads}x${headDim}_${bits}`
+}
+
+/**
+ * What a segment makes of a query: the sum of the values, each times e to its score less the largest; the largest score; the sum
+ * of these powers. The last two stand in all lanes of a vector.
+ */
+export const largestOffset = headBytes
+export const sumOffset = (shape: AttentionShape): number => headBytes(shape) + 64
+export const recordBytes = (shape: AttentionShape): number => headBytes(shape) + 128

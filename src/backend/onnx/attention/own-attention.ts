@@ -1,0 +1,148 @@
+/** A graph whose attention is our own operator, where keys and values are appended in place. */
+import { OWN_DOMAIN, withDomain } from '../graph/domains.ts'
+import { FLOAT, MICROSOFT } from '../graph/fields.ts'
+import { floatsOf } from '../graph/float-attributes.ts'
+import { type Graph, type GraphNode, producersOf, readersOf } from '../graph/graph.ts'
+import { projectedHeadDim } from '../graph/head-dim.ts'
+import { inputShapes, type ValueShape } from '../graph/input-shapes.ts'
+import { makeNode } from '../graph/make-parts.ts'
+import { type AttentionShape, attentionName, MOST_HEAD_DIM } from './attention-shape.ts'
+
+export interface OwnAttention {
+  readonly graph: Graph
+  readonly attentions: readonly AttentionShape[]
+}
+
+/**
+ * The same graph, and no shapes, when it has no attention that we compute.
+ * @param original before its products became our own, which tell less of themselves
+ */
+export function withOwnAttention(graph: Graph, original = graph): OwnAttention {
+  const attentions: AttentionShape[] = []
+  const values = { ...valuesOf(graph), headDims: headDimsOf(original) }
+  const nodes = graph.nodes.map((node) => {
+    const shape = shapeOf(node, values)
+    if (shape === undefined) return node
+    attentions.push(shape)
+    return ownNode(node, shape)
+  })
+  if (attentions.length === 0) return { graph, attentions }
+  return {
+    graph: {
+      ...graph,
+      nodes,
+      modelFields: withDomain(graph.modelFields, OWN_DOMAIN),
+      opTypes: new Set([...graph.opTypes, ...attentions.map(attentionName)]),
+    },
+    attentions,
+  }
+}
+
+/** Whether a graph has an attention that we may compute. */
+export function hasOwnAttention(graph: Graph): boolean {
+  const values = valuesOf(graph)
+  return graph.nodes.some((node) => shapeOf(node, values) !== undefined)
+}
+
+/** What has to be known of the values of a graph. */
+interface Values {
+  readonly graph: Graph
+  readonly inputs: ReadonlyMap<string, ValueShape>
+  readonly readers: ReadonlyMap<string, readonly GraphNode[]>
+  readonly headDims: ReadonlyMap<string, number | undefined>
+}
+
+function valuesOf(graph: Graph): Values {
+  return { graph, inputs: inputShapes(graph), readers: readersOf(graph), headDims: headDimsOf(graph) }
+}
+
+/** Head sizes by the output of an attention, as far as products tell them. */
+function headDimsOf(graph: Graph): Map<string, number | undefined> {
+  const producers = producersOf(graph)
+  const attentions = graph.nodes.filter(isAttention)
+  return new Map(attentions.map((node) => [node.outputs[0]!, projectedHeadDim(graph, producers, node)]))
+}
+
+const isAttention = ({ opType, domain }: GraphNode): boolean =>
+  opType === 'GroupQueryAttention' && domain === MICROSOFT
+
+/** Attributes that we know. */
+const KNOWN: ReadonlySet<string> = new Set([
+  'num_heads',
+  'kv_num_heads',
+  'scale',
+  'softcap',
+  'do_rotary',
+  'rotary_interleaved',
+  'local_window_size',
+  'smooth_softmax',
+])
+/** Places among the inputs. */
+const [PAST_KEY, PAST_VALUE, LENGTHS, TOTAL, COS, SIN] = [3, 4, 5, 6, 7, 8] as const
+/** Query heads for a head of keys: more would be much code. */
+const MOST_GROUP = 64
+
+function shapeOf(node: GraphNode, values: Values): AttentionShape | undefined {
+  if (!isAttention(node)) return undefined
+  const { num_heads: heads = 0, kv_num_heads: kvHeads = 0, do_rotary: rotary = 0 } = node.ints
+  const headDim = pastHeadDim(node, values)
+  const isRotated = rotary === 1
+  const [query, key, value] = node.inputs
+  const isPacked = key === '' && value === ''
+  const isWhole = kvHeads > 0 && heads > 0 && heads % kvHeads === 0 && heads / kvHeads <= MOST_GROUP
+  const hasRows = query !== '' && (isPacked || (key !== '' && value !== ''))
+  if (!isPlain(node) || !isWhole || !hasRows || headDim === undefined) return undefined
+  if (headDim % (isRotated ? 32 : 16) !== 0 || headDim > MOST_HEAD_DIM) return undefined
+  if (isRotated && !hasAngles(node, values, headDim)) return undefined
+  // Zero stands for the usual one.
+  const scale = Math.fround(floatsOf(node).get('scale') || 1 / Math.sqrt(headDim))
+  return { heads, kvHeads, headDim, scale, isPacked, isRotated }
+}
+
+/** Nothing but scaled scores and softmax over all keys before. */
+function isPlain(node: GraphNode): boolean {
+  const floats = floatsOf(node)
+  const {
+    rotary_interleaved: interleaved = 0,
+    local_window_size: window = -1,
+    smooth_softmax: smooth = 0,
+  } = node.ints
+  const areKnown = [...floats.keys()].every((name) => KNOWN.has(name))
+  const isSimple = interleaved === 0 && window === -1 && smooth === 0 && (floats.get('softcap') ?? 0) === 0
+  const hasNoMore = node.inputs.slice(SIN + 1).every((name) => name === '')
+  return areKnown && isSimple && hasNoMore && (node.inputs[LENGTHS] ?? '') !== ''
+}
+
+/** The size of a head, where keys and values are fp32 inputs that this node alone continues. */
+function pastHeadDim({ inputs, outputs }: GraphNode, values: Values): number | undefined {
+  const pasts = [inputs[PAST_KEY] ?? '', inputs[PAST_VALUE] ?? ''] as const
+  const presents = outputs.slice(1)
+  const known = pasts.map((name) => values.inputs.get(name))
+  const isOurs =
+    pasts[0] !== pasts[1] &&
+    presents.length === 2 &&
+    presents.every((name) => values.graph.outputs.includes(name)) &&
+    pasts.every((name) => values.readers.get(name)?.length === 1) &&
+    known.every((shape) => shape?.type === FLOAT && shape.dims.length === 4)
+  const told = values.headDims.get(outputs[0]!)
+  const [key, value] = known.map((shape) => shape?.dims[3] ?? told)
+  return isOurs && key === value ? key : undefined
+}
+
+/** The tables turn the whole of a head. */
+function hasAngles({ inputs }: GraphNode, { graph }: Values, headDim: number): boolean {
+  return [COS, SIN].every((place) => {
+    const table = graph.initializers.get(inputs[place] ?? '')
+    return table?.type === FLOAT && table.dims.length === 2 && table.dims[1] === headDim / 2
+  })
+}
+
+function ownNode({ inputs, outputs }: GraphNode, shape: AttentionShape): GraphNode {
+  const [output] = outputs as [string]
+  const rest = inputs.filter((name, i) => name !== '' && i !== TOTAL)
+  return makeNode(attentionName(shape), {
+    inputs: rest,
+    outputs: [...outputs, `spout.work.${output}`],
+    domain: OWN_DOMAIN,
+  })
+}

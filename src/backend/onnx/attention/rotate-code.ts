@@ -1,0 +1,217 @@
+/** New tokens: their queries are rotated and scaled, their keys rotated, keys and values written where all others are. */
+import type { Assembler } from '../machine-code/assembler.ts'
+import type { Label } from '../machine-code/code-buffer.ts'
+import { floatBits } from '../machine-code/exp-code.ts'
+import {
+  at,
+  R8,
+  R9,
+  R10,
+  R11,
+  R12,
+  R13,
+  R14,
+  R15,
+  RAX,
+  RBP,
+  RBX,
+  RCX,
+  RDI,
+  RDX,
+  RSI,
+  RSP,
+} from '../machine-code/registers.ts'
+import { type AttentionShape, groupOf, headBytes, KEY_BLOCK, MOST_HEAD_DIM } from './attention-shape.ts'
+import { JOB } from './job.ts'
+
+/** Rows of a task. */
+export const ROTATE_ROWS = 16
+
+const SAVED = [RBX, RBP, R12, R13, R14, R15]
+const BUFFER_BYTES = 4 * MOST_HEAD_DIM
+
+const X = 0
+const Y = 1
+const NEW_X = 2
+const NEW_Y = 3
+const SCALE = 4
+/** The cosines of a position, eight vectors at most, and its sines. */
+const COS = 16
+const SIN = 24
+
+/** A task, `void (job, index)`, for some rows. */
+export function emitRotateTask(code: Assembler, shape: AttentionShape): Label {
+  const entry = code.label()
+  const nextRow = code.label()
+  const isWhole = code.label()
+  code.bind(entry)
+  for (const register of SAVED) code.push(register)
+  code.subNumber(RSP, BUFFER_BYTES)
+  // rbx: the job; r12: the row; r13: the row after the last; r14: its position
+  code.mov(RBX, RDI)
+  code.imulNumber(R12, RSI, ROTATE_ROWS)
+  code.lea(R13, at(R12, ROTATE_ROWS))
+  code.load(RAX, at(RBX, JOB.rows))
+  code.cmp(R13, RAX)
+  code.jumpIf('less', isWhole)
+  code.mov(R13, RAX)
+  code.bind(isWhole)
+  code.movNumber(RAX, floatBits(shape.scale))
+  code.vpbroadcastdRegister(SCALE, RAX)
+  code.bind(nextRow)
+  code.load(R14, at(RBX, JOB.past))
+  code.add(R14, R12)
+  if (shape.isRotated) emitAngles(code, shape)
+  emitQueries(code, shape)
+  emitLimits(code, shape)
+  emitKeys(code, shape)
+  emitValues(code, shape)
+  code.addNumber(R12, 1)
+  code.cmp(R12, R13)
+  code.jumpIf('less', nextRow)
+  code.addNumber(RSP, BUFFER_BYTES)
+  for (const register of SAVED.toReversed()) code.pop(register)
+  code.vzeroupper()
+  code.ret()
+  return entry
+}
+
+function emitAngles(code: Assembler, shape: AttentionShape): void {
+  code.imulNumber(R9, R14, headBytes(shape) / 2)
+  for (const [first, field] of [
+    [COS, JOB.cos],
+    [SIN, JOB.sin],
+  ] as const) {
+    code.load(R8, at(RBX, field))
+    code.add(R8, R9)
+    for (let i = 0; i < shape.headDim / 32; i++) code.vmovups(first + i, at(R8, 64 * i))
+  }
+}
+
+/** The queries of all heads, to those of their group. */
+function emitQueries(code: Assembler, shape: AttentionShape): void {
+  const group = groupOf(shape)
+  const bytes = headBytes(shape)
+  const nextGroup = code.label()
+  const nextHead = code.label()
+  emitSource(code, shape, { field: JOB.query, heads: shape.heads })
+  code.load(RDI, at(RBX, JOB.queries))
+  code.imulNumber(RAX, R12, group * bytes)
+  code.add(RDI, RAX)
+  // r11: from the last query of one group to the first of the next
+  code.load(R11, at(RBX, JOB.rows))
+  code.subNumber(R11, 1)
+  code.imulNumber(R11, R11, group * bytes)
+  code.movNumber(RCX, shape.kvHeads)
+  code.bind(nextGroup)
+  code.movNumber(RDX, group)
+  code.bind(nextHead)
+  emitHead(code, shape, { to: RDI, isScaled: true })
+  code.addNumber(RSI, bytes)
+  code.addNumber(RDI, bytes)
+  code.subNumber(RDX, 1)
+  code.jumpIf('notEqual', nextHead)
+  code.add(RDI, R11)
+  code.subNumber(RCX, 1)
+  code.jumpIf('notEqual', nextGroup)
+}
+
+/** A query sees the keys before it and its own. */
+function emitLimits(code: Assembler, shape: AttentionShape): void {
+  const group = groupOf(shape)
+  code.load(RDI, at(RBX, JOB.limits))
+  code.imulNumber(RAX, R12, 4 * group)
+  code.add(RDI, RAX)
+  code.lea(RAX, at(R14, 1))
+  for (let i = 0; i < group; i++) code.storeWord(at(RDI, 4 * i), RAX)
+}
+
+/** To the lane of their position. */
+function emitKeys(code: Assembler, shape: AttentionShape): void {
+  const bytes = headBytes(shape)
+  const next = code.label()
+  emitSource(code, shape, { field: JOB.key, heads: shape.kvHeads })
+  code.mov(RAX, R14)
+  code.shr(RAX, Math.log2(KEY_BLOCK))
+  code.imulNumber(R8, RAX, KEY_BLOCK)
+  code.mov(R9, R14)
+  code.sub(R9, R8)
+  code.imulNumber(R9, R9, 4)
+  code.imulNumber(R8, R8, bytes)
+  code.load(RDI, at(RBX, JOB.keys))
+  code.add(RDI, R8)
+  code.add(RDI, R9)
+  code.load(R11, at(RBX, JOB.headStride))
+  code.movNumber(RCX, shape.kvHeads)
+  code.bind(next)
+  emitHead(code, shape, { to: RSP, isScaled: false })
+  for (let d = 0; d < shape.headDim; d++) {
+    code.loadWord(RAX, at(RSP, 4 * d))
+    code.storeWord(at(RDI, 4 * KEY_BLOCK * d), RAX)
+  }
+  code.addNumber(RSI, bytes)
+  code.add(RDI, R11)
+  code.subNumber(RCX, 1)
+  code.jumpIf('notEqual', next)
+}
+
+function emitValues(code: Assembler, shape: AttentionShape): void {
+  const bytes = headBytes(shape)
+  const next = code.label()
+  emitSource(code, shape, { field: JOB.value, heads: shape.kvHeads })
+  code.load(RDI, at(RBX, JOB.values))
+  code.imulNumber(R10, R14, bytes)
+  code.add(RDI, R10)
+  code.movNumber(RCX, shape.kvHeads)
+  code.bind(next)
+  for (let i = 0; i < bytes / 64; i++) {
+    code.vmovups(X, at(RSI, 64 * i))
+    code.vmovupsStore(at(RDI, 64 * i), X)
+  }
+  code.addNumber(RSI, bytes)
+  code.add(RDI, R11)
+  code.subNumber(RCX, 1)
+  code.jumpIf('notEqual', next)
+}
+
+/** rsi: this row of an input. */
+function emitSource(
+  code: Assembler,
+  shape: AttentionShape,
+  { field, heads }: { field: number; heads: number },
+): void {
+  const all = shape.isPacked ? shape.heads + 2 * shape.kvHeads : heads
+  code.load(RSI, at(RBX, field))
+  code.imulNumber(RAX, R12, all * headBytes(shape))
+  code.add(RSI, RAX)
+}
+
+/** A head at rsi, rotated: x' = x cos − y sin, y' = y cos + x sin, with x and y the halves of the head. */
+function emitHead(
+  code: Assembler,
+  shape: AttentionShape,
+  { to, isScaled }: { to: number; isScaled: boolean },
+): void {
+  const half = headBytes(shape) / 2
+  const put = (offset: number, vector: number): void => {
+    if (isScaled) code.vmulps(vector, vector, SCALE)
+    code.vmovupsStore(at(to, offset), vector)
+  }
+  if (!shape.isRotated) {
+    for (let i = 0; i < shape.headDim / 16; i++) {
+      code.vmovups(X, at(RSI, 64 * i))
+      put(64 * i, X)
+    }
+    return
+  }
+  for (let i = 0; i < shape.headDim / 32; i++) {
+    code.vmovups(X, at(RSI, 64 * i))
+    code.vmovups(Y, at(RSI, half + 64 * i))
+    code.vmulps(NEW_X, X, COS + i)
+    code.vfnmadd231ps(NEW_X, Y, SIN + i)
+    code.vmulps(NEW_Y, Y, COS + i)
+    code.vfmadd231ps(NEW_Y, X, SIN + i)
+    put(64 * i, NEW_X)
+    put(half + 64 * i, NEW_Y)
+  }
+}

@@ -1,0 +1,200 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { TILE_QUERIES } from '../../../../src/backend/onnx/attention/attention-shape.ts'
+import { hasOwnAttention, withOwnAttention } from '../../../../src/backend/onnx/attention/own-attention.ts'
+import { distinctOperators } from '../../../../src/backend/onnx/operators/own-operators.ts'
+import { mayRunOwnProducts } from '../../../../src/backend/onnx/runtime/machine.ts'
+import {
+  type AttentionOptions,
+  type AttentionRun,
+  attend,
+  attentionGraph,
+  attentionRows,
+  widthsOf,
+} from '../../../support/attention-graphs.ts'
+import { opTypes } from '../../../support/product-graphs.ts'
+import { node } from '../../../support/tiny-graphs.ts'
+
+const SMALL: AttentionOptions = { heads: 4, kvHeads: 2, headDim: 32 }
+
+describe('graphs', () => {
+  const others: Record<string, Partial<AttentionOptions>> = {
+    'a window': { ints: { local_window_size: 4 } },
+    'scores that are capped': { floats: { softcap: 30 } },
+    'a softmax with one more': { ints: { smooth_softmax: 1 } },
+    'pairs side by side': { ints: { rotary_interleaved: 1 } },
+    'an attribute that we do not know': { ints: { elsewhere: 1 } },
+    'positions of their own': { more: ['positions'] },
+    'heads of 24': { headDim: 24 },
+    'heads of 16, rotated': { headDim: 16 },
+    'heads of 288': { headDim: 288 },
+    'three heads for two': { heads: 3 },
+    'part of a head rotated': { tableSize: 8 },
+    fp16: { pastType: 10 },
+    'a past that something else reads': { parts: [node('Identity', ['past.key'], ['copy'])] },
+  }
+  test.each(Object.entries(others))('%s is left as it is', (_, options) => {
+    const graph = attentionGraph({ ...SMALL, ...options })
+    expect(hasOwnAttention(graph)).toBe(false)
+    expect(withOwnAttention(graph)).toEqual({ graph, attentions: [] })
+  })
+
+  test('one that we compute becomes our own', () => {
+    const graph = attentionGraph({ ...SMALL, scale: 0.5 })
+    expect(hasOwnAttention(graph)).toBe(true)
+    const own = withOwnAttention(graph)
+    expect(opTypes(own.graph)).toEqual(['Attention_packed_rotated_4_2x32_3f000000'])
+    expect(own.attentions).toEqual([
+      { heads: 4, kvHeads: 2, headDim: 32, scale: 0.5, isPacked: true, isRotated: true },
+    ])
+  })
+
+  test.each([{}, { scale: 0 }])('without a scale, %j, it is that of the head', (options) => {
+    const [shape] = withOwnAttention(attentionGraph({ ...SMALL, headDim: 96, ...options })).attentions
+    expect(shape!.scale).toBe(Math.fround(1 / Math.sqrt(96)))
+  })
+})
+
+interface Case extends AttentionOptions {
+  readonly chunks: readonly number[]
+  readonly threads: number
+  readonly seed: number
+}
+
+function runOf(
+  options: AttentionOptions,
+  { chunks, seed = 1 }: { chunks: readonly number[]; seed?: number },
+) {
+  const widths = widthsOf(options)
+  const count = chunks.reduce((a, b) => a + b, 0)
+  const { kvHeads, headDim } = options
+  return {
+    graph: attentionGraph(options),
+    widths,
+    rows: attentionRows(widths, count, seed),
+    chunks,
+    kvHeads,
+    headDim,
+  }
+}
+
+function own(run: AttentionRun): Promise<Float32Array> {
+  const { graph, attentions } = withOwnAttention(run.graph)
+  expect(attentions.length).toBe(1)
+  return attend({ ...run, graph, operators: distinctOperators({ products: [], attentions }) })
+}
+
+const shapes = fc.record({
+  kvHeads: fc.integer({ min: 1, max: 3 }),
+  group: fc.integer({ min: 1, max: 2 * TILE_QUERIES + 1 }),
+  headDim: fc.constantFrom(32, 64, 96, 128, 256),
+  isPacked: fc.boolean(),
+  isRotated: fc.boolean(),
+  scale: fc.constantFrom(undefined, 0.0721),
+})
+const chunks = fc.array(
+  fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 100, max: 200 })),
+  {
+    minLength: 1,
+    maxLength: 6,
+  },
+)
+
+const cases: fc.Arbitrary<Case> = fc
+  .record({ shape: shapes, chunks, threads: fc.integer({ min: 1, max: 3 }), seed: fc.integer() })
+  .map(({ shape: { group, scale, ...shape }, ...rest }) => ({
+    ...shape,
+    ...rest,
+    ...(scale === undefined ? {} : { scale }),
+    heads: group * shape.kvHeads,
+  }))
+
+describe.skipIf(!mayRunOwnProducts())('numbers (skipped where the processor has no AVX-512 VNNI)', () => {
+  test('are those of ONNX Runtime', async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ chunks, threads, seed, ...options }) => {
+        const run = { ...runOf(options, { chunks, seed }), threads }
+        const [expected, found] = [await attend(run), await own(run)]
+        expect(farthest(expected, found)).toBeLessThan(5e-6)
+      }),
+      { numRuns: 15 },
+    )
+  }, 60_000)
+
+  test('do not depend on where a text is cut, nor on threads', async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ chunks, threads, seed, ...options }) => {
+        const run = runOf(options, { chunks, seed })
+        const count = chunks.reduce((a, b) => a + b, 0)
+        const whole = await own({ ...run, chunks: [count] })
+        expect(differences(whole, await own({ ...run, threads }))).toEqual([])
+      }),
+      { numRuns: 15 },
+    )
+  }, 60_000)
+
+  test('one by one is all at once', async () => {
+    const run = runOf({ heads: 9, kvHeads: 3, headDim: 64 }, { chunks: [300] })
+    const whole = await own({ ...run, threads: 2 })
+    for (const threads of [1, 2, 3]) {
+      const found = await own({ ...run, chunks: Array(300).fill(1), threads })
+      expect(differences(whole, found)).toEqual([])
+    }
+  })
+
+  test('scores far apart: the largest takes all', async () => {
+    const run = runOf({ ...SMALL, isPacked: false, isRotated: false, scale: 1 }, { chunks: [150] })
+    const [query, key] = run.rows as [Float32Array, Float32Array, Float32Array]
+    for (const rows of [query, key]) for (let i = 0; i < rows.length; i++) rows[i]! *= 100
+    expect(farthest(await attend(run), await own(run))).toBeLessThan(1e-5)
+  })
+
+  test('what is no number stays with the rows that see it', async () => {
+    const run = runOf({ ...SMALL, isPacked: false }, { chunks: [10, 1, 200] })
+    const clean = await own(run)
+    run.rows[1]![140 * run.widths[1]! + 3] = Number.NaN
+    const found = await own(run)
+    const width = 4 * 32
+    const others = differences(clean, found).filter((i) => i < 140 * width)
+    expect(others).toEqual([])
+    expect(Array.from({ length: 71 }, (_, i) => Number.isNaN(found[(140 + i) * width]!))).not.toContain(false)
+    expect(found.subarray(140 * width + 64, 141 * width)).toEqual(
+      clean.subarray(140 * width + 64, 141 * width),
+    )
+  })
+
+  test('no rows give none', async () => {
+    expect(await own(runOf(SMALL, { chunks: [3, 0, 2] }))).toHaveLength(5 * 4 * 32)
+  })
+
+  describe('refused', () => {
+    const refused: Record<string, [Partial<AttentionOptions>, Partial<AttentionRun>]> = {
+      'more than there is room for': [{}, { capacity: 16 }],
+      'room for half a block': [{}, { capacity: 40 }],
+      'positions beyond the tables': [{ positions: 16 }, {}],
+    }
+    test.each(Object.entries(refused))('%s', async (_, [options, run]) => {
+      const whole = runOf({ ...SMALL, ...options }, { chunks: [17] })
+      await expect(own({ ...whole, ...run })).rejects.toThrow('has another shape')
+    })
+  })
+})
+
+/** Where two differ in a single bit; comparing them number by number with `toEqual` takes minutes. */
+function differences(a: Float32Array, b: Float32Array): number[] {
+  expect(a.length).toBe(b.length)
+  const [left, right] = [a, b].map((each) => new Int32Array(each.buffer, each.byteOffset, each.length))
+  return Array.from(a.keys()).filter((i) => left![i] !== right![i])
+}
+
+/** The largest difference, as a share of the largest number. */
+function farthest(a: Float32Array, b: Float32Array): number {
+  expect(a.length).toBe(b.length)
+  let [size, most] = [0, 0]
+  for (let i = 0; i < a.length; i++) {
+    size = Math.max(size, Math.abs(a[i]!))
+    most = Math.max(most, Math.abs(a[i]! - b[i]!))
+    if (Number.isNaN(b[i]!) || Number.isNaN(a[i]!)) return Number.NaN
+  }
+  return most / size
+}
