@@ -24,6 +24,13 @@ export function withoutUnreadWeights(graph: Graph, names: ReadonlySet<string>): 
   return { ...graph, initializers, rest: graph.rest.filter((bytes) => !entries.has(bytes)) }
 }
 
+/** What is taken by nodes in bodies within the graph. */
+export function innerNames({ nodes }: GraphBody): ReadonlySet<string> {
+  const read = new Set<string>()
+  for (const { bodies } of nodes) for (const body of bodies) readNames(body, read)
+  return read
+}
+
 /** What a body gives or its nodes take, those in bodies within it as well. */
 function readNames({ nodes, outputs }: GraphBody, read = new Set<string>()): ReadonlySet<string> {
   for (const name of outputs) read.add(name)

@@ -24,6 +24,8 @@ const CONSTANTS = {
 
 /** How many vectors the constants take. */
 export const EXP_CONSTANTS = Object.keys(CONSTANTS).length
+/** Which of them is 1. */
+export const EXP_ONE = Object.keys(CONSTANTS).indexOf('one')
 
 /** Writes the constants as data, which `emitExpConstants` reads. */
 export function emitExpData(code: Assembler, data: Label): void {

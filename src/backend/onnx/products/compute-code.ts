@@ -2,6 +2,7 @@
 import { FLOAT, UINT8 } from '../graph/fields.ts'
 import type { Assembler } from '../machine-code/assembler.ts'
 import type { Label } from '../machine-code/code-buffer.ts'
+import { emitExpData } from '../machine-code/exp-code.ts'
 import { at, R8, R9, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../machine-code/registers.ts'
 import {
   CALL_FRAME,
@@ -60,11 +61,7 @@ export function productKind(shape: ProductShape): OperatorKind {
  * @param message address of what to say when the input has another shape.
  */
 function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi, message: bigint): Label {
-  const tasks = {
-    round: emitRoundTask(code, shape),
-    row: emitRowTask(code, shape),
-    rows: emitRowsTask(code, shape),
-  }
+  const tasks = emitTasks(code, shape)
   const entry = code.label()
   const isWrong = code.label()
   const calls = { code, api, frame: CALLS, end: code.label() }
@@ -95,6 +92,16 @@ function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi, messa
   for (const register of SAVED.toReversed()) code.pop(register)
   code.ret()
   return entry
+}
+
+function emitTasks(code: Assembler, shape: ProductShape): Tasks {
+  const exp = code.label()
+  if (shape.isGated) emitExpData(code, exp)
+  return {
+    round: emitRoundTask(code, shape),
+    row: emitRowTask(code, shape, exp),
+    rows: emitRowsTask(code, shape, exp),
+  }
 }
 
 /** Makes the dimensions of the output, and rbx how many rows there are. */

@@ -10,6 +10,7 @@ import {
   stripBytes,
   stripsOf,
   TILE_ROWS,
+  turnStrips,
   VECTOR_BYTES,
 } from './product-shape.ts'
 import { emitTile } from './tile-code.ts'
@@ -22,8 +23,8 @@ const TASK_STRIPS = 2
 export const rowTasks = (shape: ProductShape): number => Math.ceil(stripsOf(shape) / ROW_STRIPS)
 export const rowsTasks = (shape: ProductShape): number => Math.ceil(stripsOf(shape) / TASK_STRIPS)
 
-/** A task, `void (job, index)`, for one row. */
-export function emitRowTask(code: Assembler, shape: ProductShape): Label {
+/** A task, `void (job, index)`, for one row. @param exp as a tile wants it. */
+export function emitRowTask(code: Assembler, shape: ProductShape, exp: Label): Label {
   const entry = code.label()
   const rest = stripsOf(shape) % ROW_STRIPS
   const last = code.label()
@@ -37,20 +38,20 @@ export function emitRowTask(code: Assembler, shape: ProductShape): Label {
     code.cmpNumber(R8, rowTasks(shape) - 1)
     code.jumpIf('equal', last)
   }
-  emitTile(code, { rows: 1, strips: ROW_STRIPS }, shape)
+  emitTile(code, { rows: 1, strips: ROW_STRIPS, exp }, shape)
   code.bind(end)
   code.vzeroupper()
   code.ret()
   if (rest === 0) return entry
   code.bind(last)
-  emitTile(code, { rows: 1, strips: rest }, shape)
+  emitTile(code, { rows: 1, strips: rest, exp }, shape)
   code.jump(end)
   return entry
 }
 
 /** rdi: the job; rsi: the task. Makes rax its first strip and rdx where its results go. */
 function emitStrips(code: Assembler, shape: ProductShape, strips: number): void {
-  code.imulNumber(RDX, RSI, strips * VECTOR_BYTES)
+  code.imulNumber(RDX, RSI, (strips / turnStrips(shape)) * VECTOR_BYTES)
   code.load(RAX, at(RDI, JOB.output))
   code.add(RDX, RAX)
   code.imulNumber(R8, RSI, strips * stripBytes(shape))
@@ -60,23 +61,23 @@ function emitStrips(code: Assembler, shape: ProductShape, strips: number): void 
 
 const SAVED = [RBX, RBP, R12, R13, R14, R15]
 
-/** A task, `void (job, index)`, for several rows. */
-export function emitRowsTask(code: Assembler, shape: ProductShape): Label {
-  const tiles = emitTiles(code, shape)
+/** A task, `void (job, index)`, for several rows. @param exp as a tile wants it. */
+export function emitRowsTask(code: Assembler, shape: ProductShape, exp: Label): Label {
+  const tiles = emitTiles(code, shape, exp)
   const entry = code.label()
-  // rbx: rounded rows; rbp: rows left; r12: the job; r13: strip; r14: results of the strip; r15: strips left
-  const nextStrip = code.label()
+  // rbx: rounded rows; rbp: rows left; r12: the job; r13: strips; r14: their results; r15: turns left
+  const nextTurn = code.label()
   const nextTile = code.label()
   const tail = code.label()
   const done = code.label()
   code.bind(entry)
   for (const register of SAVED) code.push(register)
   code.mov(R12, RDI)
-  emitStripCount(code, shape)
+  emitTurnCount(code, shape)
   emitStrips(code, shape, TASK_STRIPS)
   code.mov(R13, RAX)
   code.mov(R14, RDX)
-  code.bind(nextStrip)
+  code.bind(nextTurn)
   code.load(RBX, at(R12, JOB.rounded))
   code.load(RBP, at(R12, JOB.rows))
   code.mov(RDX, R14)
@@ -91,10 +92,10 @@ export function emitRowsTask(code: Assembler, shape: ProductShape): Label {
   code.bind(tail)
   emitTail(code, tiles, done)
   code.bind(done)
-  code.addNumber(R13, stripBytes(shape))
+  code.addNumber(R13, turnStrips(shape) * stripBytes(shape))
   code.addNumber(R14, VECTOR_BYTES)
   code.subNumber(R15, 1)
-  code.jumpIf('notEqual', nextStrip)
+  code.jumpIf('notEqual', nextTurn)
   for (const register of SAVED.toReversed()) code.pop(register)
   code.vzeroupper()
   code.ret()
@@ -102,26 +103,26 @@ export function emitRowsTask(code: Assembler, shape: ProductShape): Label {
 }
 
 /** Tiles of 1 to `TILE_ROWS` rows, as functions of their own. */
-function emitTiles(code: Assembler, shape: ProductShape): Label[] {
+function emitTiles(code: Assembler, shape: ProductShape, exp: Label): Label[] {
   return Array.from({ length: TILE_ROWS }, (_, i) => {
     code.align(VECTOR_BYTES)
     const label = code.label()
     code.bind(label)
-    emitTile(code, { rows: i + 1, strips: 1 }, shape)
+    emitTile(code, { rows: i + 1, strips: turnStrips(shape), exp }, shape)
     code.ret()
     return label
   })
 }
 
-/** r15: the strips of task rsi; the last may have fewer. */
-function emitStripCount(code: Assembler, shape: ProductShape): void {
+/** r15: how many times task rsi takes a turn of strips; the last may do so fewer times. */
+function emitTurnCount(code: Assembler, shape: ProductShape): void {
   const rest = stripsOf(shape) % TASK_STRIPS
   const isWhole = code.label()
-  code.movNumber(R15, TASK_STRIPS)
+  code.movNumber(R15, TASK_STRIPS / turnStrips(shape))
   if (rest > 0) {
     code.cmpNumber(RSI, rowsTasks(shape) - 1)
     code.jumpIf('notEqual', isWhole)
-    code.movNumber(R15, rest)
+    code.movNumber(R15, rest / turnStrips(shape))
   }
   code.bind(isWhole)
 }

@@ -1,9 +1,11 @@
 /**
  * A graph whose quantized products are our own operators. The weights of each, laid out for it, are an input of the graph; a
- * second output of it is the memory that it works in. Products of the same rows may become one.
+ * second output of it is the memory that it works in. Products of the same rows may become one; gate and up of an MLP do, with
+ * what is made of them.
  */
 import { OWN_DOMAIN, withDomain } from '../graph/domains.ts'
 import { FLOAT, UINT8 } from '../graph/fields.ts'
+import { gateWith } from '../graph/gated-products.ts'
 import type { Graph, GraphNode } from '../graph/graph.ts'
 import { makeInput, makeNode } from '../graph/make-parts.ts'
 import { type Product, productOf } from '../graph/quantized-product.ts'
@@ -39,15 +41,24 @@ export interface OwnProducts {
 export function withOwnProducts(graph: Graph, { isStacked = false } = {}): OwnProducts {
   const weights: PackedWeight[] = []
   const replaced: string[] = []
-  const changed = stackWith(graph, {
-    isFit: (product) => isOwn(graph, product),
+  const isFit = (product: Product): boolean => isOwn(graph, product)
+  const makeOwn = (group: readonly Product[], output: string, isGated = false): GraphNode | undefined => {
+    const weight = packedWeight(graph, group, { output, isGated })
+    if (weight === undefined) return undefined
+    weights.push(weight)
+    replaced.push(...group.flatMap((product) => product.weights))
+    return ownNode(group[0]!.rows, output, weight)
+  }
+  const gated = gateWith(graph, {
+    isFit,
+    makeGated: ({ gate, up }, output) => makeOwn([gate, up], output, true),
+  })
+  const changed = stackWith(gated, {
+    isFit,
     mostBytes: isStacked ? undefined : 0,
     makeProduct(group, output) {
-      const weight = packedWeight(graph, group, output)
-      if (weight === undefined) return undefined
-      weights.push(weight)
-      replaced.push(...group.flatMap((product) => product.weights))
-      return [ownNode(group[0]!.rows, output, weight)]
+      const node = makeOwn(group, output)
+      return node && [node]
     },
   })
   if (weights.length === 0) return { graph, weights }
@@ -87,7 +98,16 @@ const MOST_SIZE = 1 << 22
 /** Of a scale: more would be much code to lay them out. */
 const MOST_SCALE_ROWS = 256
 
-function packedWeight(graph: Graph, group: readonly Product[], output: string): PackedWeight | undefined {
+interface Target {
+  readonly output: string
+  readonly isGated: boolean
+}
+
+function packedWeight(
+  graph: Graph,
+  group: readonly Product[],
+  { output, isGated }: Target,
+): PackedWeight | undefined {
   const { K: k = 0, bits = 4, block_size: scaleRows = 0 } = group[0]!.node.ints
   const parts = group.map(({ n, weights }) => {
     const [codes, scales] = weights.map((name) => placeOf(graph, name)!)
@@ -96,7 +116,8 @@ function packedWeight(graph: Graph, group: readonly Product[], output: string): 
   const n = parts.reduce((sum, part) => sum + part.n, 0)
   if (n > MOST_SIZE) return undefined
   const scaleBytes = group.every((product) => hasHalfScales(graph, product)) ? 2 : 4
-  return { name: `spout.packed.${output}`, shape: { k, n, bits, scaleBytes }, parts }
+  const size = isGated ? { n: n / group.length, isGated } : { n }
+  return { name: `spout.packed.${output}`, shape: { k, bits, scaleBytes, ...size }, parts }
 }
 
 function hasHalfScales(graph: Graph, { weights }: Product): boolean {

@@ -10,6 +10,8 @@ import {
   type ProductShape,
   STRIP_COLUMNS,
   scalesOffset,
+  stripBytes,
+  turnStrips,
   VECTOR_BYTES,
 } from './product-shape.ts'
 
@@ -49,7 +51,7 @@ export function emitPack(code: Assembler, { shape, scaleRows }: PackSource): Lab
   // One column was gone through; the others of the strip lie behind it.
   code.addNumber(RDI, (STRIP_COLUMNS - 1) * columnBytes)
   code.addNumber(RSI, (STRIP_COLUMNS - 1) * scaleBytes)
-  code.mov(RDX, R8)
+  code.lea(RDX, at(R8, (turnStrips(shape) - 1) * stripBytes(shape)))
   code.subNumber(RCX, 1)
   code.jumpIf('notEqual', nextStrip)
   code.addNumber(RSP, VECTOR_BYTES)

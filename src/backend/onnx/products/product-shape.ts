@@ -6,7 +6,7 @@
  *
  * and strips follow one another. A block is 4 or 8 vectors of 64 bytes, each with four bytes for every column: what four bytes of
  * a column are in MatMulNBits, so laying weights out moves words of 32 bits and no more. A byte of 4-bit codes has the even row
- * below and the odd one above it.
+ * below and the odd one above it. Of a gated product, strips of gate and up stand by turns, gate first.
  */
 
 export interface ProductShape {
@@ -18,6 +18,8 @@ export interface ProductShape {
   readonly bits: number
   /** Of a scale: 4, or 2 where all of them are the same in fp16. */
   readonly scaleBytes: number
+  /** Two products of `n` columns each, gate and up, of which the output is gate / (1 + e^-gate) · up. */
+  readonly isGated?: boolean
 }
 
 /** Rows of weights that share a scale, and numbers of the input that are rounded together. */
@@ -28,7 +30,9 @@ export const GROUPS = 8
 export const VECTOR_BYTES = 64
 
 export const blocksOf = ({ k }: ProductShape): number => k / BLOCK
-export const stripsOf = ({ n }: ProductShape): number => n / STRIP_COLUMNS
+/** Strips that 16 columns of the output are made of. */
+export const turnStrips = ({ isGated = false }: ProductShape): number => (isGated ? 2 : 1)
+export const stripsOf = (shape: ProductShape): number => (turnStrips(shape) * shape.n) / STRIP_COLUMNS
 export const blockCodeBytes = ({ bits }: ProductShape): number => bits * VECTOR_BYTES
 export const blockScaleBytes = ({ scaleBytes }: ProductShape): number => scaleBytes * STRIP_COLUMNS
 /** Where the scales of a strip begin. */
@@ -37,8 +41,8 @@ export const stripBytes = (shape: ProductShape): number =>
   blocksOf(shape) * (blockCodeBytes(shape) + blockScaleBytes(shape))
 
 /** Of the operator that computes this product. */
-export function operatorName({ k, n, bits, scaleBytes }: ProductShape): string {
-  return `Product${bits}_${8 * scaleBytes}_${k}x${n}`
+export function operatorName({ k, n, bits, scaleBytes, isGated = false }: ProductShape): string {
+  return `${isGated ? 'Gated' : 'Product'}${bits}_${8 * scaleBytes}_${k}x${n}`
 }
 
 /** Rows of the input that are multiplied together: their weights are read once. */

@@ -1,5 +1,7 @@
 /** The innermost part of a product: a few rows times a few strips of weights. */
 import type { Assembler } from '../machine-code/assembler.ts'
+import type { Label } from '../machine-code/code-buffer.ts'
+import { EXP_ONE, emitExp, emitExpConstants } from '../machine-code/exp-code.ts'
 import { at, RAX, RCX, RDI, RDX, RSI } from '../machine-code/registers.ts'
 import {
   BLOCK,
@@ -11,6 +13,7 @@ import {
   ROW_BLOCK_BYTES,
   scalesOffset,
   stripBytes,
+  turnStrips,
   VECTOR_BYTES,
 } from './product-shape.ts'
 
@@ -18,13 +21,18 @@ import {
 const LOW_HALVES = 8
 const SCALES = 9
 const SUMS = 10
-const MOST_SUMS = 8
-const WORK = SUMS + MOST_SUMS
-const WORK_VECTORS = 8
+const MOST_SUMS = 16
+const VECTORS = 32
+/** After the sums are made: the constants of the exponential function from 0 on, and these. */
+const POWER = SUMS + MOST_SUMS
+const POWER_WORK = [POWER + 1, POWER + 2] as const
+const ZERO = POWER + 3
 
 export interface Tile {
   readonly rows: number
   readonly strips: number
+  /** Where the constants of the exponential function are, for a gated product. */
+  readonly exp: Label
 }
 
 /**
@@ -49,11 +57,26 @@ export function emitTile(code: Assembler, tile: Tile, shape: ProductShape): void
   code.addNumber(RAX, blockScaleBytes(shape))
   code.subNumber(RCX, 1)
   code.jumpIf('notEqual', next)
+  const turn = turnStrips(shape)
+  if (turn === 2) emitGates(code, tile)
   for (let row = 0; row < tile.rows; row++) {
-    for (let strip = 0; strip < tile.strips; strip++) {
-      const place = at(RDX, row * shape.n * 4 + strip * VECTOR_BYTES)
+    for (let strip = 0; strip < tile.strips; strip += turn) {
+      const place = at(RDX, row * shape.n * 4 + (strip / turn) * VECTOR_BYTES)
       code.vmovupsStore(place, SUMS + row * tile.strips + strip)
     }
+  }
+}
+
+/** Of each two sums, gate and up, the first becomes gate / (1 + e^-gate) · up. */
+function emitGates(code: Assembler, { rows, strips, exp }: Tile): void {
+  emitExpConstants(code, exp, 0)
+  code.vpxord(ZERO, ZERO, ZERO)
+  for (let gate = SUMS; gate < SUMS + rows * strips; gate += 2) {
+    code.vsubps(POWER, ZERO, gate)
+    emitExp(code, { x: POWER, work: POWER_WORK, constants: 0 })
+    code.vaddps(POWER, POWER, EXP_ONE)
+    code.vdivps(gate, gate, POWER)
+    code.vmulps(gate, gate, gate + 1)
   }
 }
 
@@ -64,8 +87,9 @@ function emitStripBlock(code: Assembler, { rows, strips }: Tile, shape: ProductS
   else for (let g = 0; g < GROUPS; g++) code.vmovups(g, at(RDI, offset + g * VECTOR_BYTES))
   if (shape.scaleBytes === 2) code.vcvtph2ps(SCALES, at(RAX, offset))
   else code.vmovups(SCALES, at(RAX, offset))
+  const firstWork = SUMS + rows * strips
   for (let row = 0; row < rows; row++) {
-    const work = WORK + (row % WORK_VECTORS)
+    const work = firstWork + (row % (VECTORS - firstWork))
     code.vpbroadcastd(work, at(RSI, rows * (BLOCK + 4) + row * 4))
     for (let g = 0; g < GROUPS; g++) {
       code.vpdpbusd(work, g, at(RSI, row * BLOCK + groupPlace(g, shape) * 4))

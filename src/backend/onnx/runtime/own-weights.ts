@@ -70,10 +70,12 @@ async function packAll(
 ): Promise<void> {
   for (const [i, weight] of weights.entries()) {
     let to = tensors[i]!.address
+    const { shape } = weight
     for (const part of weight.parts) {
       if (!work.isWanted) return
       await packPart(weight, part, to)
-      to += BigInt((part.n / STRIP_COLUMNS) * stripBytes(weight.shape))
+      const strips = shape.isGated ? 1 : part.n / STRIP_COLUMNS
+      to += BigInt(strips * stripBytes(shape))
     }
   }
 }
