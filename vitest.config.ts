@@ -1,17 +1,21 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-/** What measures time or memory, sends signals or watches a terminal: one file after another, when all else is done. */
+/** What measures time, sends signals or watches a terminal: one file after another, when all else is done. */
 const ALONE = [
   'test/cli/{bench,endings,prepare,signals,start,terminal}.test.ts',
   'test/backend/onnx/runtime/c-api.test.ts',
-  'test/engine/soak.test.ts',
-  'test/sampling/allocations.test.ts',
 ]
 
 /** What leaves nothing behind in its process, and does not look at its memory: one runs many of these files. */
-const PLAIN =
-  'test/{backend/{,onnx/,onnx/!(runtime)/**/},{engine,generation,output,sampling,tokenizer}/**/}*.test.ts'
+const PLAIN = [
+  'test/*.test.ts',
+  'test/{backend/{,onnx/,onnx/!(runtime)/**/},{generation,output,tokenizer}/**/}*.test.ts',
+  'test/{engine/!(soak),sampling/!(allocations)}.test.ts',
+  'test/bench/{before-arms,report,sample-file,schedule,statistics,verdict}.test.ts',
+  'test/cli/{bench-plan,contract,download-progress,models,prefill-text,program,readme}.test.ts',
+  'test/model/{catalogue,check-model-files,graph-files,hub-environment,model-config,model-id,resolve-model}.test.ts',
+]
 
 export default defineConfig({
   test: {
@@ -20,11 +24,18 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'plain', include: [PLAIN], exclude: ALONE, isolate: false, ...together() },
+        test: {
+          name: 'plain',
+          include: PLAIN,
+          exclude: ALONE,
+          isolate: false,
+          setupFiles: 'test/support/keep-heap.ts',
+          ...together(),
+        },
       },
       {
         extends: true,
-        test: { name: 'apart', include: ['test/**/*.test.ts'], exclude: [PLAIN, ...ALONE], ...together() },
+        test: { name: 'apart', include: ['test/**/*.test.ts'], exclude: [...PLAIN, ...ALONE], ...together() },
       },
       { extends: true, test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],

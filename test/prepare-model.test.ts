@@ -61,6 +61,16 @@ async function answers(prepare: boolean) {
   return { rows, mayPrepare: facts.mayPrepare }
 }
 
+const plainRows = new Map<string, Awaited<ReturnType<typeof answers>>['rows']>()
+
+/** What the model answers unprepared, asked once of each graph and each config.json. */
+async function rowsUnprepared() {
+  const files = ['onnx/model_q4.onnx', 'config.json'].map((name) => readFileSync(join(model, name), 'latin1'))
+  const key = files.join('\n')
+  if (!plainRows.has(key)) plainRows.set(key, (await answers(false)).rows)
+  return plainRows.get(key)!
+}
+
 test('a model is prepared once, answers the same, and is not prepared again', async () => {
   const plain = await answers(false)
   expect(plain.mayPrepare).toBe(false)
@@ -126,7 +136,7 @@ describe('what is wrong with it is seen, and it is made anew', () => {
     expect(await found()).toBeUndefined()
     const { rows, mayPrepare } = await answers(true)
     expect(mayPrepare).toBe(true)
-    expect(equalRows(rows, (await answers(false)).rows)).toBe(true)
+    expect(equalRows(rows, await rowsUnprepared())).toBe(true)
     expect((await prepareModel(options)).outcome, what).toBe('prepared')
     expect(await found()).toBeDefined()
   })
