@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { MessageLines } from '../../src/cli/chat/message-lines.ts'
+import { Transcript } from '../../src/cli/chat/transcript.ts'
 import { literal, testRows } from '../support/cli-rows.ts'
 import { HOME, runSpout, said } from '../support/run-spout.ts'
 import { CTRL_C, CTRL_D, hasTerminal, onTerminal } from '../support/terminal.ts'
@@ -90,9 +91,9 @@ describe.concurrent('piped', () => {
   })
 
   test.each([
-    ['greedy', ['-t', '0']],
-    ['with draws', ['-t', '0.9', '--seed', '5', '--repetition-penalty', '1.2']],
-  ])('[chat.keeps] in four bits its text is that of a new process, %s', async (name, sampling) => {
+    ['greedy', ['-t', '0'], [3]],
+    ['with draws', ['-t', '0.9', '--seed', '5', '--repetition-penalty', '1.2'], [1, 3]],
+  ])('[chat.keeps] in four bits its text is that of a new process, %s', async (name, sampling, after) => {
     const template = join(folder, 'template.jinja')
     writeFileSync(
       template,
@@ -109,7 +110,7 @@ describe.concurrent('piped', () => {
       Number(tokens),
     )
     expect(figures.slice(1).every((tokens) => tokens < 20)).toBe(true)
-    for (const turns of [1, 3]) {
+    for (const turns of after) {
       const fresh = await talk(`/load ${saved(turns)}`, messages[turns]!, `/save ${saved(turns)}.fresh`)
       expect(whole.stdout).toContain(fresh.stdout)
       const answers = [`${saved(turns)}.fresh`, saved(turns + 1)].map((path) => readFileSync(path, 'utf8'))
@@ -244,13 +245,24 @@ describe.concurrent('piped', () => {
       '{"messages": [{"role": "user", "content": "a"}]}',
       'user and assistant do not take turns',
     ],
-  ])('[chat.commands] /load of what is no conversation: %s', async (name, content, why) => {
+  ])('[chat.commands] /load of what is no conversation: %s', (name, content, why) => {
     const path = join(folder, `${name}.json`)
     writeFileSync(path, content)
-    const { stderr, code } = await runSpout(chat(), { stdin: lines(`/load ${path}`) })
-    expect(stderr).toMatch(
-      new RegExp(`^spout: error: ${literal(path)}.*: no conversation: ${literal(why)}\\n`),
+    const transcript = new Transcript('kept')
+    expect(() => transcript.load(path)).toThrow(
+      expect.objectContaining({
+        exitCode: 65,
+        message: expect.stringMatching(new RegExp(`^${literal(path)}.*: no conversation: ${literal(why)}$`)),
+      }),
     )
+    expect([transcript.system, transcript.turns]).toEqual(['kept', []])
+  })
+
+  test('[chat.commands] /load of what is no conversation ends a pipe', async () => {
+    const path = join(folder, 'damaged.json')
+    writeFileSync(path, '{')
+    const { stderr, code } = await runSpout(chat(), { stdin: lines(`/load ${path}`, 'never?') })
+    expect(stderr).toMatch(new RegExp(`^spout: error: ${literal(path)}: no conversation: not JSON\\n`))
     expect(code).toBe(65)
   })
 

@@ -43,20 +43,33 @@ async function python(program: string): Promise<unknown> {
 
 const scan = `
 info = h.scan_cache_dir()
-print(json.dumps({
+scanned = {
   "warnings": [str(w) for w in info.warnings],
   "incomplete": [str(f.file_path) for f in getattr(info, "incomplete_files", [])],
   "repos": [[r.repo_id, r.nb_files, [[v.commit_hash, sorted(v.refs), len(v.files)] for v in r.revisions]] for r in info.repos],
-}))`
+}
+`
+
+interface Scanned {
+  readonly warnings: string[]
+  readonly incomplete: string[]
+}
 
 describe.skipIf(!hasPython)('Python’s huggingface_hub (skipped where it is not installed)', () => {
-  it('C14: scans our cache without a warning', async () => {
-    await pull(hub, root)
-    expect(await python(scan)).toEqual({
+  it('C14: scans our cache without a warning, and finds our snapshot without the network', async () => {
+    const { folder } = await pull(hub, root)
+    hub.requests.length = 0
+    const [scanned, ...found] = (await python(`${scan}
+print(json.dumps([scanned, h.snapshot_download("${REPO}", local_files_only=True),
+  h.hf_hub_download("${REPO}", "onnx/model_q4.onnx", local_files_only=True),
+  h.try_to_load_from_cache("${REPO}", "chat_template.jinja") is h._CACHED_NO_EXIST]))`)) as unknown[]
+    expect(scanned).toEqual({
       warnings: [],
       incomplete: [],
       repos: [[REPO, PULLED.length, [[COMMIT, ['main'], PULLED.length]]]],
     })
+    expect(found).toEqual([folder, join(folder, 'onnx/model_q4.onnx'), true])
+    expect(hub.requests).toEqual([])
   })
 
   it('C14: scans a cache without a warning in which a download was broken off', async () => {
@@ -64,20 +77,9 @@ describe.skipIf(!hasPython)('Python’s huggingface_hub (skipped where it is not
     const abort = new AbortController()
     const onProgress = ({ received }: { received: number }) => received > 50_000 && abort.abort()
     await expect(pull(hub, root, { signal: abort.signal, onProgress })).rejects.toThrow()
-    const { warnings, incomplete } = (await python(scan)) as { warnings: string[]; incomplete: string[] }
+    const { warnings, incomplete } = (await python(`${scan}print(json.dumps(scanned))`)) as Scanned
     expect(warnings).toEqual([])
     expect(incomplete).toHaveLength(1)
-  })
-
-  it('C14: finds our snapshot without the network', async () => {
-    const { folder } = await pull(hub, root)
-    hub.requests.length = 0
-    const found = await python(`
-print(json.dumps([h.snapshot_download("${REPO}", local_files_only=True),
-  h.hf_hub_download("${REPO}", "onnx/model_q4.onnx", local_files_only=True),
-  h.try_to_load_from_cache("${REPO}", "chat_template.jinja") is h._CACHED_NO_EXIST]))`)
-    expect(found).toEqual([folder, join(folder, 'onnx/model_q4.onnx'), true])
-    expect(hub.requests).toEqual([])
   })
 
   it('C14: verifies every file of ours by its hash', async () => {
@@ -104,11 +106,12 @@ print(json.dumps([len(v.mismatches), sorted(v.extra_paths), v.checked_count]))`)
     hub.requests.length = 0
     await pull(hub, root)
     expect(hub.requests.filter((r) => /json/.test(r.path) && r.path.includes('/resolve/'))).toEqual([])
-    const scanned = (await python(scan)) as { warnings: string[] }
+    const [scanned, found] = (await python(`${scan}
+print(json.dumps([scanned, h.snapshot_download("${REPO}", local_files_only=True, allow_patterns=["onnx/model_q4*"])]))`)) as [
+      Scanned,
+      string,
+    ]
     expect(scanned.warnings).toEqual([])
-    const found = await python(
-      `print(json.dumps(h.snapshot_download("${REPO}", local_files_only=True, allow_patterns=["onnx/model_q4*"])))`,
-    )
     expect(found).toBe(join(root, 'models--org--name/snapshots', COMMIT))
   })
 })

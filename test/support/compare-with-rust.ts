@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { generatedTexts } from '../../fixtures/make/text-cases.mjs'
 import { TokenOutputStream } from '../../src/generation/token-output-stream.ts'
 import { loadPreparedTokenizer } from '../../src/tokenizer/load-prepared.ts'
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
@@ -18,6 +19,14 @@ const KNOWN: Readonly<Record<string, readonly number[]>> = { suffix: [367, 1566]
 export interface TextList {
   readonly name: 'generated' | 'shared'
   readonly texts: readonly string[]
+}
+
+let generated: TextList | undefined
+
+/** Made once in a process: the generator takes a second. */
+export function generatedList(): TextList {
+  generated ??= { name: 'generated', texts: generatedTexts() }
+  return generated
 }
 
 /** Compares a tokenizer with what the Rust library made of the same texts and ids. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { describe, test } from 'vitest'
-import { generatedTexts, sharedTexts } from '../../fixtures/make/text-cases.mjs'
-import { compareWithRust, type TextList } from './compare-with-rust.ts'
+import { sharedTexts } from '../../fixtures/make/text-cases.mjs'
+import { compareWithRust, generatedList, type TextList } from './compare-with-rust.ts'
 
 const DATA = '../shared/data'
 const FOLDER = `${DATA}/tokenizers`
@@ -11,10 +11,7 @@ export function compareHalf(rest: 0 | 1): void {
   const here = existsSync(FOLDER)
   test.skipIf(here)('skipped: the real tokenizers of ../shared/data are not here', () => {})
   if (!here) return
-  const lists: TextList[] = [
-    { name: 'generated', texts: generatedTexts() },
-    { name: 'shared', texts: sharedTexts(DATA) },
-  ]
+  const lists: TextList[] = [generatedList(), { name: 'shared', texts: sharedTexts(DATA) }]
   const families = readdirSync(FOLDER).filter((_, i) => i % 2 === rest)
   describe.each(families)('%s', (family) => compareWithRust(`${FOLDER}/${family}`, lists))
 }
