@@ -124,7 +124,7 @@ describe('names that become paths', () => {
         }
         for (const path of paths) expect(resolve(path).startsWith(root + sep)).toBe(true)
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     )
   })
 

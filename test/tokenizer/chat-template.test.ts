@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Script } from 'node:vm'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   type ChatMessage,
   type LoadChatTemplateOptions,
@@ -198,13 +199,35 @@ describe('a template that cannot be used', () => {
     ['sorting', '{% for a in range(9999) %}{% set x = range(99999) | list | sort %}{% endfor %}'],
     ['searching', '{% for a in range(99999) %}{{ messages[0].content in messages[0].content }}{% endfor %}'],
     ['depth of the source', `{{ ${'('.repeat(50_000)}1${')'.repeat(50_000)} }}`],
-    ['white space in the source', `${' '.repeat(400_000)}{% if x %}${' '.repeat(400_000)}{% endif %}`],
   ])('that goes on and on ends within 10 seconds: %s', async (_, source) => {
     const start = performance.now()
     await expect(render(source, [{ role: 'user', content: 'hello '.repeat(50_000) }])).rejects.toMatchObject({
       exitCode: 78,
     })
     expect(performance.now() - start).toBeLessThan(10_000)
+  })
+
+  test('white space in the source is read for 5 seconds at most', async () => {
+    const limits: unknown[] = []
+    const run = Script.prototype.runInThisContext
+    // A tenth of the time shows as well that it ends with it.
+    const spy = vi.spyOn(Script.prototype, 'runInThisContext').mockImplementation(function (
+      this: Script,
+      options = {},
+    ) {
+      limits.push(options.timeout)
+      return run.call(this, { ...options, timeout: options.timeout! / 10 })
+    })
+    try {
+      const source = `${' '.repeat(400_000)}{% if x %}${' '.repeat(400_000)}{% endif %}`
+      await expect(render(source)).rejects.toMatchObject({
+        exitCode: 78,
+        message: 'chat template: takes too long to read',
+      })
+      expect(limits).toEqual([5000])
+    } finally {
+      spy.mockRestore()
+    }
   })
 
   test('a long chat is none of these', async () => {

@@ -252,7 +252,7 @@ describe('a file that cannot be used', () => {
           expect((error as SpoutError).message).toMatch(/^tokenizer\.json: \S/)
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     )
   })
 })
