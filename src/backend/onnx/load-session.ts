@@ -5,8 +5,9 @@ import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import { Embedder } from './embedder.ts'
 import { withInt8Products } from './graph/accuracy-level.ts'
-import { readGraphFile } from './graph/graph-file.ts'
+import { type Graph, readGraphFile } from './graph/graph-file.ts'
 import { type DecoderOptions, openDecoder, openGraph } from './open-decoder.ts'
+import { hasOwnOperators } from './operators/own-graph.ts'
 import { type FeedPlan, makeFeedPlan } from './plan/feed-plan.ts'
 import { findPrepared, type PreparedModel } from './prepared/prepared-model.ts'
 import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
@@ -70,6 +71,7 @@ export async function openPrepared(
 
 const NO_BYTES = new Uint8Array(0)
 
+/** The model's own graph, with operators of ours where it has a place for them. */
 async function loadOriginal(
   runtime: Runtime,
   onnxPath: string,
@@ -77,19 +79,53 @@ async function loadOriginal(
   options: LoadOptions,
 ): Promise<LoadedSession> {
   const file = readGraphFile(onnxPath)
-  const original = options.precise ? file : withInt8Products(file)
+  const graph = options.precise ? file : withInt8Products(file)
+  const load = (ownOperators?: 'single') =>
+    loadGraph(runtime, { graph, path: onnxPath, options: { ...options, ownOperators } }, config)
+  if (options.precise || !runtime.hasOwnOperators || !hasOwnOperators(graph)) return load()
+  try {
+    const loaded = await load('single')
+    if (appendsInPlace(loaded)) return loaded
+    await loaded.dispose()
+  } catch (error) {
+    // ONNX Runtime cannot tell the shapes of what comes after operators of ours; what is wrong with the model it tells.
+    if (!(error instanceof SpoutError) || error.code !== 'config') throw error
+  }
+  return load()
+}
+
+/** Our own attention can do nothing else. */
+function appendsInPlace({ session, plan }: LoadedSession): boolean {
+  const hasAttention = (session.operators?.attentions.length ?? 0) > 0
+  return !hasAttention || plan.slots.every((slot) => slot.kind !== 'rows' || slot.inPlace)
+}
+
+interface GraphToLoad {
+  readonly graph: Graph
+  readonly path: string
+  readonly options: DecoderOptions
+}
+
+async function loadGraph(
+  runtime: Runtime,
+  { graph: original, path: onnxPath, options }: GraphToLoad,
+  config: ModelConfig,
+): Promise<LoadedSession> {
   const opened: { dispose(): Promise<void> }[] = []
   const dispose = async (): Promise<void> => {
     for (const each of opened) await each.dispose()
   }
   try {
-    const ownOperators = options.precise ? undefined : 'single'
-    const { session, graph } = await openDecoder(runtime, original, onnxPath, { ...options, ownOperators })
+    const { session, graph } = await openDecoder(runtime, original, onnxPath, options)
     opened.push(session)
     let embedder: Embedder | undefined
     if (!original.inputs.includes('input_ids') && original.inputs.includes('inputs_embeds')) {
       const path = embeddingFile(onnxPath)
-      const embedding = await openGraph(runtime, { graph: readGraphFile(path), path, options })
+      const embedding = await openGraph(runtime, {
+        graph: readGraphFile(path),
+        path,
+        options: withoutOwn(options),
+      })
       opened.push(embedding)
       embedder = new Embedder(embedding, session, config)
       opened[1] = embedder
@@ -102,6 +138,8 @@ async function loadOriginal(
     throw error
   }
 }
+
+const withoutOwn = (options: DecoderOptions): DecoderOptions => ({ ...options, ownOperators: undefined })
 
 /** `embed_tokens` beside the decoder, of the decoder's dtype or else of another. */
 function embeddingFile(decoderPath: string): string {

@@ -4,6 +4,7 @@ import { FLOAT, INT32, UINT8 } from '../graph/fields.ts'
 import type { Assembler } from '../machine-code/assembler.ts'
 import type { Label } from '../machine-code/code-buffer.ts'
 import { at, R8, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../machine-code/registers.ts'
+import { emitWithoutDenormals } from '../operators/denormals.ts'
 import {
   CALL_FRAME,
   callFrame,
@@ -65,10 +66,10 @@ interface Tasks {
 function emitCompute(code: Assembler, shape: AttentionShape, api: KernelApi, message: bigint): Label {
   const segment = emitSegmentCode(code, shape)
   const tasks = {
-    rotate: emitRotateTask(code, shape),
-    row: emitRowTask(code, shape, segment),
-    rowOutput: emitRowOutput(code, shape, segment),
-    rows: emitRowsTask(code, shape, segment),
+    rotate: emitWithoutDenormals(code, emitRotateTask(code, shape)),
+    row: emitWithoutDenormals(code, emitRowTask(code, shape, segment)),
+    rowOutput: emitWithoutDenormals(code, emitRowOutput(code, shape, segment)),
+    rows: emitWithoutDenormals(code, emitRowsTask(code, shape, segment)),
   }
   const entry = code.label()
   const isWrong = code.label()

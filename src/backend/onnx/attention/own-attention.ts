@@ -6,6 +6,7 @@ import { type Graph, type GraphNode, producersOf, readersOf } from '../graph/gra
 import { projectedHeadDim } from '../graph/head-dim.ts'
 import { inputShapes, type ValueShape } from '../graph/input-shapes.ts'
 import { makeNode } from '../graph/make-parts.ts'
+import { innerNames } from '../graph/unread.ts'
 import { type AttentionShape, attentionName, MOST_HEAD_DIM } from './attention-shape.ts'
 
 export interface OwnAttention {
@@ -50,10 +51,18 @@ interface Values {
   readonly inputs: ReadonlyMap<string, ValueShape>
   readonly readers: ReadonlyMap<string, readonly GraphNode[]>
   readonly headDims: ReadonlyMap<string, number | undefined>
+  /** What nodes in bodies take. */
+  readonly inner: ReadonlySet<string>
 }
 
 function valuesOf(graph: Graph): Values {
-  return { graph, inputs: inputShapes(graph), readers: readersOf(graph), headDims: headDimsOf(graph) }
+  return {
+    graph,
+    inputs: inputShapes(graph),
+    readers: readersOf(graph),
+    headDims: headDimsOf(graph),
+    inner: innerNames(graph),
+  }
 }
 
 /** Head sizes by the output of an attention, as far as products tell them. */
@@ -81,6 +90,8 @@ const KNOWN: ReadonlySet<string> = new Set([
 const [PAST_KEY, PAST_VALUE, LENGTHS, TOTAL, COS, SIN] = [3, 4, 5, 6, 7, 8] as const
 /** Query heads for a head of keys: more would be much code. */
 const MOST_GROUP = 64
+/** Numbers of a row of queries, keys and values: the code counts in 32 bits. */
+const MOST_WIDTH = 1 << 22
 
 function shapeOf(node: GraphNode, values: Values): AttentionShape | undefined {
   if (!isAttention(node)) return undefined
@@ -92,11 +103,19 @@ function shapeOf(node: GraphNode, values: Values): AttentionShape | undefined {
   const isWhole = kvHeads > 0 && heads > 0 && heads % kvHeads === 0 && heads / kvHeads <= MOST_GROUP
   const hasRows = query !== '' && (isPacked || (key !== '' && value !== ''))
   if (!isPlain(node) || !isWhole || !hasRows || headDim === undefined) return undefined
-  if (headDim % (isRotated ? 32 : 16) !== 0 || headDim > MOST_HEAD_DIM) return undefined
+  if (headDim <= 0 || headDim % (isRotated ? 32 : 16) !== 0 || headDim > MOST_HEAD_DIM) return undefined
+  if ((heads + 2 * kvHeads) * headDim > MOST_WIDTH) return undefined
   if (isRotated && !hasAngles(node, values, headDim)) return undefined
   // Zero stands for the usual one.
-  const scale = Math.fround(floatsOf(node).get('scale') || 1 / Math.sqrt(headDim))
-  return { heads, kvHeads, headDim, scale, isPacked, isRotated }
+  const scale = floatsOf(node).get('scale') ?? 0
+  return {
+    heads,
+    kvHeads,
+    headDim,
+    scale: Math.fround(scale === 0 ? 1 / Math.sqrt(headDim) : scale),
+    isPacked,
+    isRotated,
+  }
 }
 
 /** Nothing but scaled scores and softmax over all keys before. */
@@ -113,7 +132,7 @@ function isPlain(node: GraphNode): boolean {
   return areKnown && isSimple && hasNoMore && (node.inputs[LENGTHS] ?? '') !== ''
 }
 
-/** The size of a head, where keys and values are fp32 inputs that this node alone continues. */
+/** The size of a head, where keys and values are fp32 inputs that this node alone continues, and nobody else in the graph sees. */
 function pastHeadDim({ inputs, outputs }: GraphNode, values: Values): number | undefined {
   const pasts = [inputs[PAST_KEY] ?? '', inputs[PAST_VALUE] ?? ''] as const
   const presents = outputs.slice(1)
@@ -121,8 +140,9 @@ function pastHeadDim({ inputs, outputs }: GraphNode, values: Values): number | u
   const isOurs =
     pasts[0] !== pasts[1] &&
     presents.length === 2 &&
-    presents.every((name) => values.graph.outputs.includes(name)) &&
+    presents.every((name) => values.graph.outputs.includes(name) && !values.readers.has(name)) &&
     pasts.every((name) => values.readers.get(name)?.length === 1) &&
+    ![...pasts, ...presents].some((name) => values.inner.has(name)) &&
     known.every((shape) => shape?.type === FLOAT && shape.dims.length === 4)
   const told = values.headDims.get(outputs[0]!)
   const [key, value] = known.map((shape) => shape?.dims[3] ?? told)
@@ -139,7 +159,8 @@ function hasAngles({ inputs }: GraphNode, { graph }: Values, headDim: number): b
 
 function ownNode({ inputs, outputs }: GraphNode, shape: AttentionShape): GraphNode {
   const [output] = outputs as [string]
-  const rest = inputs.filter((name, i) => name !== '' && i !== TOTAL)
+  const last = shape.isRotated ? SIN : LENGTHS
+  const rest = inputs.filter((name, i) => name !== '' && i !== TOTAL && i <= last)
   return makeNode(attentionName(shape), {
     inputs: rest,
     outputs: [...outputs, `spout.work.${output}`],

@@ -74,11 +74,11 @@ export class Assembler extends CodeBuffer {
 
   /** 32 bits; those above become zero. */
   loadWord(to: number, from: Memory): void {
-    this.#word(0x8b, to, from)
+    this.#word([0x8b], to, from)
   }
 
   storeWord(to: Memory, from: number): void {
-    this.#word(0x89, from, to)
+    this.#word([0x89], from, to)
   }
 
   lea(to: number, from: Memory): void {
@@ -106,7 +106,7 @@ export class Assembler extends CodeBuffer {
   /** to = from × value. */
   imulNumber(to: number, from: number, value: number): void {
     this.#plain([0x69], to, from)
-    this.int32(value)
+    this.signed32(value)
   }
 
   addNumber(to: number, value: number): void {
@@ -158,6 +158,15 @@ export class Assembler extends CodeBuffer {
   /** The upper halves of the vectors are zero: code with older instructions is slow otherwise. */
   vzeroupper(): void {
     this.byte(0xc5, 0xf8, 0x77)
+  }
+
+  /** How fp32 is rounded and what becomes of denormal numbers, from memory. */
+  ldmxcsr(from: Memory): void {
+    this.#word([0x0f, 0xae], 2, from)
+  }
+
+  stmxcsr(to: Memory): void {
+    this.#word([0x0f, 0xae], 3, to)
   }
 
   // Vectors
@@ -335,16 +344,16 @@ export class Assembler extends CodeBuffer {
     this.#operand(register, operand, 1)
   }
 
-  #word(opcode: number, register: number, operand: Memory): void {
+  #word(opcode: readonly number[], register: number, operand: Memory): void {
     const high = ((register >> 3) << 2) | (operand.base >> 3)
     if (high !== 0) this.byte(0x40 | high)
-    this.byte(opcode)
+    this.byte(...opcode)
     this.#operand(register, operand, 1)
   }
 
   #group(digit: number, register: number, value: number): void {
     this.#plain([0x81], digit, register)
-    this.int32(value)
+    this.signed32(value)
   }
 
   #evex(form: Evex, register: number, second: number, operand: Source): void {
@@ -378,7 +387,7 @@ export class Assembler extends CodeBuffer {
     if ((base & 7) === 4) this.byte(0x24)
     if (isNone) return
     if (isShort) this.byte(steps & 255)
-    else this.int32(disp)
+    else this.signed32(disp)
   }
 }
 

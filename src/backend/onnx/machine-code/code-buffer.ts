@@ -28,6 +28,12 @@ export class CodeBuffer {
     this.byte(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255)
   }
 
+  /** A number that the processor extends by its sign. @throws RangeError for one that has no place in 31 bits and a sign. */
+  signed32(value: number): void {
+    if (value !== (value | 0)) throw new RangeError(`${value} in 32 bits with a sign`)
+    this.int32(value)
+  }
+
   int64(value: bigint): void {
     this.int32(Number(BigInt.asIntN(32, value)))
     this.int32(Number(BigInt.asIntN(32, value >> 32n)))

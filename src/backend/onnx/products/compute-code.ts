@@ -4,6 +4,7 @@ import type { Assembler } from '../machine-code/assembler.ts'
 import type { Label } from '../machine-code/code-buffer.ts'
 import { emitExpData } from '../machine-code/exp-code.ts'
 import { at, R8, R9, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../machine-code/registers.ts'
+import { emitWithoutDenormals } from '../operators/denormals.ts'
 import {
   CALL_FRAME,
   callFrame,
@@ -98,9 +99,9 @@ function emitTasks(code: Assembler, shape: ProductShape): Tasks {
   const exp = code.label()
   if (shape.isGated) emitExpData(code, exp)
   return {
-    round: emitRoundTask(code, shape),
-    row: emitRowTask(code, shape, exp),
-    rows: emitRowsTask(code, shape, exp),
+    round: emitWithoutDenormals(code, emitRoundTask(code, shape)),
+    row: emitWithoutDenormals(code, emitRowTask(code, shape, exp)),
+    rows: emitWithoutDenormals(code, emitRowsTask(code, shape, exp)),
   }
 }
 

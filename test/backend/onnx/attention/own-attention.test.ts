@@ -13,9 +13,14 @@ import {
   widthsOf,
 } from '../../../support/attention-graphs.ts'
 import { opTypes } from '../../../support/product-graphs.ts'
-import { node } from '../../../support/tiny-graphs.ts'
+import { graphAttribute, node } from '../../../support/tiny-graphs.ts'
 
 const SMALL: AttentionOptions = { heads: 4, kvHeads: 2, headDim: 32 }
+
+const branching = (name: string): Uint8Array =>
+  node('If', ['condition'], ['chosen'], {
+    attributes: [graphAttribute('then_branch', [node('Identity', [name], ['copy'])])],
+  })
 
 describe('graphs', () => {
   const others: Record<string, Partial<AttentionOptions>> = {
@@ -31,6 +36,10 @@ describe('graphs', () => {
     'three heads for two': { heads: 3 },
     'part of a head rotated': { tableSize: 8 },
     fp16: { pastType: 10 },
+    'heads of nothing': { headDim: 0, isRotated: false },
+    'rows too wide to count in': { heads: 2 ** 24, kvHeads: 2 ** 18, headDim: 16, isRotated: false },
+    'keys that something else reads': { parts: [node('Identity', ['present.key'], ['copy'])] },
+    'a past that a body reads': { parts: [branching('past.key')] },
     'a past that something else reads': { parts: [node('Identity', ['past.key'], ['copy'])] },
   }
   test.each(Object.entries(others))('%s is left as it is', (_, options) => {
@@ -161,6 +170,32 @@ describe.skipIf(!mayRunOwnProducts())('numbers (skipped where the processor has 
     expect(found.subarray(140 * width + 64, 141 * width)).toEqual(
       clean.subarray(140 * width + 64, 141 * width),
     )
+  })
+
+  test('tables that are not asked for are no matter', async () => {
+    const run = runOf({ ...SMALL, ints: { do_rotary: 0 } }, { chunks: [5] })
+    expect(farthest(await attend(run), await own(run))).toBeLessThan(5e-6)
+  })
+
+  test('what is nearly nothing is the same on every thread', async () => {
+    // The first key scores far below the others, and its value alone is not zero.
+    const run = runOf(
+      { heads: 1, kvHeads: 1, headDim: 32, isPacked: false, isRotated: false, scale: 1 },
+      { chunks: [140] },
+    )
+    const [query, key, value] = run.rows as [Float32Array, Float32Array, Float32Array]
+    for (const rows of run.rows) rows.fill(0)
+    value.fill(1, 0, 32)
+    for (let i = 0; i < 140; i++) query[32 * i] = 1
+    for (const gap of [88, 95, 100]) {
+      key[0] = -gap
+      const whole = await own(run)
+      for (const threads of [1, 2, 3]) {
+        for (const chunks of [[140], Array(140).fill(1)]) {
+          expect(differences(whole, await own({ ...run, chunks, threads }))).toEqual([])
+        }
+      }
+    }
   })
 
   test('no rows give none', async () => {

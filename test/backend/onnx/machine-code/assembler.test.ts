@@ -25,6 +25,15 @@ test('every instruction of the assembler is compared, but those that go to a lab
   expect(left.sort()).toEqual(['call', 'jump', 'jumpIf', 'leaLabel'])
 })
 
+test('a number that would turn into another one is refused', () => {
+  const code = new Assembler()
+  for (const value of [2 ** 31, -(2 ** 31) - 1]) {
+    expect(() => code.addNumber(3, value)).toThrow(RangeError)
+    expect(() => code.imulNumber(3, 3, value)).toThrow(RangeError)
+    expect(() => code.load(3, { base: 3, disp: value })).toThrow(RangeError)
+  }
+})
+
 describe('labels', () => {
   test('forward and backward', () => {
     const code = new Assembler()
