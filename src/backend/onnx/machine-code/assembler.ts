@@ -160,6 +160,11 @@ export class Assembler extends CodeBuffer {
     this.byte(0xc5, 0xf8, 0x77)
   }
 
+  /** Asks for the 64 bytes there to be brought near; no address is wrong. */
+  prefetch(from: Memory): void {
+    this.#word([0x0f, 0x18], 1, from)
+  }
+
   /** How fp32 is rounded and what becomes of denormal numbers, from memory. */
   ldmxcsr(from: Memory): void {
     this.#word([0x0f, 0xae], 2, from)

@@ -23,6 +23,8 @@ const SCALES = 9
 const SUMS = 10
 const MOST_SUMS = 16
 const VECTORS = 32
+/** How far ahead weights are asked for: half and twice as far took 2 to 5 % longer, not at all 15 %. */
+const PREFETCH_BYTES = 2048
 /** After the sums are made: the constants of the exponential function from 0 on, and these. */
 const POWER = SUMS + MOST_SUMS
 const POWER_WORK = [POWER + 1, POWER + 2] as const
@@ -83,6 +85,7 @@ function emitGates(code: Assembler, { rows, strips, exp }: Tile): void {
 /** One block of one strip, times every row. */
 function emitStripBlock(code: Assembler, { rows, strips }: Tile, shape: ProductShape, strip: number): void {
   const offset = strip * stripBytes(shape)
+  if (rows === 1) emitPrefetch(code, offset, shape)
   if (shape.bits === 4) emitHalves(code, offset)
   else for (let g = 0; g < GROUPS; g++) code.vmovups(g, at(RDI, offset + g * VECTOR_BYTES))
   if (shape.scaleBytes === 2) code.vcvtph2ps(SCALES, at(RAX, offset))
@@ -97,6 +100,16 @@ function emitStripBlock(code: Assembler, { rows, strips }: Tile, shape: ProductS
     code.vcvtdq2ps(work, work)
     code.vmulps(work, work, SCALES)
     code.vfmadd231psBroadcast(SUMS + row * strips + strip, work, at(RSI, rows * BLOCK + row * 4))
+  }
+}
+
+/**
+ * Weights further on. A single row waits for memory, and what the processor fetches by itself comes too late: strips are too short
+ * and too many. What lies after the last strip of all is asked for in vain.
+ */
+function emitPrefetch(code: Assembler, offset: number, shape: ProductShape): void {
+  for (let line = 0; line < blockCodeBytes(shape); line += VECTOR_BYTES) {
+    code.prefetch(at(RDI, offset + PREFETCH_BYTES + line))
   }
 }
 
