@@ -22,7 +22,7 @@ const WIDE = 4
 /** Where the vectors begin that are multiplied with all queries; the sums are before them. */
 const SHARED = 28
 /** Of a loop over the numbers of a head. */
-const UNROLL = 4
+const UNROLL = 2
 
 const LIMIT = 28
 const KEYS = 29

@@ -345,14 +345,14 @@ export class Assembler extends CodeBuffer {
   /** An instruction of two operands in general registers: `register` in the field of that name. */
   #plain(opcode: readonly number[], register: number, operand: Source): void {
     const base = typeof operand === 'number' ? operand : operand.base
-    this.byte(0x48 | ((register >> 3) << 2) | (base >> 3), ...opcode)
+    this.byte(0x48 | ((register >> 3) << 2) | (base >> 3), opcode[0]!, opcode[1])
     this.#operand(register, operand, 1)
   }
 
   #word(opcode: readonly number[], register: number, operand: Memory): void {
     const high = ((register >> 3) << 2) | (operand.base >> 3)
     if (high !== 0) this.byte(0x40 | high)
-    this.byte(...opcode)
+    this.byte(opcode[0]!, opcode[1])
     this.#operand(register, operand, 1)
   }
 

@@ -15,17 +15,19 @@ export class CodeBuffer {
     return this.#length
   }
 
-  byte(...values: readonly number[]): void {
-    for (const value of values) {
-      if (this.#length === this.#bytes.length) this.#grow()
-      this.#bytes[this.#length++] = value
-    }
+  /** Two or three, where they are given: kernels are written each time the program starts. */
+  byte(first: number, second?: number, third?: number): void {
+    if (this.#length + 3 > this.#bytes.length) this.#grow()
+    this.#bytes[this.#length++] = first
+    if (second !== undefined) this.#bytes[this.#length++] = second
+    if (third !== undefined) this.#bytes[this.#length++] = third
   }
 
   /** @throws RangeError for a number that has no place in 32 bits. */
   int32(value: number): void {
     if (value !== (value | 0) && value !== value >>> 0) throw new RangeError(`${value} in 32 bits`)
-    this.byte(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255)
+    this.byte(value & 255, (value >> 8) & 255)
+    this.byte((value >> 16) & 255, (value >> 24) & 255)
   }
 
   /** A number that the processor extends by its sign. @throws RangeError for one that has no place in 31 bits and a sign. */

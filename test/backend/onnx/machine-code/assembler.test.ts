@@ -51,7 +51,7 @@ describe('labels', () => {
   test('code grows and stays what it was', () => {
     const code = new CodeBuffer()
     const bytes = Array.from({ length: 10_000 }, (_, i) => i % 251)
-    code.byte(...bytes)
+    for (const each of bytes) code.byte(each)
     code.align(64)
     expect(code.length).toBe(10_048)
     expect([...code.finish().subarray(0, 10_000)]).toEqual(bytes)
