@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-/** What measures time, sends signals or watches a terminal: one file after another, when all else is done. */
+/** What measures time or memory, sends signals or watches a terminal: one file after another, when all else is done. */
 const ALONE = [
   'test/cli/{bench,endings,prepare,signals,start,terminal}.test.ts',
   'test/backend/onnx/runtime/c-api.test.ts',
+  'test/engine/soak.test.ts',
+  'test/sampling/allocations.test.ts',
 ]
 
 /** What leaves nothing behind in its process, and does not look at its memory: one runs many of these files. */
