@@ -8,6 +8,8 @@
  * value is read once for up to `TILE_QUERIES` queries.
  */
 
+import { floatBits } from '../machine-code/exp-code.ts'
+
 export interface AttentionShape {
   readonly heads: number
   /** Divides `heads`. */
@@ -36,7 +38,7 @@ export const headBytes = ({ headDim }: AttentionShape): number => 4 * headDim
 
 /** Of the operator that computes this attention. */
 export function attentionName({ heads, kvHeads, headDim, scale, ...shape }: AttentionShape): string {
-  const bits = new Uint32Array(Float32Array.of(scale).buffer)[0]!.toString(16)
+  const bits = floatBits(scale).toString(16)
   return `Attention${shape.isPacked ? '_packed' : ''}${shape.isRotated ? '_rotated' : ''}_${heads}_${kvHeads}x${headDim}_${bits}`
 }
 

@@ -8,9 +8,11 @@ import { emitWithoutDenormals } from '../operators/denormals.ts'
 import {
   CALL_FRAME,
   callFrame,
+  emitDims,
   emitInput,
   emitOutput,
   emitShare,
+  emitTask,
   emitWrongShape,
   type KernelApi,
   type KernelCalls,
@@ -96,21 +98,6 @@ function emitCompute(code: Assembler, shape: AttentionShape, api: KernelApi, mes
   for (const register of SAVED.toReversed()) code.pop(register)
   code.ret()
   return entry
-}
-
-/** Dimensions that an input must have; `undefined`: any. */
-function emitDims(calls: KernelCalls, dims: readonly (number | undefined)[], isWrong: Label): void {
-  const { code, frame } = calls
-  code.load(RAX, at(RSP, frame.dimCount))
-  code.cmpNumber(RAX, dims.length)
-  code.jumpIf('notEqual', isWrong)
-  code.load(R8, at(RSP, frame.dims))
-  for (const [i, size] of dims.entries()) {
-    if (size === undefined) continue
-    code.load(RAX, at(R8, 8 * i))
-    code.cmpNumber(RAX, size)
-    code.jumpIf('notEqual', isWrong)
-  }
 }
 
 /** Queries, keys and values of the new rows. Returns the number of the input after them. */
@@ -296,11 +283,11 @@ function emitWork(calls: KernelCalls, shape: AttentionShape, tasks: Tasks): void
   const hasRecords = code.label()
   code.cmpNumber(RBX, 1)
   code.jumpIf('notEqual', several)
-  emitInPlace(code, tasks.rotate)
+  emitTask(calls, tasks.rotate, 0)
   code.load(RDX, at(RSP, JOB.segments))
   code.cmpNumber(RDX, 1)
   code.jumpIf('notEqual', shared)
-  emitInPlace(code, tasks.row)
+  emitTask(calls, tasks.row, 0)
   code.jump(hasRecords)
   code.bind(shared)
   emitShare(calls, tasks.row)
@@ -317,13 +304,6 @@ function emitWork(calls: KernelCalls, shape: AttentionShape, tasks: Tasks): void
   emitShare(calls, tasks.rows)
   code.movNumber(RAX, 0)
   code.jump(end)
-}
-
-/** The first and only task. */
-function emitInPlace(code: Assembler, task: Label): void {
-  code.mov(RDI, RSP)
-  code.movNumber(RSI, 0)
-  code.call(task)
 }
 
 /** rdx: tiles of all queries of a head of keys. */

@@ -20,7 +20,7 @@ export interface OwnAttention {
  */
 export function withOwnAttention(graph: Graph, original = graph): OwnAttention {
   const attentions: AttentionShape[] = []
-  const values = { ...valuesOf(graph), headDims: headDimsOf(original) }
+  const values = valuesOf(graph, original)
   const nodes = graph.nodes.map((node) => {
     const shape = shapeOf(node, values)
     if (shape === undefined) return node
@@ -55,12 +55,12 @@ interface Values {
   readonly inner: ReadonlySet<string>
 }
 
-function valuesOf(graph: Graph): Values {
+function valuesOf(graph: Graph, original = graph): Values {
   return {
     graph,
     inputs: inputShapes(graph),
     readers: readersOf(graph),
-    headDims: headDimsOf(graph),
+    headDims: headDimsOf(original),
     inner: innerNames(graph),
   }
 }

@@ -67,6 +67,21 @@ export function emitInput(calls: KernelCalls, index: number, field: number): voi
   emitCall(calls, api.getShape)
 }
 
+/** Dimensions that the input asked for last must have; `undefined`: any. Takes rax; r8: where they stand. */
+export function emitDims(calls: KernelCalls, dims: readonly (number | undefined)[], isWrong: Label): void {
+  const { code, frame } = calls
+  code.load(RAX, at(RSP, frame.dimCount))
+  code.cmpNumber(RAX, dims.length)
+  code.jumpIf('notEqual', isWrong)
+  code.load(R8, at(RSP, frame.dims))
+  for (const [i, size] of dims.entries()) {
+    if (size === undefined) continue
+    code.load(RAX, at(R8, 8 * i))
+    code.cmpNumber(RAX, size)
+    code.jumpIf('notEqual', isWrong)
+  }
+}
+
 /** An output of `dimCount` dimensions, as they stand in the frame; its address goes to `field`. */
 export function emitOutput(calls: KernelCalls, index: number, field: number): void {
   const { code, api, frame } = calls
@@ -94,6 +109,13 @@ export function emitShare(calls: KernelCalls, task: Label): void {
   code.movNumber(RCX, 0)
   code.mov(R8, RSP)
   emitCall(calls, api.parallelFor)
+}
+
+/** One task on this thread. */
+export function emitTask({ code }: KernelCalls, task: Label, index: number): void {
+  code.mov(RDI, RSP)
+  code.movNumber(RSI, index)
+  code.call(task)
 }
 
 /** Makes rax the status of inputs that have other shapes. @param message address of what it says. */

@@ -8,9 +8,11 @@ import { emitWithoutDenormals } from '../operators/denormals.ts'
 import {
   CALL_FRAME,
   callFrame,
+  emitDims,
   emitInput,
   emitOutput,
   emitShare,
+  emitTask,
   emitWrongShape,
   type KernelApi,
   type KernelCalls,
@@ -73,7 +75,8 @@ function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi, messa
   emitInput(calls, 0, JOB.input)
   emitShape(code, shape, isWrong)
   emitInput(calls, 1, JOB.weights)
-  emitWeightCheck(code, shape, isWrong)
+  // A file may name our operators itself, and give them less than they read.
+  emitDims(calls, packedDims(shape), isWrong)
   code.load(RAX, at(RSP, ROWS_DIMS))
   code.store(at(RSP, CALLS.dimCount), RAX)
   emitOutput(calls, 0, JOB.output)
@@ -136,27 +139,13 @@ function emitShape(code: Assembler, shape: ProductShape, isWrong: Label): void {
   code.store(at(RSP, ROWS_DIMS), RAX)
 }
 
-/** A file may name our operators itself, and give them less than they read. */
-function emitWeightCheck(code: Assembler, shape: ProductShape, isWrong: Label): void {
-  const dims = packedDims(shape)
-  code.load(RCX, at(RSP, CALLS.dimCount))
-  code.cmpNumber(RCX, dims.length)
-  code.jumpIf('notEqual', isWrong)
-  code.load(R8, at(RSP, CALLS.dims))
-  for (const [i, size] of dims.entries()) {
-    code.load(RAX, at(R8, 8 * i))
-    code.cmpNumber(RAX, size)
-    code.jumpIf('notEqual', isWrong)
-  }
-}
-
 /** Rounds the rows, and multiplies them; goes to the end with no status. */
 function emitWork(calls: KernelCalls, shape: ProductShape, tasks: Tasks): void {
   const { code, end } = calls
   const several = code.label()
   code.cmpNumber(RBX, 1)
   code.jumpIf('notEqual', several)
-  emitTask(code, tasks.round, 0)
+  emitTask(calls, tasks.round, 0)
   if (stripsOf(shape) * stripBytes(shape) <= INLINE_BYTES) emitAllTasks(code, tasks.row, rowTasks(shape))
   else {
     code.movNumber(RDX, rowTasks(shape))
@@ -172,12 +161,6 @@ function emitWork(calls: KernelCalls, shape: ProductShape, tasks: Tasks): void {
   emitShare(calls, tasks.rows)
   code.movNumber(RAX, 0)
   code.jump(end)
-}
-
-function emitTask(code: Assembler, task: Label, index: number): void {
-  code.mov(RDI, RSP)
-  code.movNumber(RSI, index)
-  code.call(task)
 }
 
 /** One task after the other on this thread. */
