@@ -7,7 +7,7 @@ import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './engine/request.ts'
 import { loadModelConfig } from './model/model-config.ts'
 import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
 import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
-import { ownCacheFolder } from './own-cache.ts'
+import { ownCacheFolder } from './system/own-cache.ts'
 import { loadChatTemplate } from './tokenizer/chat-template.ts'
 import { loadPreparedTokenizer } from './tokenizer/load-prepared.ts'
 

@@ -7,13 +7,13 @@ import { findPrepared, type PreparedModel, preparedFolder } from './backend/onnx
 import { preparedLimit, prunePrepared } from './backend/onnx/prepared/prepared-store.ts'
 import { openRuntime } from './backend/onnx/runtime/open-runtime.ts'
 import { SpoutError } from './errors.ts'
-import { acquireLock } from './model/blob-lock.ts'
 import { loadModelConfig } from './model/model-config.ts'
 import type { ResolvedModel } from './model/resolved-model.ts'
 import { PATIENCE } from './model/retry.ts'
 import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
-import { ownCacheFolder } from './own-cache.ts'
 import { prepareSession } from './prepare-session.ts'
+import { acquireLock } from './system/file-lock.ts'
+import { ownCacheFolder } from './system/own-cache.ts'
 import { loadPreparedTokenizer } from './tokenizer/load-prepared.ts'
 
 export interface PrepareOptions extends OpenEngineOptions {

@@ -8,7 +8,6 @@ import { type LoadedSession, loadSession, openPrepared } from './backend/onnx/lo
 import { OnnxBackend } from './backend/onnx/onnx-backend.ts'
 import { hasOwnOperators } from './backend/onnx/operators/own-graph.ts'
 import { compareRows } from './backend/onnx/prepared/compare-rows.ts'
-import { type FileState, fileState, sameContent } from './backend/onnx/prepared/file-state.ts'
 import { type PreparedKey, preparedFolder } from './backend/onnx/prepared/prepared-model.ts'
 import {
   freeBytes,
@@ -25,9 +24,10 @@ import {
   writePrepared,
 } from './backend/onnx/prepared/write-prepared.ts'
 import type { Runtime, SessionOptions } from './backend/onnx/runtime/runtime.ts'
-import { defaultThreads } from './backend/onnx/runtime/threads.ts'
 import { SpoutError } from './errors.ts'
 import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
+import { type FileState, fileState, sameContent } from './system/file-state.ts'
+import { defaultThreads } from './system/threads.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
 /** What is prepared, of what, and where. */

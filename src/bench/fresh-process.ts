@@ -2,7 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { PACKAGE_ROOT } from '../package-root.ts'
+import { PACKAGE_ROOT } from '../system/package-root.ts'
 import type { ArmSpec, BenchTask } from './arm.ts'
 import type { ArmSampler } from './arm-sampler.ts'
 import type { Figures } from './figures.ts'

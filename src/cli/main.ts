@@ -1,8 +1,9 @@
 /** The program: signals in, exit code out, and the one place that catches. */
-import { leave } from '../backend/onnx/runtime/leave.ts'
+
 import type { SpoutError } from '../errors.ts'
 import { errorDocument } from '../output/json-document.ts'
 import { openStdout, ReaderGone } from '../output/stdout.ts'
+import { leave } from '../system/leave.ts'
 import { chooseCommand } from './commands.ts'
 import type { Context } from './context.ts'
 import { createInterrupts, dieOf, Interrupted } from './interrupt.ts'

@@ -6,8 +6,8 @@ import { spawn } from 'node:child_process'
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
-import { ownCacheFolder } from '../own-cache.ts'
-import { PACKAGE_ROOT } from '../package-root.ts'
+import { ownCacheFolder } from '../system/own-cache.ts'
+import { PACKAGE_ROOT } from '../system/package-root.ts'
 import type { Options } from './options.ts'
 
 const LOWEST_PRIORITY = 19

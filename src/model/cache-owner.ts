@@ -1,4 +1,4 @@
-import { statusOf } from './list-files.ts'
+import { statusOf } from '../system/list-files.ts'
 
 /** What makes a cache one that somebody else could have put something into; `undefined` where nothing does. */
 export function cacheWarning(folders: readonly string[]): string | undefined {

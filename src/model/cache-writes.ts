@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { lifeOf, newIdentity } from './process-identity.ts'
+import { lifeOf, newIdentity } from '../system/process-identity.ts'
 
 // How the cache is changed: everything is made under a name nobody else uses and then renamed, so that a reader, or a
 // process that dies, sees the old or the new and nothing in between.

@@ -1,11 +1,11 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { readJsonFile, readTextFile } from '../system/json-file.ts'
+import { statusOf } from '../system/list-files.ts'
 import { weightsOf } from './cached-model.ts'
 import { factsOf } from './check-model-files.ts'
 import { CARD, graphsBelow } from './graph-files.ts'
-import { readJsonFile, readTextFile } from './json-file.ts'
 import { kvBytesPerToken } from './kv-size.ts'
-import { statusOf } from './list-files.ts'
 import { loadModelConfig } from './model-config.ts'
 import type { Dtype, ResolvedModel } from './resolved-model.ts'
 

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs'
 import { join, posix } from 'node:path'
+import { type JsonObject, readJsonFile } from '../system/json-file.ts'
+import { listFiles } from '../system/list-files.ts'
 import { dtypeOfFileName, type GraphFile } from './dtype.ts'
-import { type JsonObject, readJsonFile } from './json-file.ts'
-import { listFiles } from './list-files.ts'
 import { type OnnxFacts, readOnnxFacts } from './onnx-facts.ts'
 import type { Dtype } from './resolved-model.ts'
 

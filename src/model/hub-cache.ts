@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { listFiles, statusOf } from './list-files.ts'
+import { listFiles, statusOf } from '../system/list-files.ts'
 import { isCommit, isRepo, isRevision, isSafeFileName, show } from './model-id.ts'
 
 // The hub cache's standard layout, and the one place where names become paths in it:

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { type JsonObject, readJsonFile } from './json-file.ts'
+import { type JsonObject, readJsonFile } from '../system/json-file.ts'
 import type { ModelConfig } from './resolved-model.ts'
 
 // What a model says about itself, checked once. Families spell the same number in different ways (n_layer,

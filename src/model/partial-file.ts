@@ -2,9 +2,9 @@ import type { Hash } from 'node:crypto'
 import { constants, copyFileSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { statusOf } from '../system/list-files.ts'
+import { isIdentity, lifeOf, newIdentity } from '../system/process-identity.ts'
 import { createBlobHash, hashFile } from './blob-hash.ts'
-import { statusOf } from './list-files.ts'
-import { isIdentity, lifeOf, newIdentity } from './process-identity.ts'
 
 // The part of a blob that has arrived. It lies beside the blob as `<etag>.<whose>.incomplete`: nobody else writes to
 // a file of that name, and who finds one whose owner is dead may take it over by renaming it, which only one can. Of

@@ -1,8 +1,8 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { listFiles } from '../system/list-files.ts'
 import { cachedModels, isComplete } from './cached-model.ts'
 import { isEtag, type RepoCache, repoCache, snapshotFiles } from './hub-cache.ts'
-import { listFiles } from './list-files.ts'
 import { isCommit, isRepo } from './model-id.ts'
 import type { Dtype } from './resolved-model.ts'
 

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { statusOf } from '../system/list-files.ts'
 import { blobName } from './blob-hash.ts'
-import { statusOf } from './list-files.ts'
 import { type CachedSnapshot, etagOfFile } from './scan-cache.ts'
 
 /** What hashing a snapshot found. */

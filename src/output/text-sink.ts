@@ -1,6 +1,7 @@
 /** The answer as text: pieces straight to the output, with control characters shown on a terminal. */
+
+import { showControls } from '../system/show-controls.ts'
 import type { AnswerWriter } from './answer-writer.ts'
-import { showControls } from './show-controls.ts'
 import type { Output } from './stdout.ts'
 
 /** Where reasoning goes while the answer goes to the output. */

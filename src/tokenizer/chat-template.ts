@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { withTimeLimit } from '../system/time-limit.ts'
 import type { TemplateProgram } from './jinja.ts'
-import { withTimeLimit } from './time-limit.ts'
 import { isObject } from './tokenizer-json.ts'
 
 export interface ChatMessage {

@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { writeWhole } from '../own-cache.ts'
+import { writeWhole } from '../system/own-cache.ts'
 import { type BpeArrays, createBpeModel } from './bpe-model.ts'
 import { hashUnits, unitsOf } from './bpe-tables.ts'
 import { assembleTokenizer } from './create-tokenizer.ts'

@@ -4,8 +4,8 @@
  * White_Space there, `(?i:…)` does not exist here before Node 23, and ignoring case takes ſ for an s.
  */
 import { SpoutError } from '../errors.ts'
+import { withTimeLimit } from '../system/time-limit.ts'
 import { translatePattern } from './library.ts'
-import { withTimeLimit } from './time-limit.ts'
 import { invalid, isObject } from './tokenizer-json.ts'
 
 export type Pattern = RegExp | string

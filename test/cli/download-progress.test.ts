@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createDownloadProgress, type DownloadProgress } from '../../src/cli/terminal/download-progress.ts'
-import { printable, readableDuration, readableSize } from '../../src/cli/terminal/printable.ts'
+import { printable, readableDuration, readableSize } from '../../src/system/printable.ts'
 
 let shown: DownloadProgress
 afterEach(() => shown.close())

@@ -22,9 +22,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { blobName } from '../../src/model/blob-hash.ts'
 import { cacheError } from '../../src/model/cache-errors.ts'
 import { cachedCommit, repoCache } from '../../src/model/hub-cache.ts'
-import { listFiles } from '../../src/model/list-files.ts'
-import { newIdentity } from '../../src/model/process-identity.ts'
 import { resolveModel } from '../../src/model/resolve-model.ts'
+import { listFiles } from '../../src/system/list-files.ts'
+import { newIdentity } from '../../src/system/process-identity.ts'
 import { etagOf, FakeHub, type FakeRepo } from '../support/fake-hub.ts'
 import {
   COMMIT,

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { listFiles } from '../../src/model/list-files.ts'
 import { resolveModel } from '../../src/model/resolve-model.ts'
+import { listFiles } from '../../src/system/list-files.ts'
 import { etagOf, FakeHub, type FakeRepo, type Fault } from '../support/fake-hub.ts'
 import {
   COMMIT,

@@ -5,7 +5,7 @@
  */
 // The settings of koffi come before its first library.
 import '../../src/backend/onnx/runtime/c-api.ts'
-import { tameHeap } from '../../src/backend/onnx/runtime/heap.ts'
+import { tameHeap } from '../../src/system/glibc-malloc.ts'
 
 const heap = tameHeap()
 heap.hold()

@@ -2,7 +2,7 @@
 import type { OwnGraph } from '../../src/backend/onnx/operators/own-graph.ts'
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import type { ElementType, TensorData } from '../../src/backend/onnx/runtime/runtime.ts'
-import { stableMemory } from '../../src/backend/onnx/runtime/stable-memory.ts'
+import { stableMemory } from '../../src/system/stable-memory.ts'
 
 export interface Feed {
   readonly type: ElementType

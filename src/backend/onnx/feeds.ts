@@ -2,10 +2,11 @@
  * The inputs that follow from the ids and their place in the text: `input_ids` or embeddings, `position_ids`,
  * `attention_mask`, `use_cache_branch`. The buffers of a decode step are made once and stay bound.
  */
+
+import { stableMemory } from '../../system/stable-memory.ts'
 import type { Embedder } from './embedder.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
 import type { Session } from './runtime/runtime.ts'
-import { stableMemory } from './runtime/stable-memory.ts'
 
 export class Feeds {
   readonly #session: Session

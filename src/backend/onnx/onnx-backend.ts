@@ -1,6 +1,7 @@
 /** The backend over ONNX Runtime: a session with its plan, the buffers of a decode step, and the order of a run. */
 import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
+import { stableMemory } from '../../system/stable-memory.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
 import type { Backend, KvCache, Logits } from '../backend.ts'
 import { pieceEnd } from '../pieces.ts'
@@ -9,7 +10,6 @@ import { float16ToFloat32 } from './float16.ts'
 import { NUM_LOGITS_TO_KEEP } from './graph/keep-last-rows.ts'
 import { type BindingOwner, OnnxKvCache } from './kv-cache.ts'
 import type { LoadedSession } from './load-session.ts'
-import { stableMemory } from './runtime/stable-memory.ts'
 
 /** Tokens of one run of a prompt: measured fastest among 64 to 1,024, and small in memory; an interrupt is heard between. */
 const PREFILL_CHUNK = 128

@@ -1,7 +1,7 @@
 /** The lines typed in conversations, kept for the next. Losing them loses nothing: no failure here ends anything. */
 import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { ownCacheFolder } from '../../own-cache.ts'
+import { ownCacheFolder } from '../../system/own-cache.ts'
 
 export const HISTORY_LINES = 1000
 

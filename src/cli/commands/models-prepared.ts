@@ -6,9 +6,9 @@ import {
   type StoredModel,
   surplus,
 } from '../../backend/onnx/prepared/prepared-store.ts'
-import { ownCacheFolder } from '../../own-cache.ts'
 import { type Preparation, prepareModel } from '../../prepare-model.ts'
-import { printable, readableSize } from '../terminal/printable.ts'
+import { ownCacheFolder } from '../../system/own-cache.ts'
+import { printable, readableSize } from '../../system/printable.ts'
 import type { ModelsCommand, ModelsIo, ModelsOptions } from './models.ts'
 
 /** Without a name: the model that runs when none is named. */

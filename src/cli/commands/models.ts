@@ -12,7 +12,8 @@ import type { ResolvedModel } from '../../model/resolved-model.ts'
 import type { Patience } from '../../model/retry.ts'
 import { type CachedSnapshot, scanCache, scanRepo } from '../../model/scan-cache.ts'
 import { verifySnapshot } from '../../model/verify-model.ts'
-import { ownCacheFolder } from '../../own-cache.ts'
+import { ownCacheFolder } from '../../system/own-cache.ts'
+import { printable, readableSize } from '../../system/printable.ts'
 import { createDownloadProgress, type ProgressStream } from '../terminal/download-progress.ts'
 import {
   day,
@@ -22,7 +23,6 @@ import {
   snapshotJson,
   tableText,
 } from '../terminal/model-tables.ts'
-import { printable, readableSize } from '../terminal/printable.ts'
 import { prepare, preparedLines, prune } from './models-prepared.ts'
 
 // `spout models`: what is in the cache, and what to do with it. Each command prints its result on stdout, as text for

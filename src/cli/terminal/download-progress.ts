@@ -1,5 +1,5 @@
 import type { Progress } from '../../model/pull-model.ts'
-import { printable, readableDuration, readableSize } from './printable.ts'
+import { printable, readableDuration, readableSize } from '../../system/printable.ts'
 
 // How far downloads are, on stderr. On a terminal one bar for each running file, drawn over itself; elsewhere, and on a
 // terminal that cannot move its cursor, a line when a file begins, every ten seconds, and when it ends.

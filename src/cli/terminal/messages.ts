@@ -1,6 +1,6 @@
 /** Lines on stderr: notes, warnings, errors. One line each, without control characters. */
 import { SpoutError } from '../../errors.ts'
-import { showControls } from '../../output/show-controls.ts'
+import { showControls } from '../../system/show-controls.ts'
 
 const MAX_LENGTH = 1000
 

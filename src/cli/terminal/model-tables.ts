@@ -1,6 +1,6 @@
 import type { ModelDescription } from '../../model/describe-model.ts'
 import type { CachedSnapshot } from '../../model/scan-cache.ts'
-import { printable, readableSize } from './printable.ts'
+import { printable, readableSize } from '../../system/printable.ts'
 
 // Models as text for people and as JSON for programs.
 

@@ -1,6 +1,7 @@
 /** What a model thinks aloud, on stderr: dim on a terminal, and apart from the answer that follows. */
-import { showControls } from '../../output/show-controls.ts'
+
 import type { ReasoningWriter } from '../../output/text-sink.ts'
+import { showControls } from '../../system/show-controls.ts'
 import { type Dim, loadDim } from './style.ts'
 
 /** @param shown false: it is thrown away. */

@@ -1,10 +1,10 @@
 /** The real loop over real weights, against what Python's libraries made of the same files. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../../src/backend/backend.ts'
-import { mayRunOwnProducts } from '../../../src/backend/onnx/runtime/machine.ts'
 import { type GenerateOptions, generate } from '../../../src/generation/generate.ts'
 import { openBackend } from '../../../src/open-engine.ts'
 import { createSampler } from '../../../src/sampling/sampler.ts'
+import { mayRunOwnProducts } from '../../../src/system/cpu-features.ts'
 import { collectingSink } from '../../support/collecting-sink.ts'
 import { certainIds, type GoldenPrompt, readGolden } from '../../support/goldens.ts'
 import { CHAT_MODEL, TINY_MODEL } from '../../support/models.ts'

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeWhole } from '../../../own-cache.ts'
+import { writeWhole } from '../../../system/own-cache.ts'
 
 /**
  * The path of a file with exactly these bytes, written if there is none; `undefined` where the cache cannot be

@@ -8,10 +8,10 @@
  */
 import { closeSync, openSync, readSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
+import { pageFrom } from '../../../system/memory-pages.ts'
 import { encodeGraph, readSkeleton } from '../graph/graph-file.ts'
 import type { WeightPlaces } from '../graph/read-body.ts'
 import type { Reference } from '../graph/weight-files.ts'
-import { pageFrom } from '../pages.ts'
 
 const SLICE = 4 << 20
 

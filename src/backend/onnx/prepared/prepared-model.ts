@@ -10,11 +10,11 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync, utimesSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { writeWhole } from '../../../own-cache.ts'
+import { processorMark } from '../../../system/cpu-features.ts'
+import { type FileState, sameContent } from '../../../system/file-state.ts'
+import { writeWhole } from '../../../system/own-cache.ts'
 import type { OwnOperators } from '../operators/own-operators.ts'
 import type { FeedPlan } from '../plan/feed-plan.ts'
-import { processorMark } from '../runtime/machine.ts'
-import { type FileState, sameContent } from './file-state.ts'
 
 /** Counted up whenever what is written, or how a graph is changed before, becomes another. */
 const FORMAT = 6

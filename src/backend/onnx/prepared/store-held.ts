@@ -1,11 +1,11 @@
 /** Gives an optimized graph the weights that its session held for it, in a file beside it. */
 import { closeSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
+import { pageFrom } from '../../../system/memory-pages.ts'
 import { GRAPH, UINT8 } from '../graph/fields.ts'
 import { encodeGraph, readSkeleton } from '../graph/graph-file.ts'
 import { makeReference } from '../graph/make-parts.ts'
 import { bytesSource, fieldsOf, firstText } from '../graph/wire.ts'
-import { pageFrom } from '../pages.ts'
 import { packedDims } from '../products/product-shape.ts'
 import type { HeldTensor } from '../runtime/runtime.ts'
 

@@ -14,12 +14,12 @@ import {
 import { dirname, join } from 'node:path'
 import { SpoutError } from '../../../errors.ts'
 import type { ModelConfig } from '../../../model/resolved-model.ts'
+import { type FileState, fileState } from '../../../system/file-state.ts'
 import type { Graph } from '../graph/graph.ts'
 import { type DecoderOptions, openDecoder } from '../open-decoder.ts'
 import { type FeedPlan, makeFeedPlan } from '../plan/feed-plan.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
 import { alignWeights } from './align-weights.ts'
-import { type FileState, fileState } from './file-state.ts'
 import {
   encodeManifest,
   GRAPH_NAME,

@@ -2,13 +2,14 @@
 import { basename } from 'node:path'
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
+import { mayRunOwnProducts } from '../../../system/cpu-features.ts'
+import { mayExecute } from '../../../system/executable-memory.ts'
+import { tameHeap } from '../../../system/glibc-malloc.ts'
+import { stableMemory } from '../../../system/stable-memory.ts'
 import type { OwnOperators } from '../operators/own-operators.ts'
 import { packedBytes, packedDims } from '../products/product-shape.ts'
 import { cString, type NativeFunction, type OrtLibrary, openOrt } from './c-api.ts'
 import { dataOf, ELEMENT_TYPES, elementBytes, typeCode } from './element-types.ts'
-import { mayExecute } from './executable-memory.ts'
-import { tameHeap } from './heap.ts'
-import { mayRunOwnProducts } from './machine.ts'
 import { addOwnOperators } from './own-operators.ts'
 import { loadOwnWeights, type OwnTensor, type OwnWeights } from './own-weights.ts'
 import type {
@@ -22,7 +23,6 @@ import type {
   TensorData,
   TensorInfo,
 } from './runtime.ts'
-import { stableMemory } from './stable-memory.ts'
 
 /** @throws Error when the library cannot be opened here; `open-runtime.ts` then takes the other binding. */
 export function openCApiRuntime(): Runtime {

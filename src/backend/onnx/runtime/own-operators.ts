@@ -1,5 +1,6 @@
 /** Our own operators, made known to ONNX Runtime. What is made here stays until the process ends: sessions point to it. */
 import koffi from 'koffi'
+import { executableMemory } from '../../../system/executable-memory.ts'
 import { OWN_DOMAIN } from '../graph/domains.ts'
 import {
   makeOperatorCode,
@@ -9,7 +10,6 @@ import {
 } from '../operators/operator-code.ts'
 import { kindsOf, type OwnOperators } from '../operators/own-operators.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
-import { executableMemory } from './executable-memory.ts'
 
 /** Everything the library was given the address of. */
 const held: object[] = []

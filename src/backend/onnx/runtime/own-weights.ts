@@ -3,9 +3,11 @@ import { closeSync, fstatSync, openSync } from 'node:fs'
 import { basename } from 'node:path'
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
+import { executableMemory } from '../../../system/executable-memory.ts'
+import { type Mapped, mapFile, mapMemory, PROTECTION, protectMemory } from '../../../system/mapped-memory.ts'
+import { pageFrom } from '../../../system/memory-pages.ts'
 import type { BytePlace } from '../graph/tensor-bytes.ts'
 import { Assembler } from '../machine-code/assembler.ts'
-import { pageFrom } from '../pages.ts'
 import type { PackedPart, PackedWeight } from '../products/own-products.ts'
 import { emitPack, type PackSource } from '../products/pack-code.ts'
 import {
@@ -16,8 +18,6 @@ import {
   stripBytes,
 } from '../products/product-shape.ts'
 import type { NativeFunction } from './c-api.ts'
-import { executableMemory } from './executable-memory.ts'
-import { type Mapped, mapFile, mapMemory, PROTECTION, protectMemory } from './mapped-memory.ts'
 
 /** A tensor of bytes, in memory that lasts until `dispose`. */
 export interface OwnTensor {

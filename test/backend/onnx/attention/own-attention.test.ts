@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { TILE_QUERIES } from '../../../../src/backend/onnx/attention/attention-shape.ts'
 import { hasOwnAttention, withOwnAttention } from '../../../../src/backend/onnx/attention/own-attention.ts'
 import { distinctOperators } from '../../../../src/backend/onnx/operators/own-operators.ts'
-import { mayRunOwnProducts } from '../../../../src/backend/onnx/runtime/machine.ts'
+import { mayRunOwnProducts } from '../../../../src/system/cpu-features.ts'
 import {
   type AttentionOptions,
   type AttentionRun,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { loadSession } from '../../../../src/backend/onnx/load-session.ts'
 import { OnnxBackend } from '../../../../src/backend/onnx/onnx-backend.ts'
 import { openCApiRuntime } from '../../../../src/backend/onnx/runtime/c-session.ts'
-import { mayRunOwnProducts } from '../../../../src/backend/onnx/runtime/machine.ts'
+import { mayRunOwnProducts } from '../../../../src/system/cpu-features.ts'
 import {
   attentionDecoder,
   DECODERS,

@@ -5,7 +5,7 @@ import { encodeGraph, type Graph } from '../../../../src/backend/onnx/graph/grap
 import { withOwnOperators } from '../../../../src/backend/onnx/operators/own-graph.ts'
 import { withOwnProducts } from '../../../../src/backend/onnx/products/own-products.ts'
 import { operatorName, stripBytes, stripsOf } from '../../../../src/backend/onnx/products/product-shape.ts'
-import { mayRunOwnProducts } from '../../../../src/backend/onnx/runtime/machine.ts'
+import { mayRunOwnProducts } from '../../../../src/system/cpu-features.ts'
 import { graphOf, opTypes, rowsOf } from '../../../support/product-graphs.ts'
 import {
   byteTensor,

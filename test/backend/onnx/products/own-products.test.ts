@@ -12,7 +12,7 @@ import {
   stripBytes,
   stripsOf,
 } from '../../../../src/backend/onnx/products/product-shape.ts'
-import { mayRunOwnProducts } from '../../../../src/backend/onnx/runtime/machine.ts'
+import { mayRunOwnProducts } from '../../../../src/system/cpu-features.ts'
 import { graphOf, opTypes, rowsOf } from '../../../support/product-graphs.ts'
 import {
   byteTensor,

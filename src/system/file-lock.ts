@@ -14,8 +14,8 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Patience } from '../model/retry.ts'
 import { lifeOf, newIdentity } from './process-identity.ts'
-import type { Patience } from './retry.ts'
 
 // An advisory lock, so that of sixteen processes that want one file one downloads it and the others wait. Nothing
 // depends on it: whoever waits in vain, or cannot lock at all, downloads to a file of his own. The holder touches

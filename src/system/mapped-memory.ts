@@ -1,7 +1,7 @@
 /** Memory straight from the system: of our own, or a part of a file. Linux. */
 import koffi from 'koffi'
-import { SpoutError } from '../../../errors.ts'
-import { PAGE } from '../pages.ts'
+import { SpoutError } from '../errors.ts'
+import { PAGE } from './memory-pages.ts'
 
 export interface Mapped {
   readonly address: bigint

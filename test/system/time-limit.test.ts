@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { SpoutError } from '../../src/errors.ts'
+import { withTimeLimit } from '../../src/system/time-limit.ts'
 import { createTokenizer } from '../../src/tokenizer/load-tokenizer.ts'
-import { withTimeLimit } from '../../src/tokenizer/time-limit.ts'
 import { parseTokenizerJson } from '../../src/tokenizer/tokenizer-json.ts'
 
 /** A split that takes twice as long for every letter more. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { showControls } from '../../src/output/show-controls.ts'
+import { showControls } from '../../src/system/show-controls.ts'
 
 const text = fc.string({ unit: 'binary' })
 
