@@ -1,6 +1,6 @@
 /** What is measured: an arm is one way of answering the same request, and a comparison is two of them. */
 import type { GenerateRequest } from '../engine/request.ts'
-import type { OpenEngineOptions } from '../open-engine.ts'
+import type { OpenEngineOptions } from '../open/open-engine.ts'
 
 /** How whoever opens an engine is told things; the rest of its options is plain data. */
 type HookName = 'signal' | 'onProgress' | 'onResolved' | 'note' | 'trace'

@@ -1,7 +1,7 @@
 /** Models loaded once, however many arms run on them. Owns them. */
 import type { Backend } from '../backend/backend.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
-import { type OpenedBackend, openBackend } from '../open-engine.ts'
+import { type OpenedBackend, openBackend } from '../open/open-engine.ts'
 import type { EngineHooks, EngineSettings } from './arm.ts'
 
 export interface ShelvedModel extends OpenedBackend {

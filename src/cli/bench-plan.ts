@@ -2,7 +2,7 @@
 import type { ComparisonSpec, EngineSettings } from '../bench/arm.ts'
 import { builtInComparisons, noiseComparison, productArm } from '../bench/built-in-arms.ts'
 import { SpoutError } from '../errors.ts'
-import type { OpenEngineOptions } from '../open-engine.ts'
+import type { OpenEngineOptions } from '../open/open-engine.ts'
 import { BENCH_FORMATS, type BenchFormat } from './bench-words.ts'
 import { FLAGS, longName } from './flags.ts'
 import type { Options } from './options.ts'

@@ -1,7 +1,7 @@
 /** `--dry-run`: what would run and what it needs, on stdout. */
 import type { GenerateRequest } from '../engine/request.ts'
 import { SpoutError } from '../errors.ts'
-import { planRun, type RunPlan } from '../plan-run.ts'
+import { planRun, type RunPlan } from '../open/plan-run.ts'
 import type { Context } from './context.ts'
 import { engineOptions } from './engine-options.ts'
 import { columns, type Row } from './help/columns.ts'

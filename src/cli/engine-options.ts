@@ -1,4 +1,4 @@
-import type { OpenEngineOptions } from '../open-engine.ts'
+import type { OpenEngineOptions } from '../open/open-engine.ts'
 import type { Context } from './context.ts'
 import type { Options } from './options.ts'
 import { createDownloadProgress, type DownloadProgress } from './terminal/download-progress.ts'

@@ -10,7 +10,7 @@ export async function start(argv: readonly string[] = process.argv.slice(2)): Pr
 }
 
 async function openLibrary(): Promise<void> {
-  const { openLibrary } = await import('../start-engine.ts')
+  const { openLibrary } = await import('../open/start-engine.ts')
   await openLibrary()
 }
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../src/backend/backend.ts'
 import { pieceEnd } from '../../src/backend/pieces.ts'
 import { prefill } from '../../src/generation/prefill.ts'
-import { openBackend } from '../../src/open-engine.ts'
+import { openBackend } from '../../src/open/open-engine.ts'
 
 function pieces(length: number, most: number): number[] {
   const sizes: number[] = []

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { makeRequest } from '../../src/engine/request.ts'
-import { openEngine } from '../../src/open-engine.ts'
+import { openEngine } from '../../src/open/open-engine.ts'
 import { collectingSink } from '../support/collecting-sink.ts'
 import { CHAT_MODEL } from '../support/models.ts'
 

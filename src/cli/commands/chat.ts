@@ -1,5 +1,5 @@
 /** `spout chat`: a conversation. Answers are on stdout; prompt, notes and figures on stderr. */
-import { openEngine } from '../../open-engine.ts'
+import { openEngine } from '../../open/open-engine.ts'
 import { type ChatReply, chatCommandRows, findChatCommand, parseChatCommand } from '../chat/chat-commands.ts'
 import { ChatSession } from '../chat/chat-session.ts'
 import { openHistoryFile } from '../chat/history-file.ts'

@@ -6,7 +6,7 @@ import {
   type StoredModel,
   surplus,
 } from '../../backend/onnx/prepared/prepared-store.ts'
-import { type Preparation, prepareModel } from '../../prepare-model.ts'
+import { type Preparation, prepareModel } from '../../open/prepare-model.ts'
 import { ownCacheFolder } from '../../system/own-cache.ts'
 import { printable, readableSize } from '../../system/printable.ts'
 import type { ModelsCommand, ModelsIo, ModelsOptions } from './models.ts'

@@ -1,5 +1,5 @@
-import type { ModelDescription } from '../../model/describe-model.ts'
 import type { CachedSnapshot } from '../../model/scan-cache.ts'
+import type { ModelDescription } from '../../open/describe-model.ts'
 import { printable, readableSize } from '../../system/printable.ts'
 
 // Models as text for people and as JSON for programs.

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Backend } from '../../../src/backend/backend.ts'
 import { type GenerateOptions, generate } from '../../../src/generation/generate.ts'
-import { openBackend } from '../../../src/open-engine.ts'
+import { openBackend } from '../../../src/open/open-engine.ts'
 import { createSampler } from '../../../src/sampling/sampler.ts'
 import { mayRunOwnProducts } from '../../../src/system/cpu-features.ts'
 import { collectingSink } from '../../support/collecting-sink.ts'

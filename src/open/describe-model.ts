@@ -1,13 +1,13 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { weightsOf } from '../model/cached-model.ts'
+import { factsOf } from '../model/check-model-files.ts'
+import { CARD, graphsBelow } from '../model/graph-files.ts'
+import { kvBytesPerToken } from '../model/kv-size.ts'
+import { loadModelConfig } from '../model/model-config.ts'
+import type { Dtype, ResolvedModel } from '../model/resolved-model.ts'
 import { readJsonFile, readTextFile } from '../system/json-file.ts'
 import { statusOf } from '../system/list-files.ts'
-import { weightsOf } from './cached-model.ts'
-import { factsOf } from './check-model-files.ts'
-import { CARD, graphsBelow } from './graph-files.ts'
-import { kvBytesPerToken } from './kv-size.ts'
-import { loadModelConfig } from './model-config.ts'
-import type { Dtype, ResolvedModel } from './resolved-model.ts'
 
 /** What people ask of a model before they use it. */
 export interface ModelDescription {

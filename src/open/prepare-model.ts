@@ -2,19 +2,19 @@
  * Prepares a model, so that it starts sooner from then on: its graph optimized and its weights as the kernels want them,
  * its tokenizer as tables. What comes of it counts only if it answers as the model itself does.
  */
-import type { HeadLimits } from './backend/onnx/graph/quantize-head.ts'
-import { findPrepared, type PreparedModel, preparedFolder } from './backend/onnx/prepared/prepared-model.ts'
-import { preparedLimit, prunePrepared } from './backend/onnx/prepared/prepared-store.ts'
-import { openRuntime } from './backend/onnx/runtime/open-runtime.ts'
-import { SpoutError } from './errors.ts'
-import { loadModelConfig } from './model/model-config.ts'
-import type { ResolvedModel } from './model/resolved-model.ts'
-import { PATIENCE } from './model/retry.ts'
+import type { HeadLimits } from '../backend/onnx/graph/quantize-head.ts'
+import { findPrepared, type PreparedModel, preparedFolder } from '../backend/onnx/prepared/prepared-model.ts'
+import { preparedLimit, prunePrepared } from '../backend/onnx/prepared/prepared-store.ts'
+import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
+import { SpoutError } from '../errors.ts'
+import { loadModelConfig } from '../model/model-config.ts'
+import type { ResolvedModel } from '../model/resolved-model.ts'
+import { PATIENCE } from '../model/retry.ts'
+import { acquireLock } from '../system/file-lock.ts'
+import { ownCacheFolder } from '../system/own-cache.ts'
+import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
 import { prepareSession } from './prepare-session.ts'
-import { acquireLock } from './system/file-lock.ts'
-import { ownCacheFolder } from './system/own-cache.ts'
-import { loadPreparedTokenizer } from './tokenizer/load-prepared.ts'
 
 export interface PrepareOptions extends OpenEngineOptions {
   /** Also what is prepared already. */

@@ -2,10 +2,10 @@
  * The start of an engine for whoever has other things to do meanwhile. What takes longest goes first: the runtime's library
  * opens on a thread of its own, while this one reads the code that will need it. Nothing but that code's types is imported.
  */
-import { openRuntime, type RuntimeChoice } from './backend/onnx/runtime/open-runtime.ts'
-import type { EncodedPrompt } from './engine/encode-prompt.ts'
-import type { Engine } from './engine/engine.ts'
-import type { GenerateRequest } from './engine/request.ts'
+import { openRuntime, type RuntimeChoice } from '../backend/onnx/runtime/open-runtime.ts'
+import type { EncodedPrompt } from '../engine/encode-prompt.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { GenerateRequest } from '../engine/request.ts'
 import type { OpenEngineOptions, StartedModel } from './open-engine.ts'
 
 /** An engine on its way. */
@@ -38,7 +38,7 @@ async function start(options: OpenEngineOptions) {
   await openLibrary(options.runtime)
   const [{ startModel, finishEngine }, { encodePrompt }] = await Promise.all([
     import('./open-engine.ts'),
-    import('./engine/encode-prompt.ts'),
+    import('../engine/encode-prompt.ts'),
   ])
   const model: StartedModel = await startModel(options)
   return {

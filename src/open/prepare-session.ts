@@ -1,34 +1,34 @@
 /** A session prepared: tried in its variants, the fastest first, against the answers of the model as it is. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { withInt8Products } from './backend/onnx/graph/accuracy-level.ts'
-import { type Graph, readGraphFile } from './backend/onnx/graph/graph-file.ts'
-import { type HeadLimits, quantizeHead } from './backend/onnx/graph/quantize-head.ts'
-import { type LoadedSession, loadSession, openPrepared } from './backend/onnx/load-session.ts'
-import { OnnxBackend } from './backend/onnx/onnx-backend.ts'
-import { hasOwnOperators } from './backend/onnx/operators/own-graph.ts'
-import { compareRows } from './backend/onnx/prepared/compare-rows.ts'
-import { type PreparedKey, preparedFolder } from './backend/onnx/prepared/prepared-model.ts'
+import { withInt8Products } from '../backend/onnx/graph/accuracy-level.ts'
+import { type Graph, readGraphFile } from '../backend/onnx/graph/graph-file.ts'
+import { type HeadLimits, quantizeHead } from '../backend/onnx/graph/quantize-head.ts'
+import { type LoadedSession, loadSession, openPrepared } from '../backend/onnx/load-session.ts'
+import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
+import { hasOwnOperators } from '../backend/onnx/operators/own-graph.ts'
+import { compareRows } from '../backend/onnx/prepared/compare-rows.ts'
+import { type PreparedKey, preparedFolder } from '../backend/onnx/prepared/prepared-model.ts'
 import {
   freeBytes,
   preparedLimit,
   prunePrepared,
   removeUnfinished,
-} from './backend/onnx/prepared/prepared-store.ts'
-import { equalRows, probe } from './backend/onnx/prepared/probe.ts'
-import { rearrange } from './backend/onnx/prepared/rearrange.ts'
+} from '../backend/onnx/prepared/prepared-store.ts'
+import { equalRows, probe } from '../backend/onnx/prepared/probe.ts'
+import { rearrange } from '../backend/onnx/prepared/rearrange.ts'
 import {
   type ChangedGraph,
   refusePrepared,
   type WrittenModel,
   writePrepared,
-} from './backend/onnx/prepared/write-prepared.ts'
-import type { Runtime, SessionOptions } from './backend/onnx/runtime/runtime.ts'
-import { SpoutError } from './errors.ts'
-import type { ModelConfig, ResolvedModel } from './model/resolved-model.ts'
-import { type FileState, fileState, sameContent } from './system/file-state.ts'
-import { defaultThreads } from './system/threads.ts'
-import type { Tokenizer } from './tokenizer/tokenizer.ts'
+} from '../backend/onnx/prepared/write-prepared.ts'
+import type { Runtime, SessionOptions } from '../backend/onnx/runtime/runtime.ts'
+import { SpoutError } from '../errors.ts'
+import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
+import { type FileState, fileState, sameContent } from '../system/file-state.ts'
+import { defaultThreads } from '../system/threads.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 /** What is prepared, of what, and where. */
 export interface Work {
