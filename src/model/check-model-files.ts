@@ -2,11 +2,11 @@ import { readSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { basename, dirname, join, sep } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { type ExternalTensor, type OnnxFacts, readOnnxFacts } from '../onnx-file/onnx-facts.ts'
+import { WireError } from '../onnx-file/protobuf-file.ts'
 import { withFile } from '../system/file-handle.ts'
 import { statusOf } from '../system/list-files.ts'
 import { isSafeFileName, show } from './model-id.ts'
-import { type ExternalTensor, type OnnxFacts, readOnnxFacts } from './onnx-facts.ts'
-import { WireError } from './protobuf-file.ts'
 import type { ResolvedModel } from './resolved-model.ts'
 
 // What is wrong with a model's files is found before a session is made of them: the runtime's own errors name neither

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs'
 import { join, posix } from 'node:path'
+import { type OnnxFacts, readOnnxFacts } from '../onnx-file/onnx-facts.ts'
 import { type JsonObject, readJsonFile } from '../system/json-file.ts'
 import { listFiles } from '../system/list-files.ts'
 import { dtypeOfFileName, type GraphFile } from './dtype.ts'
-import { type OnnxFacts, readOnnxFacts } from './onnx-facts.ts'
 import type { Dtype } from './resolved-model.ts'
 
 // Where the graphs of a repository lie. Three layouts are in use: `onnx/model*.onnx`, `model*.onnx` at the root,

@@ -1,4 +1,4 @@
-import type { GraphInput, OnnxFacts } from './onnx-facts.ts'
+import type { GraphInput, OnnxFacts } from '../onnx-file/onnx-facts.ts'
 import type { ModelConfig } from './resolved-model.ts'
 
 /** Bytes of an element, by TensorProto.DataType: float, uint8, int8, float16, bfloat16. */

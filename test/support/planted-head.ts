@@ -1,7 +1,7 @@
-import { FLOAT } from '../../src/backend/onnx/graph/fields.ts'
-import type { Graph } from '../../src/backend/onnx/graph/graph.ts'
-import { makeInitializer, makeNode } from '../../src/backend/onnx/graph/make-parts.ts'
-import { tensorSlices } from '../../src/backend/onnx/graph/tensor-bytes.ts'
+import { FLOAT } from '../../src/onnx-file/fields.ts'
+import type { Graph } from '../../src/onnx-file/graph.ts'
+import { makeInitializer, makeNode } from '../../src/onnx-file/make-parts.ts'
+import { tensorSlices } from '../../src/onnx-file/tensor-bytes.ts'
 
 const K = 192
 const N = 2560

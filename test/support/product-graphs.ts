@@ -1,6 +1,6 @@
 /** Graphs of quantized products, and the test that two of them compute the same. */
 import { expect } from 'vitest'
-import { encodeGraph, type Graph, readGraphFile } from '../../src/backend/onnx/graph/graph-file.ts'
+import { encodeGraph, type Graph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
 import { graphFile } from './graph-file.ts'
 import type { ProductShape } from './quantized-products.ts'
 import { type Feed, runGraph } from './run-graph.ts'

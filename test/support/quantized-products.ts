@@ -1,5 +1,5 @@
 /** Products of quantized weights that look random, for graphs of a few nodes. */
-import { bytesField, concat, varintField } from '../../src/backend/onnx/graph/wire.ts'
+import { bytesField, concat, varintField } from '../../src/onnx-file/wire.ts'
 import { initializer, intAttribute, node } from './tiny-graphs.ts'
 
 const UINT8 = 2

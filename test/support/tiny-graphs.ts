@@ -1,5 +1,5 @@
 /** Graphs of a few nodes, written by hand, for tests that need no model. */
-import { bytesField, concat, varintField } from '../../src/backend/onnx/graph/wire.ts'
+import { bytesField, concat, varintField } from '../../src/onnx-file/wire.ts'
 
 export const FLOAT = 1
 export const INT64 = 7

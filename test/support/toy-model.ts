@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bytesField, concat, varintField } from '../../src/backend/onnx/graph/wire.ts'
+import { bytesField, concat, varintField } from '../../src/onnx-file/wire.ts'
 import { initializer, model, node, value } from './tiny-graphs.ts'
 
 /** A piece of text, the bytes of one, or what the model does instead of going on. */

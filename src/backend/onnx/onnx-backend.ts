@@ -1,12 +1,12 @@
 /** The backend over ONNX Runtime: a session with its plan, the buffers of a decode step, and the order of a run. */
 import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
+import { float16ToFloat32 } from '../../onnx-file/float16.ts'
 import { stableMemory } from '../../system/stable-memory.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
 import type { Backend, KvCache, Logits } from '../backend.ts'
 import { pieceEnd } from '../pieces.ts'
 import { Feeds } from './feeds.ts'
-import { float16ToFloat32 } from './float16.ts'
 import { NUM_LOGITS_TO_KEEP } from './graph/keep-last-rows.ts'
 import { type BindingOwner, OnnxKvCache } from './kv-cache.ts'
 import type { LoadedSession } from './load-session.ts'

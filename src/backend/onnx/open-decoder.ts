@@ -1,8 +1,8 @@
 /** From the skeleton of a graph to a session: the graph is given `num_logits_to_keep`, and what the runtime says of it is told. */
 import { basename } from 'node:path'
 import { SpoutError } from '../../errors.ts'
+import { encodeGraph, type Graph } from '../../onnx-file/graph-file.ts'
 import { flattenEmbedding } from './graph/flat-embedding.ts'
-import { encodeGraph, type Graph } from './graph/graph-file.ts'
 import { storeGraph } from './graph/graph-store.ts'
 import { keepLastRows } from './graph/keep-last-rows.ts'
 import { type OwnGraph, withOwnOperators } from './operators/own-graph.ts'

@@ -1,6 +1,6 @@
 /** The entry of an attention as an operator of ONNX Runtime: reads what it is given, asks for its outputs, hands out its tasks. */
 
-import { FLOAT, INT32, UINT8 } from '../graph/fields.ts'
+import { FLOAT, INT32, UINT8 } from '../../../onnx-file/fields.ts'
 import type { Assembler } from '../machine-code/assembler.ts'
 import type { Label } from '../machine-code/code-buffer.ts'
 import { at, R8, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../machine-code/registers.ts'

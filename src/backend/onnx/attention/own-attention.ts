@@ -1,12 +1,12 @@
 /** A graph whose attention is our own operator, where keys and values are appended in place. */
-import { OWN_DOMAIN, withDomain } from '../graph/domains.ts'
-import { FLOAT, MICROSOFT } from '../graph/fields.ts'
-import { floatsOf } from '../graph/float-attributes.ts'
-import { type Graph, type GraphNode, producersOf, readersOf } from '../graph/graph.ts'
-import { projectedHeadDim } from '../graph/head-dim.ts'
-import { inputShapes, type ValueShape } from '../graph/input-shapes.ts'
-import { makeNode } from '../graph/make-parts.ts'
-import { innerNames } from '../graph/unread.ts'
+import { OWN_DOMAIN, withDomain } from '../../../onnx-file/domains.ts'
+import { FLOAT, MICROSOFT } from '../../../onnx-file/fields.ts'
+import { floatsOf } from '../../../onnx-file/float-attributes.ts'
+import { type Graph, type GraphNode, producersOf, readersOf } from '../../../onnx-file/graph.ts'
+import { projectedHeadDim } from '../../../onnx-file/head-dim.ts'
+import { inputShapes, type ValueShape } from '../../../onnx-file/input-shapes.ts'
+import { makeNode } from '../../../onnx-file/make-parts.ts'
+import { innerNames } from '../../../onnx-file/unread.ts'
 import { type AttentionShape, attentionName, MOST_HEAD_DIM } from './attention-shape.ts'
 
 export interface OwnAttention {

@@ -3,10 +3,10 @@
  * prompt × vocabulary × 4 bytes; only the last row is ever used. Graphs that know this have an input
  * `num_logits_to_keep` (0 = all rows); the others get the same input: the hidden rows are sliced before the head.
  */
-import { INT64 } from './fields.ts'
-import { type Graph, type GraphBody, type GraphNode, producersOf } from './graph.ts'
-import { makeInitializer, makeInput, makeNode, withFirstInput } from './make-parts.ts'
-import { withBodies } from './read-body.ts'
+import { INT64 } from '../../../onnx-file/fields.ts'
+import { type Graph, type GraphBody, type GraphNode, producersOf } from '../../../onnx-file/graph.ts'
+import { makeInitializer, makeInput, makeNode, withFirstInput } from '../../../onnx-file/make-parts.ts'
+import { withBodies } from '../../../onnx-file/read-body.ts'
 
 export const NUM_LOGITS_TO_KEEP = 'num_logits_to_keep'
 const INT64_MAX = (1n << 63n) - 1n

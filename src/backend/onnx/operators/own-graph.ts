@@ -1,6 +1,7 @@
 /** A graph in which operators of ours do what they can. */
+
+import type { Graph } from '../../../onnx-file/graph.ts'
 import { hasOwnAttention, withOwnAttention } from '../attention/own-attention.ts'
-import type { Graph } from '../graph/graph.ts'
 import { hasOwnProducts, type PackedWeight, withOwnProducts } from '../products/own-products.ts'
 import { distinctOperators, type OwnOperators } from './own-operators.ts'
 

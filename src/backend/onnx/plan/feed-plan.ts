@@ -4,10 +4,10 @@
  * know is an error that names what was expected and what was found.
  */
 import type { ModelConfig } from '../../../model/resolved-model.ts'
-import { BFLOAT16, FLOAT16 } from '../graph/fields.ts'
-import type { Graph } from '../graph/graph.ts'
+import { BFLOAT16, FLOAT16 } from '../../../onnx-file/fields.ts'
+import type { Graph } from '../../../onnx-file/graph.ts'
+import { weightBytes } from '../../../onnx-file/weight-bytes.ts'
 import { NUM_LOGITS_TO_KEEP } from '../graph/keep-last-rows.ts'
-import { weightBytes } from '../graph/weight-bytes.ts'
 import type { ElementType, Session, TensorInfo } from '../runtime/runtime.ts'
 import { contextLength } from './context-length.ts'
 import { readRopeTables } from './rope-table.ts'

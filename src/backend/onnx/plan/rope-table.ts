@@ -2,7 +2,13 @@
  * Positions are turned into angles by a table that the graph carries. It has as many rows as positions can be told
  * apart, and some models have two: one for short texts and one for long, chosen by the length of the whole.
  */
-import { constantOf, type Graph, type GraphBody, type GraphNode, producersOf } from '../graph/graph.ts'
+import {
+  constantOf,
+  type Graph,
+  type GraphBody,
+  type GraphNode,
+  producersOf,
+} from '../../../onnx-file/graph.ts'
 
 export interface RopeTables {
   /** Most tokens the graph has angles for; `undefined` when it computes them. */

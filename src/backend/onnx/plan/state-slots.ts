@@ -3,8 +3,8 @@
  * shapes and from the operator that reads it, not from the model's family.
  */
 import type { ModelConfig } from '../../../model/resolved-model.ts'
-import { type Graph, type GraphNode, producersOf, readersOf } from '../graph/graph.ts'
-import { projectedHeadDim } from '../graph/head-dim.ts'
+import { type Graph, type GraphNode, producersOf, readersOf } from '../../../onnx-file/graph.ts'
+import { projectedHeadDim } from '../../../onnx-file/head-dim.ts'
 import type { ElementType, TensorInfo } from '../runtime/runtime.ts'
 import { described, unsupported } from './unsupported.ts'
 

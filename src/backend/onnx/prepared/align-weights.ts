@@ -8,10 +8,10 @@
  */
 import { closeSync, openSync, readSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
+import { encodeGraph, readSkeleton } from '../../../onnx-file/graph-file.ts'
+import type { WeightPlaces } from '../../../onnx-file/read-body.ts'
+import type { Reference } from '../../../onnx-file/weight-files.ts'
 import { pageFrom } from '../../../system/memory-pages.ts'
-import { encodeGraph, readSkeleton } from '../graph/graph-file.ts'
-import type { WeightPlaces } from '../graph/read-body.ts'
-import type { Reference } from '../graph/weight-files.ts'
 
 const SLICE = 4 << 20
 

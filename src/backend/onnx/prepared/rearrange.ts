@@ -1,4 +1,4 @@
-import type { Graph } from '../graph/graph.ts'
+import type { Graph } from '../../../onnx-file/graph.ts'
 import { splitProducts } from '../graph/split-products.ts'
 import { stackProducts } from '../graph/stack-products.ts'
 

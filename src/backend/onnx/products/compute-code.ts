@@ -1,5 +1,5 @@
 /** The entry of a product as an operator of ONNX Runtime: reads what it is given, asks for its outputs, hands out its tasks. */
-import { FLOAT, UINT8 } from '../graph/fields.ts'
+import { FLOAT, UINT8 } from '../../../onnx-file/fields.ts'
 import type { Assembler } from '../machine-code/assembler.ts'
 import type { Label } from '../machine-code/code-buffer.ts'
 import { emitExpData } from '../machine-code/exp-code.ts'

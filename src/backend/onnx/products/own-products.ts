@@ -3,15 +3,15 @@
  * second output of it is the memory that it works in. Products of the same rows may become one; gate and up of an MLP do, with
  * what is made of them.
  */
-import { OWN_DOMAIN, withDomain } from '../graph/domains.ts'
-import { FLOAT, UINT8 } from '../graph/fields.ts'
+import { OWN_DOMAIN, withDomain } from '../../../onnx-file/domains.ts'
+import { FLOAT, UINT8 } from '../../../onnx-file/fields.ts'
+import type { Graph, GraphNode } from '../../../onnx-file/graph.ts'
+import { makeInput, makeNode } from '../../../onnx-file/make-parts.ts'
+import { type BytePlace, placeOf, tensorSlices } from '../../../onnx-file/tensor-bytes.ts'
+import { withoutUnreadWeights } from '../../../onnx-file/unread.ts'
 import { gateWith } from '../graph/gated-products.ts'
-import type { Graph, GraphNode } from '../graph/graph.ts'
-import { makeInput, makeNode } from '../graph/make-parts.ts'
 import { type Product, productOf } from '../graph/quantized-product.ts'
 import { stackWith } from '../graph/stack-products.ts'
-import { type BytePlace, placeOf, tensorSlices } from '../graph/tensor-bytes.ts'
-import { withoutUnreadWeights } from '../graph/unread.ts'
 import { areHalves } from './halves.ts'
 import { BLOCK, operatorName, type ProductShape, packedDims, STRIP_COLUMNS } from './product-shape.ts'
 

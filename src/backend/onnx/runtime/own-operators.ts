@@ -1,7 +1,7 @@
 /** Our own operators, made known to ONNX Runtime. What is made here stays until the process ends: sessions point to it. */
 import koffi from 'koffi'
+import { OWN_DOMAIN } from '../../../onnx-file/domains.ts'
 import { executableMemory } from '../../../system/executable-memory.ts'
-import { OWN_DOMAIN } from '../graph/domains.ts'
 import {
   makeOperatorCode,
   type OperatorCode,

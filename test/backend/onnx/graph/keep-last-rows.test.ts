@@ -1,9 +1,9 @@
 /** A graph that gives the last rows only gives the same numbers as the one in the file. */
 import { describe, expect, test } from 'vitest'
-import { encodeGraph, type Graph, readGraphFile } from '../../../../src/backend/onnx/graph/graph-file.ts'
 import { keepLastRows, NUM_LOGITS_TO_KEEP } from '../../../../src/backend/onnx/graph/keep-last-rows.ts'
 import { openRuntime } from '../../../../src/backend/onnx/runtime/open-runtime.ts'
 import type { Session } from '../../../../src/backend/onnx/runtime/runtime.ts'
+import { encodeGraph, type Graph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
 import { goldenFiles, whyNot } from '../../../support/golden-models.ts'
 import { graphFile } from '../../../support/graph-file.ts'
 import {

@@ -1,7 +1,7 @@
 /** Rope tables as graphs carry them: a constant, or a choice of two by the length of the text. */
 import { expect, test } from 'vitest'
-import { readGraphFile } from '../../../../src/backend/onnx/graph/graph-file.ts'
 import { readRopeTables } from '../../../../src/backend/onnx/plan/rope-table.ts'
+import { readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
 import { graphFile } from '../../../support/graph-file.ts'
 import {
   FLOAT,

@@ -1,8 +1,8 @@
 /** Shapes as exporters declare them, and the states they mean. */
 import { expect, test } from 'vitest'
-import type { Graph, GraphNode, TensorFacts } from '../../../../src/backend/onnx/graph/graph.ts'
 import { readStateSlots } from '../../../../src/backend/onnx/plan/state-slots.ts'
 import type { ElementType, TensorInfo } from '../../../../src/backend/onnx/runtime/runtime.ts'
+import type { Graph, GraphNode, TensorFacts } from '../../../../src/onnx-file/graph.ts'
 import { emptyConfig } from '../../../support/open-onnx.ts'
 
 type Dims = readonly (number | string)[]

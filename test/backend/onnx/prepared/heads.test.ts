@@ -1,7 +1,6 @@
 /** Heads in fp32 and fp16 of a trained model, in 8 bits: what it would say stays. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Graph, readGraphFile } from '../../../../src/backend/onnx/graph/graph-file.ts'
 import { quantizeHead } from '../../../../src/backend/onnx/graph/quantize-head.ts'
 import { OnnxBackend } from '../../../../src/backend/onnx/onnx-backend.ts'
 import { openDecoder } from '../../../../src/backend/onnx/open-decoder.ts'
@@ -10,6 +9,7 @@ import { compareRows } from '../../../../src/backend/onnx/prepared/compare-rows.
 import { probe } from '../../../../src/backend/onnx/prepared/probe.ts'
 import { openCApiRuntime } from '../../../../src/backend/onnx/runtime/c-session.ts'
 import { loadModelConfig } from '../../../../src/model/model-config.ts'
+import { type Graph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
 import { hasGoldenModels, whyNot } from '../../../support/golden-models.ts'
 import { SHARED } from '../../../support/models.ts'
 import { noTokenizer } from '../../../support/open-onnx.ts'

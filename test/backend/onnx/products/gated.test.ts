@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { OWN_DOMAIN } from '../../../../src/backend/onnx/graph/domains.ts'
-import { encodeGraph, type Graph } from '../../../../src/backend/onnx/graph/graph-file.ts'
 import { withOwnOperators } from '../../../../src/backend/onnx/operators/own-graph.ts'
 import { withOwnProducts } from '../../../../src/backend/onnx/products/own-products.ts'
 import { operatorName, stripBytes, stripsOf } from '../../../../src/backend/onnx/products/product-shape.ts'
+import { OWN_DOMAIN } from '../../../../src/onnx-file/domains.ts'
+import { encodeGraph, type Graph } from '../../../../src/onnx-file/graph-file.ts'
 import { mayRunOwnProducts } from '../../../../src/system/cpu-features.ts'
 import { graphOf, opTypes, rowsOf } from '../../../support/product-graphs.ts'
 import {

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { encodeGraph, readGraphFile } from '../../../../src/backend/onnx/graph/graph-file.ts'
 import { openCApiRuntime } from '../../../../src/backend/onnx/runtime/c-session.ts'
 import type { Session } from '../../../../src/backend/onnx/runtime/runtime.ts'
+import { encodeGraph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
 import { TINY_MODEL } from '../../../support/models.ts'
 import { additionModel } from '../../../support/tiny-graphs.ts'
 

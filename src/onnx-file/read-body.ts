@@ -2,7 +2,7 @@
  * Reads GraphProto: nodes, and the tensors without their weights. A large tensor inside the file becomes a reference
  * to the bytes where they lie; a reference to another file is checked and renamed to where that file really is.
  */
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 import { ATTRIBUTE, FUNCTION, GRAPH, NODE, TENSOR } from './fields.ts'
 import type { GraphBody, GraphNode, TensorFacts } from './graph.ts'
 import { referenceFields } from './make-parts.ts'

@@ -1,5 +1,5 @@
 /** Takes a TensorProto apart: what it says about itself, and where its weights are. */
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 import { ATTRIBUTE, ENTRY, INT32, INT64, NODE, TENSOR } from './fields.ts'
 import type { GraphNode, TensorFacts } from './graph.ts'
 import {

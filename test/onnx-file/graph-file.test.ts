@@ -4,12 +4,12 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { encodeGraph, readGraphFile } from '../../../../src/backend/onnx/graph/graph-file.ts'
-import { keepLastRows } from '../../../../src/backend/onnx/graph/keep-last-rows.ts'
-import { readRopeTables } from '../../../../src/backend/onnx/plan/rope-table.ts'
-import { openCApiRuntime } from '../../../../src/backend/onnx/runtime/c-session.ts'
-import { SpoutError } from '../../../../src/errors.ts'
-import { folderWith, graphFile } from '../../../support/graph-file.ts'
+import { keepLastRows } from '../../src/backend/onnx/graph/keep-last-rows.ts'
+import { readRopeTables } from '../../src/backend/onnx/plan/rope-table.ts'
+import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
+import { SpoutError } from '../../src/errors.ts'
+import { encodeGraph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
+import { folderWith, graphFile } from '../support/graph-file.ts'
 import {
   bytesOfField,
   externalTensor,
@@ -18,8 +18,8 @@ import {
   model,
   node,
   value,
-} from '../../../support/tiny-graphs.ts'
-import { toyDecoder, toyMerged } from '../../../support/toy-decoder.ts'
+} from '../support/tiny-graphs.ts'
+import { toyDecoder, toyMerged } from '../support/toy-decoder.ts'
 
 /** y = x + w, with w of 1,000 numbers elsewhere. */
 function withExternal(entries: Record<string, string>): Uint8Array {

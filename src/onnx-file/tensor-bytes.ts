@@ -1,7 +1,7 @@
 /** The bytes of a weight, wherever they lie: in the skeleton or in a file it refers to. */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 import { GRAPH, TENSOR } from './fields.ts'
 import type { Graph, GraphBody } from './graph.ts'
 import { readTensorParts, type TensorParts } from './tensor-parts.ts'

@@ -2,7 +2,7 @@
  * The protobuf wire format, as much as patching a graph needs: fields are walked, bytes that stay are kept as they
  * are, and only what changes is written anew. Encoding: https://protobuf.dev/programming-guides/encoding/
  */
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 
 export const VARINT = 0
 export const FIXED64 = 1

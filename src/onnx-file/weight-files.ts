@@ -5,7 +5,7 @@
  */
 import { realpathSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path'
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 import { ELEMENT_BITS } from './fields.ts'
 import type { TensorFacts } from './graph.ts'
 

@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 import { MODEL } from './fields.ts'
 import type { Graph, GraphBody, Skeleton } from './graph.ts'
 import { encodeBody, type Reading, readBody, readFunction, type WeightPlaces } from './read-body.ts'
