@@ -1,8 +1,8 @@
 /** Graphs of one attention, and runs of them over rows that come bit by bit. */
 
-import type { OwnOperators } from '../../src/backend/onnx/operators/own-operators.ts'
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import type { Session } from '../../src/backend/onnx/runtime/runtime.ts'
+import type { OwnOperators } from '../../src/kernels/operators.ts'
 import { encodeGraph, type Graph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
 import { graphFile } from './graph-file.ts'
 import { stable } from './run-graph.ts'

@@ -1,9 +1,9 @@
 /** A graph in which operators of ours do what they can. */
 
+import { distinctOperators, type OwnOperators } from '../../../kernels/operators.ts'
 import type { Graph } from '../../../onnx-file/graph.ts'
 import { hasOwnAttention, withOwnAttention } from '../attention/own-attention.ts'
 import { hasOwnProducts, type PackedWeight, withOwnProducts } from '../products/own-products.ts'
-import { distinctOperators, type OwnOperators } from './own-operators.ts'
 
 export interface OwnGraph {
   readonly graph: Graph

@@ -10,10 +10,10 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync, utimesSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { OwnOperators } from '../../../kernels/operators.ts'
 import { processorMark } from '../../../system/cpu-features.ts'
 import { type FileState, sameContent } from '../../../system/file-state.ts'
 import { writeWhole } from '../../../system/own-cache.ts'
-import type { OwnOperators } from '../operators/own-operators.ts'
 import type { FeedPlan } from '../plan/feed-plan.ts'
 
 /** Counted up whenever what is written, or how a graph is changed before, becomes another. */

@@ -1,12 +1,12 @@
 /** Gives an optimized graph the weights that its session held for it, in a file beside it. */
 import { closeSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
+import { packedDims } from '../../../kernels/matmul/matmul-shape.ts'
 import { GRAPH, UINT8 } from '../../../onnx-file/fields.ts'
 import { encodeGraph, readSkeleton } from '../../../onnx-file/graph-file.ts'
 import { makeReference } from '../../../onnx-file/make-parts.ts'
 import { bytesSource, fieldsOf, firstText } from '../../../onnx-file/wire.ts'
 import { pageFrom } from '../../../system/memory-pages.ts'
-import { packedDims } from '../products/product-shape.ts'
 import type { HeldTensor } from '../runtime/runtime.ts'
 
 /** Rewrites the graph at `path`, whole only at the end. @throws what the file system says. */

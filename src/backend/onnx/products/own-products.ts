@@ -3,6 +3,14 @@
  * second output of it is the memory that it works in. Products of the same rows may become one; gate and up of an MLP do, with
  * what is made of them.
  */
+
+import {
+  BLOCK,
+  operatorName,
+  type ProductShape,
+  packedDims,
+  STRIP_COLUMNS,
+} from '../../../kernels/matmul/matmul-shape.ts'
 import { OWN_DOMAIN, withDomain } from '../../../onnx-file/domains.ts'
 import { FLOAT, UINT8 } from '../../../onnx-file/fields.ts'
 import type { Graph, GraphNode } from '../../../onnx-file/graph.ts'
@@ -13,7 +21,6 @@ import { gateWith } from '../graph/gated-products.ts'
 import { type Product, productOf } from '../graph/quantized-product.ts'
 import { stackWith } from '../graph/stack-products.ts'
 import { areHalves } from './halves.ts'
-import { BLOCK, operatorName, type ProductShape, packedDims, STRIP_COLUMNS } from './product-shape.ts'
 
 /** The weights of a product of ours, and of what they are made. */
 export interface PackedWeight {

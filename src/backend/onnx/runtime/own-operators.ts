@@ -1,14 +1,14 @@
 /** Our own operators, made known to ONNX Runtime. What is made here stays until the process ends: sessions point to it. */
 import koffi from 'koffi'
-import { OWN_DOMAIN } from '../../../onnx-file/domains.ts'
-import { executableMemory } from '../../../system/executable-memory.ts'
 import {
   makeOperatorCode,
   type OperatorCode,
   type OperatorKind,
   operatorStruct,
-} from '../operators/operator-code.ts'
-import { kindsOf, type OwnOperators } from '../operators/own-operators.ts'
+} from '../../../kernels/abi/operator-code.ts'
+import { kindsOf, type OwnOperators } from '../../../kernels/operators.ts'
+import { OWN_DOMAIN } from '../../../onnx-file/domains.ts'
+import { executableMemory } from '../../../system/executable-memory.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
 
 /** Everything the library was given the address of. */

@@ -3,20 +3,20 @@ import { closeSync, fstatSync, openSync } from 'node:fs'
 import { basename } from 'node:path'
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
-import type { BytePlace } from '../../../onnx-file/tensor-bytes.ts'
-import { executableMemory } from '../../../system/executable-memory.ts'
-import { type Mapped, mapFile, mapMemory, PROTECTION, protectMemory } from '../../../system/mapped-memory.ts'
-import { pageFrom } from '../../../system/memory-pages.ts'
-import { Assembler } from '../machine-code/assembler.ts'
-import type { PackedPart, PackedWeight } from '../products/own-products.ts'
-import { emitPack, type PackSource } from '../products/pack-code.ts'
 import {
   operatorName,
   type ProductShape,
   packedBytes,
   STRIP_COLUMNS,
   stripBytes,
-} from '../products/product-shape.ts'
+} from '../../../kernels/matmul/matmul-shape.ts'
+import { emitPack, type PackSource } from '../../../kernels/matmul/pack-code.ts'
+import { Assembler } from '../../../kernels/x64/assembler.ts'
+import type { BytePlace } from '../../../onnx-file/tensor-bytes.ts'
+import { executableMemory } from '../../../system/executable-memory.ts'
+import { type Mapped, mapFile, mapMemory, PROTECTION, protectMemory } from '../../../system/mapped-memory.ts'
+import { pageFrom } from '../../../system/memory-pages.ts'
+import type { PackedPart, PackedWeight } from '../products/own-products.ts'
 import type { NativeFunction } from './c-api.ts'
 
 /** A tensor of bytes, in memory that lasts until `dispose`. */

@@ -3,9 +3,9 @@
  * Two implementations: `c-api.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
  */
 
-import type { OwnOperators } from '../operators/own-operators.ts'
+import type { ProductShape } from '../../../kernels/matmul/matmul-shape.ts'
+import type { OwnOperators } from '../../../kernels/operators.ts'
 import type { PackedWeight } from '../products/own-products.ts'
-import type { ProductShape } from '../products/product-shape.ts'
 
 export type ElementType =
   | 'float32'

@@ -2,7 +2,7 @@
  * Keys and values that GroupQueryAttention appends in place: one buffer with room to grow is both past and present,
  * shape [1, heads, capacity, headDim], and forgetting tokens is only a smaller number.
  */
-import { KEY_BLOCK } from '../attention/attention-shape.ts'
+import { KEY_BLOCK } from '../../../kernels/attention/attention-shape.ts'
 import type { RowsSlot } from '../plan/state-slots.ts'
 import type { Session, Tensor } from '../runtime/runtime.ts'
 import { copyRows, rowLayout, type StateGroup, withRows } from './state-group.ts'

@@ -1,11 +1,11 @@
 /** Rounds rows of fp32 to 8 bits a block, as a tile takes them. */
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { floatBits } from '../machine-code/exp-code.ts'
-import { emitFold } from '../machine-code/fold-code.ts'
-import { at, R8, R9, R10, R11, RAX, RBX, RCX, RDI, RDX, RSI } from '../machine-code/registers.ts'
-import { JOB } from './job.ts'
-import { BLOCK, blocksOf, type ProductShape, ROW_BLOCK_BYTES, TILE_ROWS } from './product-shape.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { floatBits } from '../x64/exp-code.ts'
+import { emitFold } from '../x64/fold-code.ts'
+import { at, R8, R9, R10, R11, RAX, RBX, RCX, RDI, RDX, RSI } from '../x64/registers.ts'
+import { JOB } from './matmul-job.ts'
+import { BLOCK, blocksOf, type ProductShape, ROW_BLOCK_BYTES, TILE_ROWS } from './matmul-shape.ts'
 
 const X = 0
 const Y = 1

@@ -1,27 +1,27 @@
 import { readdirSync, truncateSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { withOwnOperators } from '../../../../src/backend/onnx/operators/own-graph.ts'
-import { hasOwnProducts, withOwnProducts } from '../../../../src/backend/onnx/products/own-products.ts'
+import { withOwnOperators } from '../../../src/backend/onnx/operators/own-graph.ts'
+import { hasOwnProducts, withOwnProducts } from '../../../src/backend/onnx/products/own-products.ts'
 import {
   type ProductShape as OwnShape,
   operatorName,
   packedBytes,
   stripBytes,
   stripsOf,
-} from '../../../../src/backend/onnx/products/product-shape.ts'
-import { OWN_DOMAIN } from '../../../../src/onnx-file/domains.ts'
-import { encodeGraph, type Graph } from '../../../../src/onnx-file/graph-file.ts'
-import { mayRunOwnProducts } from '../../../../src/system/cpu-features.ts'
-import { graphOf, opTypes, rowsOf } from '../../../support/product-graphs.ts'
+} from '../../../src/kernels/matmul/matmul-shape.ts'
+import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
+import { encodeGraph, type Graph } from '../../../src/onnx-file/graph-file.ts'
+import { mayRunOwnProducts } from '../../../src/system/cpu-features.ts'
+import { graphOf, opTypes, rowsOf } from '../../support/product-graphs.ts'
 import {
   byteTensor,
   type ProductShape,
   productNode,
   productWeights,
-} from '../../../support/quantized-products.ts'
-import { type Feed, runGraph } from '../../../support/run-graph.ts'
-import { node, value } from '../../../support/tiny-graphs.ts'
+} from '../../support/quantized-products.ts'
+import { type Feed, runGraph } from '../../support/run-graph.ts'
+import { node, value } from '../../support/tiny-graphs.ts'
 
 const graphWith = (shape: ProductShape): Graph =>
   graphOf(

@@ -1,10 +1,6 @@
 /** The entry of a product as an operator of ONNX Runtime: reads what it is given, asks for its outputs, hands out its tasks. */
-import { FLOAT, UINT8 } from '../../../onnx-file/fields.ts'
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { emitExpData } from '../machine-code/exp-code.ts'
-import { at, R8, R9, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../machine-code/registers.ts'
-import { emitWithoutDenormals } from '../operators/denormals.ts'
+import { FLOAT, UINT8 } from '../../onnx-file/fields.ts'
+import { emitWithoutDenormals } from '../abi/denormals.ts'
 import {
   CALL_FRAME,
   callFrame,
@@ -17,10 +13,13 @@ import {
   type KernelApi,
   type KernelCalls,
   MOST_DIMS,
-} from '../operators/kernel-calls.ts'
-import type { OperatorKind } from '../operators/operator-code.ts'
-import { JOB } from './job.ts'
-import { emitRowsTask, emitRowTask, rowsTasks, rowTasks } from './multiply-code.ts'
+} from '../abi/kernel-calls.ts'
+import type { OperatorKind } from '../abi/operator-code.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { emitExpData } from '../x64/exp-code.ts'
+import { at, R8, R9, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
+import { JOB } from './matmul-job.ts'
 import {
   blocksOf,
   operatorName,
@@ -30,8 +29,9 @@ import {
   stripBytes,
   stripsOf,
   TILE_ROWS,
-} from './product-shape.ts'
-import { emitRoundTask } from './round-code.ts'
+} from './matmul-shape.ts'
+import { emitRowsTask, emitRowTask, rowsTasks, rowTasks } from './multiply-code.ts'
+import { emitRoundTask } from './quantize-code.ts'
 
 /** Below so many bytes of weights a row is not worth waking another thread. */
 const INLINE_BYTES = 64_000

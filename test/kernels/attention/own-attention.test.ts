@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { TILE_QUERIES } from '../../../../src/backend/onnx/attention/attention-shape.ts'
-import { hasOwnAttention, withOwnAttention } from '../../../../src/backend/onnx/attention/own-attention.ts'
-import { distinctOperators } from '../../../../src/backend/onnx/operators/own-operators.ts'
-import { mayRunOwnProducts } from '../../../../src/system/cpu-features.ts'
+import { hasOwnAttention, withOwnAttention } from '../../../src/backend/onnx/attention/own-attention.ts'
+import { TILE_QUERIES } from '../../../src/kernels/attention/attention-shape.ts'
+import { distinctOperators } from '../../../src/kernels/operators.ts'
+import { mayRunOwnProducts } from '../../../src/system/cpu-features.ts'
 import {
   type AttentionOptions,
   type AttentionRun,
@@ -11,9 +11,9 @@ import {
   attentionGraph,
   attentionRows,
   widthsOf,
-} from '../../../support/attention-graphs.ts'
-import { opTypes } from '../../../support/product-graphs.ts'
-import { graphAttribute, node } from '../../../support/tiny-graphs.ts'
+} from '../../support/attention-graphs.ts'
+import { opTypes } from '../../support/product-graphs.ts'
+import { graphAttribute, node } from '../../support/tiny-graphs.ts'
 
 const SMALL: AttentionOptions = { heads: 4, kvHeads: 2, headDim: 32 }
 

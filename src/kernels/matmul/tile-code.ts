@@ -1,8 +1,8 @@
 /** The innermost part of a product: a few rows times a few strips of weights. */
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { EXP_ONE, emitExp, emitExpConstants } from '../machine-code/exp-code.ts'
-import { at, RAX, RCX, RDI, RDX, RSI } from '../machine-code/registers.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { EXP_ONE, emitExp, emitExpConstants } from '../x64/exp-code.ts'
+import { at, RAX, RCX, RDI, RDX, RSI } from '../x64/registers.ts'
 import {
   BLOCK,
   blockCodeBytes,
@@ -15,7 +15,7 @@ import {
   stripBytes,
   turnStrips,
   VECTOR_BYTES,
-} from './product-shape.ts'
+} from './matmul-shape.ts'
 
 /** What lies in which vector: eight groups of weights from 0 on, and what is added up in `SUMS` and after. */
 const LOW_HALVES = 8

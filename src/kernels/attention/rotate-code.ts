@@ -1,7 +1,7 @@
 /** New tokens: their queries are rotated and scaled, their keys rotated, keys and values written where all others are. */
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { floatBits } from '../machine-code/exp-code.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { floatBits } from '../x64/exp-code.ts'
 import {
   at,
   R8,
@@ -20,9 +20,9 @@ import {
   RDX,
   RSI,
   RSP,
-} from '../machine-code/registers.ts'
+} from '../x64/registers.ts'
+import { JOB } from './attention-job.ts'
 import { type AttentionShape, groupOf, headBytes, KEY_BLOCK, MOST_HEAD_DIM } from './attention-shape.ts'
-import { JOB } from './job.ts'
 
 /** Rows of a task. */
 export const ROTATE_ROWS = 16

@@ -1,10 +1,7 @@
 /** The entry of an attention as an operator of ONNX Runtime: reads what it is given, asks for its outputs, hands out its tasks. */
 
-import { FLOAT, INT32, UINT8 } from '../../../onnx-file/fields.ts'
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { at, R8, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../machine-code/registers.ts'
-import { emitWithoutDenormals } from '../operators/denormals.ts'
+import { FLOAT, INT32, UINT8 } from '../../onnx-file/fields.ts'
+import { emitWithoutDenormals } from '../abi/denormals.ts'
 import {
   CALL_FRAME,
   callFrame,
@@ -16,9 +13,13 @@ import {
   emitWrongShape,
   type KernelApi,
   type KernelCalls,
-} from '../operators/kernel-calls.ts'
-import type { OperatorKind } from '../operators/operator-code.ts'
+} from '../abi/kernel-calls.ts'
+import type { OperatorKind } from '../abi/operator-code.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { at, R8, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
 import { emitRowOutput, emitRowsTask, emitRowTask } from './attend-code.ts'
+import { JOB, JOB_BYTES, type JobField } from './attention-job.ts'
 import {
   type AttentionShape,
   attentionName,
@@ -29,7 +30,6 @@ import {
   SEGMENT,
   TILE_QUERIES,
 } from './attention-shape.ts'
-import { JOB, JOB_BYTES, type JobField } from './job.ts'
 import { emitRotateTask, ROTATE_ROWS } from './rotate-code.ts'
 import { emitSegmentCode } from './segment-code.ts'
 

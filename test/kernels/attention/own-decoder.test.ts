@@ -1,17 +1,12 @@
 /** Decoders whose attention is our own where nobody else sees its keys and values, and ONNX Runtime's where somebody does. */
 import { describe, expect, test } from 'vitest'
-import { loadSession } from '../../../../src/backend/onnx/load-session.ts'
-import { OnnxBackend } from '../../../../src/backend/onnx/onnx-backend.ts'
-import { openCApiRuntime } from '../../../../src/backend/onnx/runtime/c-session.ts'
-import { mayRunOwnProducts } from '../../../../src/system/cpu-features.ts'
-import {
-  attentionDecoder,
-  DECODERS,
-  type DecoderKind,
-  VOCABULARY,
-} from '../../../support/attention-decoder.ts'
-import { graphFile } from '../../../support/graph-file.ts'
-import { emptyConfig, noTokenizer } from '../../../support/open-onnx.ts'
+import { loadSession } from '../../../src/backend/onnx/load-session.ts'
+import { OnnxBackend } from '../../../src/backend/onnx/onnx-backend.ts'
+import { openCApiRuntime } from '../../../src/backend/onnx/runtime/c-session.ts'
+import { mayRunOwnProducts } from '../../../src/system/cpu-features.ts'
+import { attentionDecoder, DECODERS, type DecoderKind, VOCABULARY } from '../../support/attention-decoder.ts'
+import { graphFile } from '../../support/graph-file.ts'
+import { emptyConfig, noTokenizer } from '../../support/open-onnx.ts'
 
 /** In no way a multiple of a block. */
 const CONTEXT = 301

@@ -1,7 +1,7 @@
 /** Calls of the C API from the code of a kernel: what it is given, what it makes, how its tasks are handed out. */
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { at, R8, R12, RAX, RCX, RDI, RDX, RSI, RSP } from '../machine-code/registers.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { at, R8, R12, RAX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
 
 /** Addresses of functions of the C API. */
 export interface KernelApi {

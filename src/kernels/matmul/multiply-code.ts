@@ -1,8 +1,8 @@
 /** The tasks of a product: each multiplies all rows with some strips of the weights. */
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { at, R8, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI } from '../machine-code/registers.ts'
-import { JOB } from './job.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { at, R8, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI } from '../x64/registers.ts'
+import { JOB } from './matmul-job.ts'
 import {
   blocksOf,
   type ProductShape,
@@ -12,7 +12,7 @@ import {
   TILE_ROWS,
   turnStrips,
   VECTOR_BYTES,
-} from './product-shape.ts'
+} from './matmul-shape.ts'
 import { emitTile } from './tile-code.ts'
 
 /** Strips that one row is multiplied with at once: as many sums run side by side. */

@@ -1,6 +1,6 @@
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { at, RAX, RSP } from '../machine-code/registers.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { at, RAX, RSP } from '../x64/registers.ts'
 
 /** Of MXCSR: nothing traps, denormal numbers are zero in what is read and in what is made. */
 const NO_DENORMALS = 0x9fc0

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { Assembler } from '../../../../src/backend/onnx/machine-code/assembler.ts'
-import { CodeBuffer } from '../../../../src/backend/onnx/machine-code/code-buffer.ts'
+import { Assembler } from '../../../src/kernels/x64/assembler.ts'
+import { CodeBuffer } from '../../../src/kernels/x64/code-buffer.ts'
 
 type Row = readonly [method: string, args: readonly unknown[], bytes: string]
 /** As LLVM encodes them: fixtures/make/instructions.py. */

@@ -1,6 +1,6 @@
 /** The tasks of attention: a segment of the keys for a single row; all keys for a few queries of several rows. */
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
 import {
   at,
   R8,
@@ -19,7 +19,8 @@ import {
   RDX,
   RSI,
   RSP,
-} from '../machine-code/registers.ts'
+} from '../x64/registers.ts'
+import { JOB } from './attention-job.ts'
 import {
   type AttentionShape,
   groupOf,
@@ -29,7 +30,6 @@ import {
   sumOffset,
   TILE_QUERIES,
 } from './attention-shape.ts'
-import { JOB } from './job.ts'
 import { SCORE_BYTES, type SegmentCode } from './segment-code.ts'
 
 const SAVED = [RBX, RBP, R12, R13, R14, R15]

@@ -8,7 +8,7 @@
  * value is read once for up to `TILE_QUERIES` queries.
  */
 
-import { floatBits } from '../machine-code/exp-code.ts'
+import { floatBits } from '../x64/exp-code.ts'
 
 export interface AttentionShape {
   readonly heads: number

@@ -1,10 +1,10 @@
 /** The operators of ours that a graph uses. */
 
-import { type AttentionShape, attentionName } from '../attention/attention-shape.ts'
-import { attentionKind } from '../attention/compute-code.ts'
-import { productKind } from '../products/compute-code.ts'
-import { operatorName, type ProductShape } from '../products/product-shape.ts'
-import type { OperatorKind } from './operator-code.ts'
+import type { OperatorKind } from './abi/operator-code.ts'
+import { attentionKind } from './attention/attention-operator.ts'
+import { type AttentionShape, attentionName } from './attention/attention-shape.ts'
+import { productKind } from './matmul/matmul-operator.ts'
+import { operatorName, type ProductShape } from './matmul/matmul-shape.ts'
 
 /** Each once. */
 export interface OwnOperators {

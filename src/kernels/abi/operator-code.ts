@@ -2,9 +2,9 @@
  * Operators of ours, each as `struct OrtCustomOp` of the C API (onnxruntime_c_api.h, version 16): functions that tell about the operator, a
  * kernel without state, and the computation.
  */
-import { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { at, RAX, RCX, RDI, RSI } from '../machine-code/registers.ts'
+import { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { at, RAX, RCX, RDI, RSI } from '../x64/registers.ts'
 import type { KernelApi } from './kernel-calls.ts'
 
 /** Fields of the struct, in its order; those that are not filled in are for what we have not. */

@@ -1,7 +1,7 @@
 /** Lays weights out as strips: moves words, and writes scales as halves where that changes none. */
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { at, R8, RAX, RBX, RCX, RDI, RDX, RSI, RSP } from '../machine-code/registers.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { at, R8, RAX, RBX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
 import {
   BLOCK,
   blockCodeBytes,
@@ -13,7 +13,7 @@ import {
   stripBytes,
   turnStrips,
   VECTOR_BYTES,
-} from './product-shape.ts'
+} from './matmul-shape.ts'
 
 /** Weights as MatMulNBits has them, column after column. */
 export interface PackSource {

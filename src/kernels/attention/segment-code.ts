@@ -1,9 +1,9 @@
 /** The innermost part of attention: a few queries over the keys and values of one segment. */
-import type { Assembler } from '../machine-code/assembler.ts'
-import type { Label } from '../machine-code/code-buffer.ts'
-import { EXP_CONSTANTS, emitExp, emitExpConstants, emitExpData, floatBits } from '../machine-code/exp-code.ts'
-import { emitFold } from '../machine-code/fold-code.ts'
-import { at, R8, R9, R10, R11, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI } from '../machine-code/registers.ts'
+import type { Assembler } from '../x64/assembler.ts'
+import type { Label } from '../x64/code-buffer.ts'
+import { EXP_CONSTANTS, emitExp, emitExpConstants, emitExpData, floatBits } from '../x64/exp-code.ts'
+import { emitFold } from '../x64/fold-code.ts'
+import { at, R8, R9, R10, R11, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI } from '../x64/registers.ts'
 import {
   type AttentionShape,
   headBytes,
