@@ -1,11 +1,11 @@
 /** A session prepared: tried in its variants, the fastest first, against the answers of the model as it is. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { withInt8Products } from '../backend/onnx/graph/accuracy-level.ts'
-import { type HeadLimits, quantizeHead } from '../backend/onnx/graph/quantize-head.ts'
 import { type LoadedSession, loadSession, openPrepared } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
-import { hasOwnOperators } from '../backend/onnx/operators/own-graph.ts'
+import { withInt8Products } from '../backend/onnx/passes/accuracy-level.ts'
+import { hasOwnOperators } from '../backend/onnx/passes/own-graph.ts'
+import { type HeadLimits, quantizeHead } from '../backend/onnx/passes/quantize-head.ts'
 import { compareRows } from '../backend/onnx/prepared/compare-rows.ts'
 import { type PreparedKey, preparedFolder } from '../backend/onnx/prepared/prepared-model.ts'
 import {

@@ -1,5 +1,5 @@
 /** A small graph run once, over the C API. */
-import type { OwnGraph } from '../../src/backend/onnx/operators/own-graph.ts'
+import type { OwnGraph } from '../../src/backend/onnx/passes/own-graph.ts'
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import type { ElementType, TensorData } from '../../src/backend/onnx/runtime/runtime.ts'
 import { stableMemory } from '../../src/system/stable-memory.ts'

@@ -7,9 +7,9 @@ import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
 import type { Backend, KvCache, Logits } from '../backend.ts'
 import { pieceEnd } from '../pieces.ts'
 import { Feeds } from './feeds.ts'
-import { NUM_LOGITS_TO_KEEP } from './graph/keep-last-rows.ts'
 import { type BindingOwner, OnnxKvCache } from './kv-cache.ts'
 import type { LoadedSession } from './load-session.ts'
+import { NUM_LOGITS_TO_KEEP } from './passes/keep-last-rows.ts'
 
 /** Tokens of one run of a prompt: measured fastest among 64 to 1,024, and small in memory; an interrupt is heard between. */
 const PREFILL_CHUNK = 128

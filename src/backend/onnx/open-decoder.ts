@@ -2,10 +2,10 @@
 import { basename } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import { encodeGraph, type Graph } from '../../onnx-file/graph-file.ts'
-import { flattenEmbedding } from './graph/flat-embedding.ts'
-import { storeGraph } from './graph/graph-store.ts'
-import { keepLastRows } from './graph/keep-last-rows.ts'
-import { type OwnGraph, withOwnOperators } from './operators/own-graph.ts'
+import { flattenEmbedding } from './passes/flat-embedding.ts'
+import { storeGraph } from './passes/graph-store.ts'
+import { keepLastRows } from './passes/keep-last-rows.ts'
+import { type OwnGraph, withOwnOperators } from './passes/own-graph.ts'
 import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
 
 export interface DecoderOptions extends SessionOptions {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { hasOwnAttention, withOwnAttention } from '../../../src/backend/onnx/attention/own-attention.ts'
+import { hasOwnAttention, withOwnAttention } from '../../../src/backend/onnx/passes/own-attention.ts'
 import { TILE_QUERIES } from '../../../src/kernels/attention/attention-shape.ts'
 import { distinctOperators } from '../../../src/kernels/operators.ts'
 import { mayRunOwnProducts } from '../../../src/system/cpu-features.ts'

@@ -1,8 +1,8 @@
 import { readdirSync, truncateSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { withOwnOperators } from '../../../src/backend/onnx/operators/own-graph.ts'
-import { hasOwnProducts, withOwnProducts } from '../../../src/backend/onnx/products/own-products.ts'
+import { withOwnOperators } from '../../../src/backend/onnx/passes/own-graph.ts'
+import { hasOwnProducts, withOwnProducts } from '../../../src/backend/onnx/passes/own-products.ts'
 import {
   type ProductShape as OwnShape,
   operatorName,

@@ -10,8 +10,8 @@ import { tameHeap } from '../../../system/glibc-malloc.ts'
 import { stableMemory } from '../../../system/stable-memory.ts'
 import { cString, type NativeFunction, type OrtLibrary, openOrt } from './c-api.ts'
 import { dataOf, ELEMENT_TYPES, elementBytes, typeCode } from './element-types.ts'
-import { addOwnOperators } from './own-operators.ts'
 import { loadOwnWeights, type OwnTensor, type OwnWeights } from './own-weights.ts'
+import { addOwnOperators } from './register-operators.ts'
 import type {
   ElementType,
   GraphSource,

@@ -16,7 +16,7 @@ import type { BytePlace } from '../../../onnx-file/tensor-bytes.ts'
 import { executableMemory } from '../../../system/executable-memory.ts'
 import { type Mapped, mapFile, mapMemory, PROTECTION, protectMemory } from '../../../system/mapped-memory.ts'
 import { pageFrom } from '../../../system/memory-pages.ts'
-import type { PackedPart, PackedWeight } from '../products/own-products.ts'
+import type { PackedPart, PackedWeight } from '../passes/own-products.ts'
 import type { NativeFunction } from './c-api.ts'
 
 /** A tensor of bytes, in memory that lasts until `dispose`. */

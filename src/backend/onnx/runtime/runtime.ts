@@ -5,7 +5,7 @@
 
 import type { ProductShape } from '../../../kernels/matmul/matmul-shape.ts'
 import type { OwnOperators } from '../../../kernels/operators.ts'
-import type { PackedWeight } from '../products/own-products.ts'
+import type { PackedWeight } from '../passes/own-products.ts'
 
 export type ElementType =
   | 'float32'

@@ -1,9 +1,9 @@
 /** Heads in fp32 and fp16 of a trained model, in 8 bits: what it would say stays. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { quantizeHead } from '../../../../src/backend/onnx/graph/quantize-head.ts'
 import { OnnxBackend } from '../../../../src/backend/onnx/onnx-backend.ts'
 import { openDecoder } from '../../../../src/backend/onnx/open-decoder.ts'
+import { quantizeHead } from '../../../../src/backend/onnx/passes/quantize-head.ts'
 import { makeFeedPlan } from '../../../../src/backend/onnx/plan/feed-plan.ts'
 import { compareRows } from '../../../../src/backend/onnx/prepared/compare-rows.ts'
 import { probe } from '../../../../src/backend/onnx/prepared/probe.ts'

@@ -1,6 +1,6 @@
 /** Products that are stacked give the numbers that they gave one by one, to the last bit. */
 import { expect, test } from 'vitest'
-import { stackProducts } from '../../../../src/backend/onnx/graph/stack-products.ts'
+import { stackProducts } from '../../../../src/backend/onnx/passes/stack-products.ts'
 import {
   expectSameNumbers,
   graphOf,

@@ -1,6 +1,6 @@
 /** A large product taken apart gives the numbers that it gave whole, to the last bit. */
 import { expect, test } from 'vitest'
-import { splitProducts } from '../../../../src/backend/onnx/graph/split-products.ts'
+import { splitProducts } from '../../../../src/backend/onnx/passes/split-products.ts'
 import type { Graph } from '../../../../src/onnx-file/graph.ts'
 import {
   expectSameNumbers,

@@ -17,10 +17,10 @@ import type { Graph, GraphNode } from '../../../onnx-file/graph.ts'
 import { makeInput, makeNode } from '../../../onnx-file/make-parts.ts'
 import { type BytePlace, placeOf, tensorSlices } from '../../../onnx-file/tensor-bytes.ts'
 import { withoutUnreadWeights } from '../../../onnx-file/unread.ts'
-import { gateWith } from '../graph/gated-products.ts'
-import { type Product, productOf } from '../graph/quantized-product.ts'
-import { stackWith } from '../graph/stack-products.ts'
+import { gateWith } from './gated-products.ts'
 import { areHalves } from './halves.ts'
+import { type Product, productOf } from './quantized-product.ts'
+import { stackWith } from './stack-products.ts'
 
 /** The weights of a product of ours, and of what they are made. */
 export interface PackedWeight {

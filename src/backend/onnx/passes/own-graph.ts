@@ -2,8 +2,8 @@
 
 import { distinctOperators, type OwnOperators } from '../../../kernels/operators.ts'
 import type { Graph } from '../../../onnx-file/graph.ts'
-import { hasOwnAttention, withOwnAttention } from '../attention/own-attention.ts'
-import { hasOwnProducts, type PackedWeight, withOwnProducts } from '../products/own-products.ts'
+import { hasOwnAttention, withOwnAttention } from './own-attention.ts'
+import { hasOwnProducts, type PackedWeight, withOwnProducts } from './own-products.ts'
 
 export interface OwnGraph {
   readonly graph: Graph

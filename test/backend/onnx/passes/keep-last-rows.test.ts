@@ -1,6 +1,6 @@
 /** A graph that gives the last rows only gives the same numbers as the one in the file. */
 import { describe, expect, test } from 'vitest'
-import { keepLastRows, NUM_LOGITS_TO_KEEP } from '../../../../src/backend/onnx/graph/keep-last-rows.ts'
+import { keepLastRows, NUM_LOGITS_TO_KEEP } from '../../../../src/backend/onnx/passes/keep-last-rows.ts'
 import { openRuntime } from '../../../../src/backend/onnx/runtime/open-runtime.ts'
 import type { Session } from '../../../../src/backend/onnx/runtime/runtime.ts'
 import { encodeGraph, type Graph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
