@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import { basename } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { connectionError, header, TransientError } from '../hub/hub-errors.ts'
+import { refuseEncoding } from '../hub/hub-requests.ts'
+import { type Patience, Waits } from '../hub/retry.ts'
 import { cacheError, diskFull, isDiskFull } from './cache-errors.ts'
 import { freeBytes } from './cache-writes.ts'
-import { connectionError, header, TransientError } from './hub-errors.ts'
-import { refuseEncoding } from './hub-requests.ts'
 import { PartialFile } from './partial-file.ts'
-import { type Patience, Waits } from './retry.ts'
 
 // One blob, from the hub to its final name. Neither the length an answer announces nor the end of its body is
 // believed: the blob is complete when it has the bytes the hub promised and they hash to its name.

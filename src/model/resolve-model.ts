@@ -1,6 +1,8 @@
 import { realpathSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { cacheRoot, type Environment, isOffline } from '../hub/hub-environment.ts'
+import type { Patience } from '../hub/retry.ts'
 import { statusOf } from '../system/list-files.ts'
 import { cacheWarning } from './cache-owner.ts'
 import { type CachedModel, cachedModels, isComplete } from './cached-model.ts'
@@ -8,11 +10,9 @@ import { BrokenFile, checkModelFiles } from './check-model-files.ts'
 import { chooseGraph, type DtypeChoice, type GraphFile } from './dtype.ts'
 import { graphsBelow } from './graph-files.ts'
 import { isEtag, type RepoCache, repoCache } from './hub-cache.ts'
-import { cacheRoot, type Environment, isOffline } from './hub-environment.ts'
 import { type HubId, parseHubId } from './model-id.ts'
 import type { Note, Progress, PullRequest } from './pull-model.ts'
 import type { ResolvedModel } from './resolved-model.ts'
-import type { Patience } from './retry.ts'
 
 // From what the user typed to files on this disk. A path of a folder that exists is that folder; anything else is
 // a name on the hub. A cached snapshot that has what is needed is used without asking anyone, and without even loading
@@ -106,7 +106,10 @@ async function pullOrFallBack(
   options: ResolveOptions & { env: Environment },
 ): Promise<Pick<CachedModel, 'commit' | 'graph'>> {
   const { env, signal, onProgress, note, dtype = 'auto', repair = false } = options
-  const [{ pullModel }, { PATIENCE }] = await Promise.all([import('./pull-model.ts'), import('./retry.ts')])
+  const [{ pullModel }, { PATIENCE }] = await Promise.all([
+    import('./pull-model.ts'),
+    import('../hub/retry.ts'),
+  ])
   const patience = { ...PATIENCE, ...options.patience }
   const request: PullRequest = { id, root, cache, dtype, env, patience, repair, signal, onProgress, note }
   try {

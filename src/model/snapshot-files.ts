@@ -1,6 +1,9 @@
 import { lstatSync, readlinkSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import type { BlobInfo, HubClient } from '../hub/hub-client.ts'
+import type { TreeEntry } from '../hub/hub-tree.ts'
+import type { Patience } from '../hub/retry.ts'
 import { acquireLock } from '../system/file-lock.ts'
 import { statusOf } from '../system/list-files.ts'
 import { downloadBlob } from './blob-download.ts'
@@ -9,11 +12,8 @@ import { cacheError, diskFull } from './cache-errors.ts'
 import { freeBytes, pointTo, syncFolder, writeWhole } from './cache-writes.ts'
 import { isOptional } from './graph-files.ts'
 import type { RepoCache } from './hub-cache.ts'
-import type { BlobInfo, HubClient } from './hub-client.ts'
-import type { TreeEntry } from './hub-tree.ts'
 import { bytesLeft } from './partial-file.ts'
 import type { Note, Progress } from './pull-model.ts'
-import type { Patience } from './retry.ts'
 
 // The files of one snapshot: what is there and whole is left alone, what is not is fetched as a blob, and when the
 // blob has its name the snapshot points to it.

@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Patience } from '../model/retry.ts'
+import type { Patience } from '../hub/retry.ts'
 import { lifeOf, newIdentity } from './process-identity.ts'
 
 // An advisory lock, so that of sixteen processes that want one file one downloads it and the others wait. Nothing

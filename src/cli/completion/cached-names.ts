@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { cacheRoot, type Environment } from '../../model/hub-environment.ts'
+import { cacheRoot, type Environment } from '../../hub/hub-environment.ts'
 import { isRepo } from '../../model/model-id.ts'
 
 /** The models that have a folder in the hub's cache, by their names. */

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { cacheRoot, hubEndpoint, hubToken, isOffline } from '../../src/model/hub-environment.ts'
-import { proxyFor } from '../../src/model/proxy.ts'
+import { cacheRoot, hubEndpoint, hubToken, isOffline } from '../../src/hub/hub-environment.ts'
+import { proxyFor } from '../../src/hub/proxy.ts'
 import { temporaryFolder } from '../support/model-repo.ts'
 
 describe('the cache', () => {

@@ -1,6 +1,6 @@
 import { SpoutError } from '../errors.ts'
-import { isEtag } from './hub-cache.ts'
-import { isSafeFileName, show } from './model-id.ts'
+import { isEtag } from '../model/hub-cache.ts'
+import { isSafeFileName, show } from '../model/model-id.ts'
 
 /** A file of a repository, as the hub lists it. */
 export interface TreeEntry {

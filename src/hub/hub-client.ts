@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import { SpoutError } from '../errors.ts'
-import { isEtag } from './hub-cache.ts'
+import { isEtag } from '../model/hub-cache.ts'
+import { isCommit, isSafeFileName, show } from '../model/model-id.ts'
 import { type Environment, hubEndpoint, hubToken } from './hub-environment.ts'
 import { type Asked, header, refusal, TransientError, transientStatus } from './hub-errors.ts'
 import { type Answer, HubRequests } from './hub-requests.ts'
 import { parseTree, type TreeEntry } from './hub-tree.ts'
-import { isCommit, isSafeFileName, show } from './model-id.ts'
 import type { Patience } from './retry.ts'
 
 // The four questions asked of a hub: which commit is this revision, which files has it, what is this file called by its
