@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { SpoutError } from '../errors.ts'
-import { isEtag } from '../model/hub-cache.ts'
+import { isEtag } from '../hub-cache/hub-cache.ts'
 import { isCommit, isSafeFileName, show } from '../model/model-id.ts'
 import { type Environment, hubEndpoint, hubToken } from './hub-environment.ts'
 import { type Asked, header, refusal, TransientError, transientStatus } from './hub-errors.ts'

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { weightsOf } from '../model/cached-model.ts'
+import { weightsOf } from '../hub-cache/cached-model.ts'
 import { factsOf } from '../model/check-model-files.ts'
 import { CARD, graphsBelow } from '../model/graph-files.ts'
 import { kvBytesPerToken } from '../model/kv-size.ts'

@@ -12,8 +12,8 @@ import {
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { resolveModel } from '../../src/hub-cache/resolve-model.ts'
 import { checkModelFiles, factsOf } from '../../src/model/check-model-files.ts'
-import { resolveModel } from '../../src/model/resolve-model.ts'
 import { temporaryFolder } from '../support/model-repo.ts'
 import { type GraphSpec, onnxBytes } from '../support/tiny-onnx.ts'
 

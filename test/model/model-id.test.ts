@@ -1,7 +1,7 @@
 import { resolve, sep } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { repoCache } from '../../src/model/hub-cache.ts'
+import { repoCache } from '../../src/hub-cache/hub-cache.ts'
 import { isSafeFileName, parseHubId, show } from '../../src/model/model-id.ts'
 
 const usage = expect.objectContaining({ code: 'usage' })

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
-import { type ResolveOptions, resolveModel } from '../../src/model/resolve-model.ts'
+import { type ResolveOptions, resolveModel } from '../../src/hub-cache/resolve-model.ts'
 import type { FakeHub, FakeRepo } from './fake-hub.ts'
 import { onnxBytes } from './tiny-onnx.ts'
 

@@ -1,6 +1,6 @@
 // A process of its own that resolves one model with the built code: node pull-child.mjs '<ResolveOptions as JSON>'
 // It ends with one line of JSON: what was resolved, or the error.
-import { resolveModel } from '../../dist/model/resolve-model.js'
+import { resolveModel } from '../../dist/hub-cache/resolve-model.js'
 
 const options = JSON.parse(process.argv[2])
 const notes = []

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { ResolveOptions } from '../../src/model/resolve-model.ts'
+import type { ResolveOptions } from '../../src/hub-cache/resolve-model.ts'
 import type { FakeHub } from './fake-hub.ts'
 import { IMPATIENT, REPO } from './model-repo.ts'
 

@@ -1,4 +1,4 @@
-import type { Progress } from '../../model/pull-model.ts'
+import type { Progress } from '../../hub-cache/pull-model.ts'
 import { printable, readableDuration, readableSize } from '../../system/printable.ts'
 
 // How far downloads are, on stderr. On a terminal one bar for each running file, drawn over itself; elsewhere, and on a

@@ -1,4 +1,4 @@
-import type { CachedSnapshot } from '../../model/scan-cache.ts'
+import type { CachedSnapshot } from '../../hub-cache/scan-cache.ts'
 import type { ModelDescription } from '../../open/describe-model.ts'
 import { printable, readableSize } from '../../system/printable.ts'
 

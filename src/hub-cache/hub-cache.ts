@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { isCommit, isRepo, isRevision, isSafeFileName, show } from '../model/model-id.ts'
 import { listFiles, statusOf } from '../system/list-files.ts'
-import { isCommit, isRepo, isRevision, isSafeFileName, show } from './model-id.ts'
 
 // The hub cache's standard layout, and the one place where names become paths in it:
 //   models--org--name/refs/<revision>              the commit, in text

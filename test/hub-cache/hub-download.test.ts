@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { resolveModel } from '../../src/model/resolve-model.ts'
+import { resolveModel } from '../../src/hub-cache/resolve-model.ts'
 import { listFiles } from '../../src/system/list-files.ts'
 import { etagOf, FakeHub, type FakeRepo, type Fault } from '../support/fake-hub.ts'
 import {
@@ -128,7 +128,10 @@ describe('a model that is not cached', () => {
       location,
     }))
     const parts = Object.fromEntries(
-      external.map(({ location }, i) => [`onnx/${location.replace('./', '')}`, Buffer.alloc(2000 + i, i)]),
+      external.map(({ location }, i) => [
+        `onnx/${location.replace('../model/', '')}`,
+        Buffer.alloc(2000 + i, i),
+      ]),
     )
     const files = { ...modelRepo().files, ...parts, 'onnx/model.onnx': onnxBytes({ external }) }
     hub.repos.set(REPO, { commit: COMMIT, files })

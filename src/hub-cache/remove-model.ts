@@ -1,9 +1,9 @@
 import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { parseHubId } from '../model/model-id.ts'
 import { cacheError } from './cache-errors.ts'
 import { cachedCommit, type RepoCache, repoCache } from './hub-cache.ts'
-import { parseHubId } from './model-id.ts'
 import { type CachedSnapshot, refsOf, scanRepo } from './scan-cache.ts'
 
 // Taking a model out of the cache. Names go before what they name: first the refs, then the snapshot, then the blobs

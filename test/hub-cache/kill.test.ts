@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readlinkSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { blobName } from '../../src/model/blob-hash.ts'
+import { blobName } from '../../src/hub-cache/blob-hash.ts'
 import { listFiles } from '../../src/system/list-files.ts'
 import { etagOf, FakeHub } from '../support/fake-hub.ts'
 import {

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { resolveModel } from '../../src/model/resolve-model.ts'
+import { resolveModel } from '../../src/hub-cache/resolve-model.ts'
 import { temporaryFolder } from '../support/model-repo.ts'
 import { onnxBytes } from '../support/tiny-onnx.ts'
 

@@ -1,8 +1,8 @@
 import { join, posix } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { dataFiles, factsOf } from './check-model-files.ts'
-import { type DtypeChoice, type GraphFile, rankGraphs } from './dtype.ts'
-import { graphsBelow, SIDE_FILES } from './graph-files.ts'
+import { dataFiles, factsOf } from '../model/check-model-files.ts'
+import { type DtypeChoice, type GraphFile, rankGraphs } from '../model/dtype.ts'
+import { graphsBelow, SIDE_FILES } from '../model/graph-files.ts'
 import { cachedCommit, isKnownAbsent, knownFiles, type RepoCache, snapshotFiles } from './hub-cache.ts'
 
 // What the cache has of a model. A snapshot is complete when the graph, its weights, the tokenizer and a config are
