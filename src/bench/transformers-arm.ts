@@ -3,12 +3,12 @@
  * one door to @huggingface/transformers, which only measuring needs.
  */
 import { basename, dirname } from 'node:path'
+import { loadChatTemplate } from '../chat-template/chat-template.ts'
 import { encodePrompt } from '../engine/encode-prompt.ts'
 import { SpoutError } from '../errors.ts'
 import { loadModelConfig } from '../model/model-config.ts'
 import { resolveFor } from '../open/open-engine.ts'
 import { defaultThreads } from '../system/threads.ts'
-import { loadChatTemplate } from '../tokenizer/chat-template.ts'
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts'
 import type { ArmSpec, BenchTask, EngineHooks, LoadedArm, RequestRecord, RunOptions } from './arm.ts'
 

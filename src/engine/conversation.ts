@@ -7,12 +7,12 @@
  * or, by `settle`, while nobody waits.
  */
 import type { Backend, KvCache } from '../backend/backend.ts'
+import type { ChatTemplate } from '../chat-template/chat-template.ts'
 import { generate } from '../generation/generate.ts'
 import { prefill } from '../generation/prefill.ts'
 import { markerIds, thinkMarkersOf } from '../generation/think-splitter.ts'
 import { createSampler, type Sampler } from '../sampling/sampler.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
-import type { ChatTemplate } from '../tokenizer/chat-template.ts'
 import { commonLength, type EncodedPrompt, encodePrompt, knownIds } from './encode-prompt.ts'
 import type { AnswerSink, Conversation, EngineDoor, EngineResult, SettleDoor, Settled } from './engine.ts'
 import { checkFits, lengthLimit } from './length.ts'

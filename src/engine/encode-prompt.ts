@@ -1,5 +1,5 @@
-import { encodeChat, renderChat } from '../tokenizer/chat.ts'
-import type { ChatTemplate } from '../tokenizer/chat-template.ts'
+import { encodeChat, renderChat } from '../chat-template/chat.ts'
+import type { ChatTemplate } from '../chat-template/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type GenerateRequest, withLastMessage } from './request.ts'
 

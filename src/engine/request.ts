@@ -1,7 +1,8 @@
 /** A request is plain data. Flags, a chat turn, a JSONL line and a socket frame all become it, through `makeRequest`. */
+
+import type { ChatMessage } from '../chat-template/chat-template.ts'
 import { SpoutError } from '../errors.ts'
 import { resolveSampling, type SamplingOptions } from '../sampling/sampling-params.ts'
-import type { ChatMessage } from '../tokenizer/chat-template.ts'
 
 export interface GenerateRequest {
   /** A conversation for the chat template; its last turn is the user's. */

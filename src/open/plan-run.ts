@@ -2,12 +2,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { freemem } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { loadChatTemplate } from '../chat-template/chat-template.ts'
 import { encodePrompt } from '../engine/encode-prompt.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from '../engine/request.ts'
 import { loadModelConfig } from '../model/model-config.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { ownCacheFolder } from '../system/own-cache.ts'
-import { loadChatTemplate } from '../tokenizer/chat-template.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
 

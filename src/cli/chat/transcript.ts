@@ -1,8 +1,8 @@
 /** A conversation as data: a system message and finished turns. Saved as JSON that other programs can read too. */
 import { readFileSync } from 'node:fs'
+import type { ChatMessage } from '../../chat-template/chat-template.ts'
 import { SpoutError } from '../../errors.ts'
 import { openFileOutput } from '../../output/file-output.ts'
-import type { ChatMessage } from '../../tokenizer/chat-template.ts'
 
 export interface Turn {
   readonly user: string

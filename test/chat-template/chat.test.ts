@@ -4,8 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { encodeChat, type RenderChatOptions, renderChat } from '../../src/tokenizer/chat.ts'
-import { type ChatMessage, type ChatTemplate, loadChatTemplate } from '../../src/tokenizer/chat-template.ts'
+import { encodeChat, type RenderChatOptions, renderChat } from '../../src/chat-template/chat.ts'
+import {
+  type ChatMessage,
+  type ChatTemplate,
+  loadChatTemplate,
+} from '../../src/chat-template/chat-template.ts'
 import { createTokenizer, loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts'
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
 import { parseTokenizerJson } from '../../src/tokenizer/tokenizer-json.ts'

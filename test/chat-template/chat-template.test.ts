@@ -10,8 +10,8 @@ import {
   type LoadChatTemplateOptions,
   loadChatTemplate,
   type RenderOptions,
-} from '../../src/tokenizer/chat-template.ts'
-import { compileTemplate } from '../../src/tokenizer/jinja.ts'
+} from '../../src/chat-template/chat-template.ts'
+import { compileTemplate } from '../../src/chat-template/jinja.ts'
 
 let folder: string
 beforeAll(async () => {

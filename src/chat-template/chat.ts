@@ -4,9 +4,10 @@
  * join as it likes), the character is taken out again, and its place is remembered as a cut that no special token may span.
  * A chat without such text, nearly every one, goes through untouched.
  */
+
+import { type CutText, putMarks, takeMarks, unusedCharacter } from '../tokenizer/cuts.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template.ts'
-import { type CutText, putMarks, takeMarks, unusedCharacter } from './cuts.ts'
-import type { Tokenizer } from './tokenizer.ts'
 
 /** A rendered chat: the prompt text, and the offsets that no special token may span. */
 export type RenderedChat = CutText

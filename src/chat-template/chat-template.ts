@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { withTimeLimit } from '../system/time-limit.ts'
+import { isObject } from '../tokenizer/tokenizer-json.ts'
 import type { TemplateProgram } from './jinja.ts'
-import { isObject } from './tokenizer-json.ts'
 
 export interface ChatMessage {
   readonly role: string
