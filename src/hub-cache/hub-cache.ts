@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { isCommit, isRepo, isRevision, isSafeFileName, show } from '../model/model-id.ts'
+import { isCommit, isEtag, isRepo, isRevision, isSafeFileName, show } from '../model/model-id.ts'
 import { listFiles, statusOf } from '../system/list-files.ts'
 
 // The hub cache's standard layout, and the one place where names become paths in it:
@@ -42,11 +42,6 @@ export function repoCache(root: string, repo: string): RepoCache {
     tree: (commit) => join(folder, 'trees', `${commitOf(commit)}.json`),
     lock: (etag) => join(root, '.locks', name, `${etagOf(etag)}.spout.lock`),
   }
-}
-
-/** A blob's name: a sha256, or a sha1 as git computes it. */
-export function isEtag(text: string): boolean {
-  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
 }
 
 /** The commit of `revision` as far as the cache knows: a commit is itself; a damaged ref counts as absent. */

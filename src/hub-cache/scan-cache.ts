@@ -1,10 +1,10 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { isCommit, isRepo } from '../model/model-id.ts'
+import { isCommit, isEtag, isRepo } from '../model/model-id.ts'
 import type { Dtype } from '../model/resolved-model.ts'
 import { listFiles } from '../system/list-files.ts'
 import { cachedModels, isComplete } from './cached-model.ts'
-import { isEtag, type RepoCache, repoCache, snapshotFiles } from './hub-cache.ts'
+import { type RepoCache, repoCache, snapshotFiles } from './hub-cache.ts'
 
 // What the cache holds, told by looking: every model, every snapshot of it, and which blobs each snapshot needs.
 

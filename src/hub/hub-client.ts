@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { SpoutError } from '../errors.ts'
-import { isEtag } from '../hub-cache/hub-cache.ts'
-import { isCommit, isSafeFileName, show } from '../model/model-id.ts'
+import { isCommit, isEtag, isSafeFileName, show } from '../model/model-id.ts'
 import { type Environment, hubEndpoint, hubToken } from './hub-environment.ts'
 import { type Asked, header, refusal, TransientError, transientStatus } from './hub-errors.ts'
 import { type Answer, HubRequests } from './hub-requests.ts'

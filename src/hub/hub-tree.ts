@@ -1,6 +1,5 @@
 import { SpoutError } from '../errors.ts'
-import { isEtag } from '../hub-cache/hub-cache.ts'
-import { isSafeFileName, show } from '../model/model-id.ts'
+import { isEtag, isSafeFileName, show } from '../model/model-id.ts'
 
 /** A file of a repository, as the hub lists it. */
 export interface TreeEntry {

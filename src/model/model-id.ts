@@ -75,3 +75,8 @@ export function show(text: string): string {
   const shown = JSON.stringify(text.slice(0, 120)).replace(/[\x7f-\x9f\u2028\u2029\u202a-\u202e]/g, '?')
   return shown
 }
+
+/** A blob's name: a sha256, or a sha1 as git computes it. */
+export function isEtag(text: string): boolean {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
+}

@@ -14,15 +14,24 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Patience } from '../hub/retry.ts'
 import { lifeOf, newIdentity } from './process-identity.ts'
 
 // An advisory lock, so that of sixteen processes that want one file one downloads it and the others wait. Nothing
 // depends on it: whoever waits in vain, or cannot lock at all, downloads to a file of his own. The holder touches
 // the lock as bytes arrive; one that is dead or has stalled loses it.
 
+/** How long another holder is waited for, in milliseconds. */
+export interface LockPatience {
+  /** Between two looks at the lock. */
+  readonly pollMs: number
+  /** A holder without progress for so long loses the lock. */
+  readonly lockStaleMs: number
+  /** Between two notices that another process is waited for. */
+  readonly noticeMs: number
+}
+
 export interface LockOptions {
-  readonly patience: Patience
+  readonly patience: LockPatience
   readonly signal?: AbortSignal | undefined
   /** Whether what the holder works on is done. */
   readonly isDone: () => boolean
