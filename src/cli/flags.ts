@@ -5,6 +5,7 @@
 import { RUNTIMES } from '../backend/onnx/runtime/open-runtime.ts'
 import { DTYPES } from '../model/resolved-model.ts'
 import { SAMPLING_RANGES } from '../sampling/sampling-params.ts'
+import { checkThreads } from '../system/choose-threads.ts'
 import { ARM_NAMES, BENCH_FORMATS } from './bench-words.ts'
 import {
   parseArm,
@@ -72,10 +73,10 @@ export const FLAGS: readonly Flag[] = [
   { flags: '--device <device>', help: 'where to run: cpu', group: 'Model', ...oneOf(['cpu']) },
   {
     flags: '--threads <n>',
-    help: 'threads of the session (default: one per physical core)',
+    help: "threads of the session (default: one per physical core, within a container's quota)",
     group: 'Model',
     setting: true,
-    parse: whole(1, 4096),
+    parse: (text) => checkThreads(whole(1, 4096)(text)),
   },
   {
     flags: '--ctx-size <n>',

@@ -74,7 +74,7 @@ function named<T>(flag: Flag, parse: () => T): T {
     return parse()
   } catch (error) {
     if (!(error instanceof SpoutError)) throw error
-    const hint = optionalValueHint(flag)
+    const hint = error.hint ?? optionalValueHint(flag)
     throw new SpoutError(error.code, `${longName(flag)}: ${error.message}`, {
       ...(hint === undefined ? {} : { hint }),
       cause: error,

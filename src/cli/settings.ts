@@ -73,7 +73,11 @@ export function parseSetting(flag: Flag, text: string, where: string): unknown {
     return flag.parse === undefined ? text : flag.parse(text)
   } catch (error) {
     if (!(error instanceof SpoutError)) throw error
-    throw new SpoutError('usage', `${where}: ${error.message}`, { cause: error })
+    const { hint } = error
+    throw new SpoutError('usage', `${where}: ${error.message}`, {
+      ...(hint === undefined ? {} : { hint }),
+      cause: error,
+    })
   }
 }
 

@@ -17,9 +17,9 @@ import type { DtypeChoice } from '../model/dtype.ts'
 import { loadModelConfig } from '../model/model-config.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { samplingDefaults } from '../sampling/generation-defaults.ts'
+import { chooseThreads } from '../system/choose-threads.ts'
 import { ownCacheFolder } from '../system/own-cache.ts'
 import { PACKAGE_ROOT } from '../system/package-root.ts'
-import { defaultThreads } from '../system/threads.ts'
 import { tidyHeapAfter } from '../system/tidy-heap.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -30,7 +30,7 @@ export interface OpenEngineOptions {
   readonly model?: string | undefined
   readonly dtype?: DtypeChoice | undefined
   readonly runtime?: RuntimeChoice | undefined
-  /** Intra-op threads; one per physical core when absent. */
+  /** Intra-op threads; when absent one per physical core, and no more than a container's quota of processors. */
   readonly threads?: number | undefined
   /** Products are computed as exactly as the model's file says. */
   readonly precise?: boolean | undefined
@@ -104,12 +104,12 @@ export interface StartedModel {
 /** Begins to load a model, and reads its texts meanwhile. @throws as `openBackend` does. */
 export async function startModel(options: OpenEngineOptions): Promise<StartedModel> {
   const { note } = options
+  const threads = chooseThreads(options)
   // First, for the library's own start goes on while the model is looked for.
   const runtime = await openRuntime(options.runtime ?? 'auto', (text) => note?.(text, 'info'))
   const resolved = await resolveFor(options)
   options.onResolved?.(resolved)
   const config = loadModelConfig(resolved.folder, (text) => note?.(text, 'warning'))
-  const threads = options.threads ?? defaultThreads()
   const cacheFolder = ownCacheFolder(process.env)
   const usePrepared = options.prepare ?? true
   const loading = loadSession(runtime, resolved.onnxPath, config, {

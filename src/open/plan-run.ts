@@ -1,12 +1,12 @@
 /** What a request would take, found without loading weights: `--dry-run`. */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { freemem } from 'node:os'
+import { readdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { loadChatTemplate } from '../chat-template/chat-template.ts'
 import { encodePrompt } from '../engine/encode-prompt.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from '../engine/request.ts'
 import { loadModelConfig } from '../model/model-config.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
+import { availableMemory } from '../system/available-memory.ts'
 import { ownCacheFolder } from '../system/own-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
@@ -88,15 +88,4 @@ function kvBytesPerToken(config: ModelConfig, { dtype }: ResolvedModel): number 
   const { layers, kvHeads, headDim } = config
   if (layers === undefined || kvHeads === undefined || headDim === undefined) return undefined
   return 2 * layers * kvHeads * headDim * (dtype.endsWith('f16') || dtype === 'fp16' ? 2 : 4)
-}
-
-/** Memory that can be had without swapping; the system's own estimate where there is one. */
-function availableMemory(): number {
-  try {
-    const kilobytes = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]
-    if (kilobytes !== undefined) return 1024 * Number(kilobytes)
-  } catch {
-    // not Linux
-  }
-  return freemem()
 }

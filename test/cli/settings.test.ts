@@ -1,5 +1,6 @@
 /** Defaults of the user's: the configuration file, variables, `spout config`, `--dry-run`. */
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { configPath } from '../../src/cli/own-files.ts'
@@ -120,6 +121,22 @@ describe.concurrent('the program', () => {
       env: { SPOUT_THREADS: '0' },
       stderr: errorLines('SPOUT_THREADS: "0" is not a whole number from 1 to 4096'),
       code: 2,
+    },
+    {
+      proves: ['options.threads'],
+      what: 'refuses a number of threads that would hang the machine, wherever it comes from',
+      argv: ['--no-stdin', 'a'],
+      env: { SPOUT_THREADS: '4096' },
+      stderr:
+        /^spout: error: SPOUT_THREADS: 4096 threads would hang this machine of \d+ processors?\nspout: hint: --threads \d+, or leave it out\n$/,
+      code: 2,
+    },
+    {
+      proves: ['options.threads'],
+      what: 'says that more threads than processors wait for each other',
+      argv: ['--no-stdin', '-m', toy, '--threads', String(availableParallelism() + 1), 'a'],
+      stdout: 'Hello\n',
+      stderr: /^spout: \d+ threads on \d+ processors? wait for each other: \d+ would be faster\n$/,
     },
     {
       proves: ['options.dry-run'],
