@@ -51,3 +51,8 @@ export class SpoutError extends Error {
     return EXIT_CODES[this.code]
   }
 }
+
+/** What every call to something gets once that was disposed. */
+export function afterDispose(what: string): SpoutError {
+  return new SpoutError('usage', `${what}: it was disposed`)
+}

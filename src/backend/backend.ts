@@ -33,8 +33,10 @@ export interface Backend {
   /**
    * Runs `ids` after what `cache` holds and appends them to it: prefill, decode and verification alike.
    * The logits are of the last id and stay valid until the next call. When it fails, `cache` is as it was.
+   * One at a time. @throws SpoutError `usage` while another runs, and after `dispose`.
    */
   forward(ids: Int32Array, cache: KvCache, signal?: AbortSignal): Promise<Logits>
+  /** Resolves when nothing runs any more: a forward that is under way ends, or fails. */
   dispose(): Promise<void>
 }
 

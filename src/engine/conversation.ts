@@ -8,6 +8,7 @@
  */
 import type { Backend, KvCache } from '../backend/backend.ts'
 import type { ChatTemplate } from '../chat-template/chat-template.ts'
+import { afterDispose } from '../errors.ts'
 import { generate } from '../generation/generate.ts'
 import { prefill } from '../generation/prefill.ts'
 import { markerIds, thinkMarkersOf } from '../generation/think-splitter.ts'
@@ -18,6 +19,7 @@ import type { AnswerSink, Conversation, EngineDoor, EngineResult, SettleDoor, Se
 import { checkFits, lengthLimit } from './length.ts'
 import { type SplittingSink, splitReasoning } from './reasoning.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './request.ts'
+import { type Turn, Turns } from './turns.ts'
 
 export interface ConversationParts {
   /** Borrowed. */
@@ -25,24 +27,77 @@ export interface ConversationParts {
   /** The author's sampling, under what a request sets. */
   readonly defaults: SamplingOptions
   readonly template: ChatTemplate | undefined
+  /** Of all conversations over this backend; without it this one is alone. */
+  readonly turns?: Turns
 }
 
 export class LocalConversation implements Conversation {
   readonly #parts: ConversationParts
+  readonly #turns: Turns
   readonly #goesOn: boolean
   #cache: KvCache | undefined
   /** The ids the cache holds. */
   #held = new Int32Array(0)
   /** How many of them, from the first on, are as a prompt leaves them. */
   #settled = 0
+  /** Of the request that runs. */
+  #turn: Turn | undefined
+  #isDisposed = false
 
   /** @param options.goesOn more requests will follow: states that cannot go back are worth a copy */
   constructor(parts: ConversationParts, { goesOn = false }: { goesOn?: boolean } = {}) {
     this.#parts = parts
+    this.#turns = parts.turns ?? new Turns()
     this.#goesOn = goesOn
   }
 
   async generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult> {
+    const result = await this.#inTurn(door.signal, (signal) => this.#generate(request, { ...door, signal }))
+    return result ?? this.#endAborted(request, door)
+  }
+
+  async settle(next: GenerateRequest, door: SettleDoor = {}): Promise<Settled> {
+    const settled = await this.#inTurn(door.signal, (signal) => this.#settle(next, { ...door, signal }))
+    return settled ?? NOTHING
+  }
+
+  /** A request that runs is aborted first. */
+  dispose(): void {
+    this.#isDisposed = true
+    if (this.#turn === undefined) this.#drop()
+    else this.#turn.abort(afterDispose('conversation'))
+  }
+
+  /** `undefined` when the signal aborts before it is this request's turn. */
+  async #inTurn<T>(
+    asked: AbortSignal | undefined,
+    act: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T | undefined> {
+    if (this.#isDisposed) throw afterDispose('conversation')
+    const turn = await this.#turns.enter(asked)
+    if (turn === undefined) return undefined
+    try {
+      if (this.#isDisposed) throw afterDispose('conversation')
+      this.#turn = turn
+      return await act(turn.signal)
+    } finally {
+      this.#turn = undefined
+      if (this.#isDisposed) this.#drop()
+      turn.leave()
+    }
+  }
+
+  /** The result of a request whose signal aborted before its turn: nothing here is touched by it. */
+  async #endAborted(request: GenerateRequest, door: EngineDoor): Promise<EngineResult> {
+    const other = new LocalConversation(this.#parts)
+    try {
+      return await other.#generate(request, door)
+    } finally {
+      other.dispose()
+    }
+  }
+
+  async #generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult> {
     const { backend, defaults, template } = this.#parts
     const prompt = door.encoded ?? encodePrompt(request, backend.tokenizer, template)
     const { ids } = prompt
@@ -64,7 +119,7 @@ export class LocalConversation implements Conversation {
     }
   }
 
-  async settle(next: GenerateRequest, { signal, trace, onPrefill }: SettleDoor = {}): Promise<Settled> {
+  async #settle(next: GenerateRequest, { signal, trace, onPrefill }: SettleDoor): Promise<Settled> {
     const { backend, template } = this.#parts
     const startedAt = performance.now()
     if (this.#cache === undefined || !backend.settles) return NOTHING
@@ -91,7 +146,7 @@ export class LocalConversation implements Conversation {
     return settled
   }
 
-  dispose(): void {
+  #drop(): void {
     this.#cache?.dispose()
     this.#cache = undefined
     this.#held = new Int32Array(0)
@@ -142,16 +197,14 @@ export class LocalConversation implements Conversation {
   /** Cuts the cache to `length`, or makes another where that cannot be done; gives its length. */
   #cutTo(length: number, expectedTokens: number): number {
     this.#cache?.trim(length)
-    if (this.#cache !== undefined && this.#cache.length !== length) this.dispose()
+    if (this.#cache !== undefined && this.#cache.length !== length) this.#drop()
     this.#cache ??= this.#parts.backend.createCache(expectedTokens)
     return this.#cache.length
   }
 
   /** Notes what the cache holds after a run of `ids`, of which the first `prompted` were given as a prompt. */
   #hold(ids: Int32Array, prompted: number): void {
-    const cache = this.#cache!
-    this.#held = ids.slice(0, cache.length)
-    cache.trim(this.#held.length)
+    this.#held = ids.slice(0, this.#cache!.length)
     this.#settled = this.#held.length
     if (this.#parts.backend.settles) this.#settled = Math.min(this.#settled, prompted < REST ? 0 : prompted)
   }

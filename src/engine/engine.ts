@@ -7,14 +7,23 @@ import type { GenerateRequest } from './request.ts'
 /** What runs requests. A command does not know whether it is in this process. */
 export interface Engine {
   readonly model: EngineModel
-  /** @throws SpoutError `data` when the prompt does not fit the context, before anything is computed. */
+  /**
+   * Requests that come at once run one after another, as they came; so a sink must not wait for another request of its
+   * engine. One whose signal aborts, while it runs or while it waits, ends with the finish reason `aborted`.
+   * @throws SpoutError `data` when the prompt does not fit the context, before anything is computed; `usage` once the
+   * engine is disposed.
+   */
   generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult>
   /** Requests that begin alike: what one computed is not computed again for the next. Whoever opens it disposes it. */
   openConversation(): Conversation
+  /**
+   * Aborts what runs, refuses what waits, and resolves when nothing computes any more. Afterwards every request, of a
+   * conversation as well, is a SpoutError `usage`.
+   */
   dispose(): Promise<void>
 }
 
-/** Keeps the KV cache between requests. One request at a time. */
+/** Keeps the KV cache between requests. Its requests take their turns among all of the engine. */
 export interface Conversation {
   /** As the engine's, but only the ids after the longest common beginning with what the cache holds are computed. */
   generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult>
@@ -26,6 +35,7 @@ export interface Conversation {
    * @returns what was run until the end, or until `door.signal` aborted
    */
   settle(next: GenerateRequest, door?: SettleDoor): Promise<Settled>
+  /** Aborts what it runs. */
   dispose(): void
 }
 

@@ -1,17 +1,20 @@
-/** The engine in this process. A single request is a conversation of one. */
+/** The engine in this process. A single request is a conversation of one; requests that come at once take turns. */
 import type { Backend } from '../backend/backend.ts'
 import { type ConversationParts, LocalConversation } from './conversation.ts'
 import type { Engine, EngineModel } from './engine.ts'
+import { Turns } from './turns.ts'
 
-export interface LocalEngineParts extends ConversationParts {
+export interface LocalEngineParts extends Omit<ConversationParts, 'turns'> {
   readonly model: EngineModel
   /** Owned: disposed with the engine. */
   readonly backend: Backend
 }
 
-export function createLocalEngine(parts: LocalEngineParts): Engine {
+export function createLocalEngine({ model, ...own }: LocalEngineParts): Engine {
+  const turns = new Turns()
+  const parts = { ...own, turns }
   return {
-    model: parts.model,
+    model,
     openConversation: () => new LocalConversation(parts, { goesOn: true }),
     async generate(request, door) {
       const conversation = new LocalConversation(parts)
@@ -21,6 +24,10 @@ export function createLocalEngine(parts: LocalEngineParts): Engine {
         conversation.dispose()
       }
     },
-    dispose: () => parts.backend.dispose(),
+    async dispose() {
+      turns.close()
+      // The backend waits for the run it is in. Nobody waits for the sink: it may be the one that disposes.
+      await parts.backend.dispose()
+    },
   }
 }

@@ -199,3 +199,11 @@ test('states that cannot go back are kept where the next turn will begin, and fo
   await conversation.settle(makeRequest({ prompt: 'z', history }))
   expect(marks).toEqual(['xy'.length, 'xyabc\n\n'.length])
 })
+
+test('a prompt of one id ran as decoding does, so no other prompt begins with what it left', async () => {
+  const backend = scriptedBackend('xyz', { promptTokens: 1 })
+  const conversation = new LocalConversation({ backend, defaults: {}, template: undefined })
+  await ask(conversation, makeRequest({ prompt: 'a', raw: true, maxTokens: 2 }))
+  const { keptTokens } = await ask(conversation, makeRequest({ prompt: 'abcdef', raw: true, maxTokens: 1 }))
+  expect(keptTokens).toBe(0)
+})

@@ -1,5 +1,5 @@
 /** The backend over ONNX Runtime: a session with its plan, the buffers of a decode step, and the order of a run. */
-import { SpoutError } from '../../errors.ts'
+import { afterDispose, SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import { float16ToFloat32 } from '../../onnx-file/float16.ts'
 import { stableMemory } from '../../system/stable-memory.ts'
@@ -30,6 +30,9 @@ export class OnnxBackend implements Backend {
   readonly #output: Float32Array | Uint16Array
   readonly #owner: BindingOwner = { current: undefined }
   #rowBound = false
+  /** From the start of a forward to its end: the buffers are of this one. */
+  #isRunning = false
+  #isDisposed = false
 
   /** @throws SpoutError `config` when the tokenizer is not this model's. */
   constructor(loaded: LoadedSession, tokenizer: Tokenizer, config: ModelConfig, contextLength?: number) {
@@ -55,21 +58,42 @@ export class OnnxBackend implements Backend {
   }
 
   createCache(expectedTokens = 0): KvCache {
+    if (this.#isDisposed) throw afterDispose('backend')
     const { session, plan } = this.#loaded
     const limits = { expected: expectedTokens, most: this.contextLength }
     return new OnnxKvCache(session, plan, { limits, owner: this.#owner })
   }
 
   async forward(ids: Int32Array, cache: KvCache, signal?: AbortSignal): Promise<Logits> {
+    signal?.throwIfAborted()
+    if (this.#isDisposed) throw afterDispose('backend')
+    if (this.#isRunning) throw new SpoutError('usage', 'backend: a forward began before the last one ended')
+    this.#isRunning = true
+    try {
+      return await this.#forward(ids, cache, signal)
+    } finally {
+      this.#isRunning = false
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.#isDisposed = true
+    await this.#loaded.dispose()
+  }
+
+  async #forward(ids: Int32Array, cache: KvCache, signal?: AbortSignal): Promise<Logits> {
     const total = cache.length + ids.length
     if (total > this.contextLength) {
       throw new SpoutError('data', `prompt: ${total} tokens, the context holds ${this.contextLength}`)
     }
     const kv = cache as OnnxKvCache
     const todo = kv.prepare(ids)
+    const { ropeSwitch } = this.#loaded.plan
     const most = todo === ids ? Number.POSITIVE_INFINITY : this.prefillChunk
     for (let start = 0, end = 0; start < todo.length; start = end) {
       end = this.#takesMany(kv.held) ? pieceEnd(start, most, todo.length) : start + 1
+      // The graph takes the table by the length of a run: the first keys of a long text are of the long one.
+      if (total > ropeSwitch) end = Math.max(end, Math.min(todo.length, start + ropeSwitch + 1 - kv.held))
       const part = end - start === todo.length ? todo : todo.subarray(start, end)
       const wholeOutput = this.#bind(part, kv)
       const isStep = part.length === 1
@@ -81,10 +105,6 @@ export class OnnxBackend implements Backend {
     kv.extendTo(total)
     if (this.#output instanceof Uint16Array) float16ToFloat32(this.#output, this.#logits.row)
     return this.#logits
-  }
-
-  async dispose(): Promise<void> {
-    await this.#loaded.dispose()
   }
 
   #takesMany(held: number): boolean {

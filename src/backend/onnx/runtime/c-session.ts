@@ -1,7 +1,7 @@
 /** Sessions, tensors and bindings over the C API. No output is copied; loading and running leave the main thread free. */
 import { basename } from 'node:path'
 import koffi from 'koffi'
-import { SpoutError } from '../../../errors.ts'
+import { afterDispose, SpoutError } from '../../../errors.ts'
 import { packedBytes, packedDims } from '../../../kernels/matmul/matmul-shape.ts'
 import type { OwnOperators } from '../../../kernels/operators.ts'
 import { mayRunOwnProducts } from '../../../system/cpu-features.ts'
@@ -51,7 +51,7 @@ interface Shape {
 }
 
 class CTensor implements Tensor {
-  readonly handle: bigint
+  readonly #handle: bigint
   readonly #ort: OrtLibrary
   /** Asked of the library when it was the library that made the tensor, and only if somebody wants to know. */
   #info: Shape | undefined
@@ -60,9 +60,14 @@ class CTensor implements Tensor {
 
   constructor(ort: OrtLibrary, handle: bigint, info?: Shape, data?: TensorData) {
     this.#ort = ort
-    this.handle = handle
+    this.#handle = handle
     this.#info = info
     this.#data = data
+  }
+
+  get handle(): bigint {
+    if (this.#released) throw afterDispose('tensor')
+    return this.#handle
   }
 
   get type(): ElementType {
@@ -87,7 +92,7 @@ class CTensor implements Tensor {
     if (this.#released) return
     this.#released = true
     this.#data = undefined
-    this.#ort.fn('ReleaseValue')(this.handle)
+    this.#ort.fn('ReleaseValue')(this.#handle)
   }
 
   #described(): Shape {
@@ -124,7 +129,7 @@ class CSession implements Session {
   #lastStepMs = Number.POSITIVE_INFINITY
   #lastPause = 0
   #running: Promise<void> | undefined
-  #disposed = false
+  #disposing: Promise<void> | undefined
 
   static async create(ort: OrtLibrary, graph: GraphSource, options: SessionOptions): Promise<CSession> {
     const sessionOptions = ort.make('CreateSessionOptions')
@@ -173,6 +178,7 @@ class CSession implements Session {
   }
 
   get heldTensors(): readonly HeldTensor[] {
+    this.#checkOpen()
     return (this.#own?.tensors ?? []).map(({ name, shape, address }) => {
       return { name, shape, data: new Uint8Array(koffi.view(address, packedBytes(shape))) }
     })
@@ -205,10 +211,12 @@ class CSession implements Session {
   }
 
   bindInput(name: string, tensor: Tensor): void {
+    this.#checkOpen()
     this.#ort.check(this.#ort.fn('BindInput')(this.#binding, this.#name(name), (tensor as CTensor).handle))
   }
 
   bindData(name: string, type: ElementType, data: TensorData, dims: readonly number[]): void {
+    this.#checkOpen()
     // The binding keeps a reference of its own, so the handle can go at once.
     const { fn, check, cpuMemory } = this.#ort
     let bytes = elementBytes(type)
@@ -234,6 +242,7 @@ class CSession implements Session {
   }
 
   bindOutput(name: string, tensor?: Tensor): void {
+    this.#checkOpen()
     if (!this.#boundOutputs.includes(name)) this.#boundOutputs.push(name)
     if (tensor === undefined) {
       this.#ort.call('BindOutputToDevice', this.#binding, this.#name(name), this.#ort.cpuMemory)
@@ -244,6 +253,8 @@ class CSession implements Session {
 
   async run(signal?: AbortSignal, isStep = false): Promise<void> {
     signal?.throwIfAborted()
+    this.#checkOpen()
+    if (this.#running !== undefined) throw new SpoutError('usage', 'session: it runs already')
     this.#releaseTaken()
     const started = performance.now()
     const inPlace = isStep && this.#lastStepMs < IN_PLACE_MS
@@ -261,6 +272,7 @@ class CSession implements Session {
   }
 
   takeOutput(name: string): Tensor {
+    this.#checkOpen()
     this.#taken ??= this.#fetchOutputs()
     const tensor = this.#taken.get(name)
     if (tensor === undefined) throw new SpoutError('internal', `output ${name} was not bound or is taken`)
@@ -268,15 +280,23 @@ class CSession implements Session {
     return tensor
   }
 
-  async dispose(): Promise<void> {
-    if (this.#disposed) return
-    this.#disposed = true
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#dispose()
+    return this.#disposing
+  }
+
+  async #dispose(): Promise<void> {
     await this.#running?.catch(() => undefined)
     this.#releaseTaken()
     this.#ort.fn('ReleaseIoBinding')(this.#binding)
     this.#ort.fn('ReleaseRunOptions')(this.#runOptions)
     this.#ort.fn('ReleaseSession')(this.#session)
     await this.#own?.dispose()
+  }
+
+  /** The library would follow pointers to what is gone. */
+  #checkOpen(): void {
+    if (this.#disposing !== undefined) throw afterDispose('session')
   }
 
   #bindHeld({ name, shape, address }: OwnTensor): void {

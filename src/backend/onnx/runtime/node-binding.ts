@@ -3,7 +3,7 @@
  * this is the fallback where the C API cannot be opened, and the reference the fast runtime is compared with.
  */
 import type { InferenceSession } from 'onnxruntime-node'
-import { SpoutError } from '../../../errors.ts'
+import { afterDispose, SpoutError } from '../../../errors.ts'
 import { dataOf, elementBytes } from './element-types.ts'
 import { ortError } from './ort-error.ts'
 import type {
@@ -84,6 +84,8 @@ class NodeSession implements Session {
   readonly #feeds: Record<string, NodeTensor> = {}
   readonly #fetches = new Map<string, NodeTensor | undefined>()
   readonly #taken = new Map<string, NodeTensor>()
+  #running: Promise<unknown> | undefined
+  #disposing: Promise<void> | undefined
 
   constructor(native: InferenceSession) {
     this.#native = native
@@ -115,13 +117,19 @@ class NodeSession implements Session {
 
   async run(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
+    if (this.#disposing !== undefined) throw afterDispose('session')
+    if (this.#running !== undefined) throw new SpoutError('usage', 'session: it runs already')
     this.#taken.clear()
     let results: Record<string, { type: string; dims: readonly number[]; data: unknown }>
     try {
       const names = [...this.#fetches.keys()]
-      results = (await this.#native.run(this.#feeds as never, names)) as never
+      const running = this.#native.run(this.#feeds as never, names)
+      this.#running = running
+      results = (await running) as never
     } catch (cause) {
       throw failed(cause)
+    } finally {
+      this.#running = undefined
     }
     for (const [name, target] of this.#fetches) {
       const { type, dims, data } = results[name]!
@@ -139,7 +147,13 @@ class NodeSession implements Session {
     return tensor
   }
 
-  async dispose(): Promise<void> {
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#dispose()
+    return this.#disposing
+  }
+
+  async #dispose(): Promise<void> {
+    await this.#running?.catch(() => undefined)
     await this.#native.release()
   }
 }
