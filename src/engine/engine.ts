@@ -1,3 +1,4 @@
+import type { Runs } from '../backend/runs.ts'
 import type { GenerateResult } from '../generation/generate.ts'
 import type { TokenSink } from '../generation/token-sink.ts'
 import type { Trace } from '../trace.ts'
@@ -53,6 +54,8 @@ export interface EngineModel {
   readonly dtype: string
   /** Which binding runs the session. */
   readonly runtime: string
+  /** What runs it, and why nothing faster does. */
+  readonly runs: Runs
   readonly contextLength: number
   /** It would start sooner if it were prepared, and was not. */
   readonly mayPrepare: boolean

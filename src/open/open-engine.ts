@@ -145,11 +145,21 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
     const backend = new OnnxBackend(loaded, tokenizer, config, options.contextLength)
     for (const line of loaded.plan.warnings) options.note?.(line, 'warning')
     const { id, revision, dtype } = resolved
-    options.trace?.('loaded', { model: id, dtype, runtime: runtime.name, threads })
+    const { runs } = loaded
+    options.trace?.('loaded', { model: id, dtype, runtime: runtime.name, threads, runs })
     const { contextLength } = backend
     const hasChatTemplate = template !== undefined
     const mayPrepare = loaded.mayPrepare || tokenizerMayPrepare
-    const model = { id, revision, dtype, runtime: runtime.name, contextLength, hasChatTemplate, mayPrepare }
+    const model = {
+      id,
+      revision,
+      dtype,
+      runtime: runs.runtime,
+      runs,
+      contextLength,
+      hasChatTemplate,
+      mayPrepare,
+    }
     return { backend, model, config, template }
   } catch (error) {
     disposeLater(loading)

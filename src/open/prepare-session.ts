@@ -1,7 +1,7 @@
 /** A session prepared: tried in its variants, the fastest first, against the answers of the model as it is. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type LoadedSession, loadSession, openPrepared } from '../backend/onnx/load-session.ts'
+import { loadSession, type OpenedModel, openPrepared } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
 import { withInt8Products } from '../backend/onnx/passes/accuracy-level.ts'
 import { hasOwnOperators } from '../backend/onnx/passes/own-graph.ts'
@@ -146,10 +146,11 @@ async function tryChange(trial: Trial, changed: ChangedGraph): Promise<void> {
 
 /** How a graph can be prepared, the fastest first, the one that changes least last. */
 function waysFor({ work: { runtime } }: Trial, graph: Graph): Omit<ChangedGraph, 'graph' | 'changes'>[] {
-  const isOwn = runtime.hasOwnOperators && hasOwnOperators(graph)
-  const least = { ownOperators: isOwn ? 'single' : undefined } as const
-  if (!isOwn && rearrange(graph) === graph) return [least]
-  return [{ ownOperators: isOwn ? 'stacked' : undefined, isRearranged: true }, least]
+  const least = { ownKernels: 'none' } as const
+  if (runtime.noOwnKernels === undefined && hasOwnOperators(graph)) {
+    return [{ ownKernels: 'stacked', isRearranged: true }, { ownKernels: 'single' }, least]
+  }
+  return rearrange(graph) === graph ? [least] : [{ ...least, isRearranged: true }, least]
 }
 
 /** Tries a change; leaves nothing behind when it does not do. Gives what is wrong with it, if anything. */
@@ -198,7 +199,7 @@ function tooLarge({ prepared }: WrittenModel, cacheFolder: string): string | und
 
 /** What is wrong with a prepared session, if anything. */
 async function whyNot(
-  open: () => Promise<LoadedSession>,
+  open: () => Promise<OpenedModel>,
   work: Work,
   { before, isSame }: { before: Rows; isSame: (a: Rows, b: Rows) => boolean },
 ): Promise<string | undefined> {
@@ -215,7 +216,7 @@ async function whyNot(
 /** The answers of a session, which is closed: two at once would need the memory of both. */
 async function probeAndClose(
   { tokenizer, config }: Work,
-  loaded: LoadedSession,
+  loaded: OpenedModel,
   guide?: Rows,
 ): Promise<Float32Array[]> {
   try {

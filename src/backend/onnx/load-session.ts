@@ -1,24 +1,32 @@
 /** From a graph file to a session that is ready to run, and how to feed it: the prepared one, or the model's own graph. */
-import { readdirSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
-import { type Graph, readGraphFile } from '../../onnx-file/graph-file.ts'
-import { Embedder } from './embedder.ts'
-import { type DecoderOptions, openDecoder, openGraph } from './open-decoder.ts'
+import { readGraphFile } from '../../onnx-file/graph-file.ts'
+import type { Runs } from '../runs.ts'
+import { describeRuns } from './describe-runs.ts'
+import type { Embedder } from './embedder.ts'
+import { type Decoder, type DecoderOptions, decoderVariants } from './open-decoder.ts'
+import { openEmbedder } from './open-embedder.ts'
 import { withInt8Products } from './passes/accuracy-level.ts'
 import { hasOwnOperators } from './passes/own-graph.ts'
 import { type FeedPlan, makeFeedPlan } from './plan/feed-plan.ts'
 import { findPrepared, type PreparedModel } from './prepared/prepared-model.ts'
+import { refusedGraph } from './refused-graph.ts'
 import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
+import { openFirst, TraitError, type Variant } from './variants.ts'
 
 /** A session, how to feed it, and the session that embeds for it where the model is split. */
-export interface LoadedSession {
+export interface LoadedSession extends OpenedModel {
+  readonly runs: Runs
+  /** Nothing was prepared of this model, and it is worth trying. */
+  readonly mayPrepare: boolean
+}
+
+export interface OpenedModel {
   readonly session: Session
   readonly plan: FeedPlan
   readonly embedder?: Embedder | undefined
-  /** Nothing was prepared of this model, and it is worth trying. */
-  readonly mayPrepare: boolean
   dispose(): Promise<void>
 }
 
@@ -39,20 +47,67 @@ export async function loadSession(
   config: ModelConfig,
   options: LoadOptions,
 ): Promise<LoadedSession> {
-  const { cacheFolder, usePrepared = false, precise = false } = options
-  if (!usePrepared || cacheFolder === undefined || runtime.name !== 'c-api') {
-    return loadOriginal(runtime, onnxPath, config, options)
+  const mayUse = options.usePrepared === true && runtime.name === 'c-api'
+  const prepared = mayUse ? await lookForPrepared(runtime, onnxPath, options) : undefined
+  const found = await openFirst(waysToLoad({ runtime, onnxPath, config, options, prepared }))
+  const { opened, refused, traits } = found
+  const runs = describeRuns({ runtime, options, session: opened.session, traits, refused, prepared })
+  const mayPrepare = mayUse && prepared === undefined && opened.embedder === undefined
+  return { ...opened, runs, mayPrepare }
+}
+
+async function lookForPrepared(
+  runtime: Runtime,
+  onnxPath: string,
+  { cacheFolder, precise = false }: LoadOptions,
+): Promise<PreparedModel | undefined> {
+  if (cacheFolder === undefined) return undefined
+  return findPrepared(cacheFolder, { onnxPath, precise, runtimeVersion: await runtime.version() })
+}
+
+interface ToLoad {
+  readonly runtime: Runtime
+  readonly onnxPath: string
+  readonly config: ModelConfig
+  readonly options: LoadOptions
+  readonly prepared: PreparedModel | undefined
+}
+
+/** What was prepared, if anything; then the model's own graph, which is read only then. */
+function* waysToLoad({
+  runtime,
+  onnxPath,
+  config,
+  options,
+  prepared,
+}: ToLoad): Iterable<Variant<OpenedModel>> {
+  if (prepared !== undefined && prepared.manifest.refused === undefined) {
+    const kernels = prepared.manifest.operators === undefined ? 'runtime' : 'own'
+    const open = (): Promise<OpenedModel> => openPreparedModel(runtime, prepared, options)
+    yield { graph: 'prepared', kernels, head: 'last row', open }
   }
-  const key = { onnxPath, precise, runtimeVersion: await runtime.version() }
-  const prepared = findPrepared(cacheFolder, key)
-  if (prepared === undefined || prepared.manifest.refused !== undefined) {
-    const loaded = await loadOriginal(runtime, onnxPath, config, options)
-    return { ...loaded, mayPrepare: prepared === undefined && loaded.embedder === undefined }
+  const file = readGraphFile(onnxPath)
+  const graph = options.precise ? file : withInt8Products(file)
+  const mayBeOwn = !options.precise && runtime.noOwnKernels === undefined && hasOwnOperators(graph)
+  const source = { graph, path: onnxPath, options }
+  for (const variant of decoderVariants(runtime, source, mayBeOwn ? ['single', 'none'] : ['none'])) {
+    const open = async (): Promise<OpenedModel> =>
+      completed(await variant.open(), { ...source, runtime, config })
+    yield { ...variant, open }
   }
-  // The runtime may still not like it. What is wrong with the model itself, the model will tell.
-  return openPrepared(runtime, prepared, options).catch(() =>
-    loadOriginal(runtime, onnxPath, config, options),
-  )
+}
+
+/** The runtime may not like a prepared graph; what is wrong with the model itself, its own graph will tell. */
+async function openPreparedModel(
+  runtime: Runtime,
+  prepared: PreparedModel,
+  options: SessionOptions,
+): Promise<OpenedModel> {
+  try {
+    return await openPrepared(runtime, prepared, options)
+  } catch (error) {
+    throw refusedGraph(error, basename(prepared.graphPath))
+  }
 }
 
 /** The session of a prepared model. @throws SpoutError as the runtime does. */
@@ -60,101 +115,52 @@ export async function openPrepared(
   runtime: Runtime,
   prepared: PreparedModel,
   options: SessionOptions,
-): Promise<LoadedSession> {
+): Promise<OpenedModel> {
   const { folder, graphPath, manifest } = prepared
   const { plan, operators } = manifest
   if (plan === undefined) throw new SpoutError('failed', 'prepared model: there is only a note')
   const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true, operators }
   const session = await runtime.createSession(source, options)
-  return { session, plan, mayPrepare: false, dispose: () => session.dispose() }
+  return { session, plan, dispose: () => session.dispose() }
 }
 
 const NO_BYTES = new Uint8Array(0)
 
-/** The model's own graph, with operators of ours where it has a place for them. */
-async function loadOriginal(
-  runtime: Runtime,
-  onnxPath: string,
-  config: ModelConfig,
-  options: LoadOptions,
-): Promise<LoadedSession> {
-  const file = readGraphFile(onnxPath)
-  const graph = options.precise ? file : withInt8Products(file)
-  const load = (ownOperators?: 'single') =>
-    loadGraph(runtime, { graph, path: onnxPath, options: { ...options, ownOperators } }, config)
-  if (options.precise || !runtime.hasOwnOperators || !hasOwnOperators(graph)) return load()
-  try {
-    const loaded = await load('single')
-    if (appendsInPlace(loaded)) return loaded
-    await loaded.dispose()
-  } catch (error) {
-    // ONNX Runtime cannot tell the shapes of what comes after operators of ours; what is wrong with the model it tells.
-    if (!(error instanceof SpoutError) || error.code !== 'config') throw error
-  }
-  return load()
-}
-
-/** Our own attention can do nothing else. */
-function appendsInPlace({ session, plan }: LoadedSession): boolean {
-  const hasAttention = (session.operators?.attentions.length ?? 0) > 0
-  return !hasAttention || plan.slots.every((slot) => slot.kind !== 'rows' || slot.inPlace)
-}
-
-interface GraphToLoad {
-  readonly graph: Graph
+interface Around {
+  readonly runtime: Runtime
   readonly path: string
+  readonly config: ModelConfig
   readonly options: DecoderOptions
 }
 
-async function loadGraph(
-  runtime: Runtime,
-  { graph: original, path: onnxPath, options }: GraphToLoad,
-  config: ModelConfig,
-): Promise<LoadedSession> {
-  const opened: { dispose(): Promise<void> }[] = []
+/** A decoder with its plan, and with what embeds for it. @throws TraitError, for a head of other rows changes nothing here. */
+async function completed(
+  { session, graph }: Decoder,
+  { runtime, path, config, options }: Around,
+): Promise<OpenedModel> {
+  const opened: { dispose(): Promise<void> }[] = [session]
   const dispose = async (): Promise<void> => {
     for (const each of opened) await each.dispose()
   }
   try {
-    const { session, graph } = await openDecoder(runtime, original, onnxPath, options)
-    opened.push(session)
     let embedder: Embedder | undefined
-    if (!original.inputs.includes('input_ids') && original.inputs.includes('inputs_embeds')) {
-      const path = embeddingFile(onnxPath)
-      const embedding = await openGraph(runtime, {
-        graph: readGraphFile(path),
-        path,
-        options: withoutOwn(options),
-      })
-      opened.push(embedding)
-      embedder = new Embedder(embedding, session, config)
-      opened[1] = embedder
+    if (!graph.inputs.includes('input_ids') && graph.inputs.includes('inputs_embeds')) {
+      embedder = await openEmbedder(runtime, { decoder: session, decoderPath: path, config, options })
+      opened.push(embedder)
     }
-    const embeddings = embedder?.names ?? new Set<string>()
-    const plan = makeFeedPlan({ session, graph, config, embeddings })
-    return { session, plan, embedder, mayPrepare: false, dispose }
+    const plan = makeFeedPlan({ session, graph, config, ...(embedder && { embeddings: embedder.names }) })
+    checkAppending(session, plan)
+    return { session, plan, embedder, dispose }
   } catch (error) {
     await dispose()
-    throw error
+    // ONNX Runtime cannot tell the shapes of what comes after kernels of ours.
+    throw error instanceof SpoutError && error.code === 'config' ? new TraitError('kernels', error) : error
   }
 }
 
-const withoutOwn = (options: DecoderOptions): DecoderOptions => ({ ...options, ownOperators: undefined })
-
-/** `embed_tokens` beside the decoder, of the decoder's dtype or else of another. */
-function embeddingFile(decoderPath: string): string {
-  const folder = dirname(decoderPath)
-  const suffix = /_(fp16|quantized|int8|uint8|q4|q4f16|bnb4)\.onnx$/.exec(decoderPath)?.[0] ?? '.onnx'
-  const files = readdirSync(folder).filter((name) => /^embed_tokens\w*\.onnx$/.test(name))
-  const name = files.find((file) => file === `embed_tokens${suffix}`) ?? files.sort()[0]
-  if (name === undefined) {
-    throw new SpoutError(
-      'not-found',
-      `model: ${basename(decoderPath)} wants embeddings, and embed_tokens.onnx is not there`,
-      {
-        hint: 'download the model again, with all its files',
-      },
-    )
-  }
-  return join(folder, name)
+/** Our attention appends in place; where keys and values cannot be appended so, it cannot run. */
+function checkAppending({ operators }: Session, { slots }: FeedPlan): void {
+  const hasAttention = (operators?.attentions.length ?? 0) > 0
+  if (!hasAttention || slots.every((slot) => slot.kind !== 'rows' || slot.inPlace)) return
+  throw new SpoutError('config', 'model graph: keys and values cannot be appended in place')
 }

@@ -8,7 +8,7 @@ import type { Backend, KvCache, Logits } from '../backend.ts'
 import { pieceEnd } from '../pieces.ts'
 import { Feeds } from './feeds.ts'
 import { type BindingOwner, OnnxKvCache } from './kv-cache.ts'
-import type { LoadedSession } from './load-session.ts'
+import type { OpenedModel } from './load-session.ts'
 import { NUM_LOGITS_TO_KEEP } from './passes/keep-last-rows.ts'
 
 /** Tokens of one run of a prompt: measured fastest among 64 to 1,024, and small in memory; an interrupt is heard between. */
@@ -23,7 +23,7 @@ export class OnnxBackend implements Backend {
   readonly prefillChunk: number
   readonly exactSplits: boolean
   readonly settles: boolean
-  readonly #loaded: LoadedSession
+  readonly #loaded: OpenedModel
   readonly #feeds: Feeds
   readonly #logits: { readonly row: Float32Array }
   /** Where the runtime writes the last row: the row itself, or its half-precision bits. */
@@ -35,7 +35,7 @@ export class OnnxBackend implements Backend {
   #isDisposed = false
 
   /** @throws SpoutError `config` when the tokenizer is not this model's. */
-  constructor(loaded: LoadedSession, tokenizer: Tokenizer, config: ModelConfig, contextLength?: number) {
+  constructor(loaded: OpenedModel, tokenizer: Tokenizer, config: ModelConfig, contextLength?: number) {
     const { session, plan, embedder } = loaded
     this.#loaded = loaded
     this.tokenizer = tokenizer
@@ -149,7 +149,7 @@ export class OnnxBackend implements Backend {
  * Pieces of a prompt, where the graph may have them. A text that is long enough for the second rope table must be so
  * from its first run on, or its first keys would be of the other table.
  */
-function prefillChunk({ plan }: LoadedSession): number {
+function prefillChunk({ plan }: OpenedModel): number {
   const inPieces = plan.chunking !== 'one-by-one' && plan.exactSplits && plan.slots.length > 0
   if (!inPieces) return Number.POSITIVE_INFINITY
   if (plan.ropeSwitch >= plan.contextLength) return PREFILL_CHUNK

@@ -16,9 +16,10 @@ import { SpoutError } from '../../../errors.ts'
 import type { ModelConfig } from '../../../model/resolved-model.ts'
 import type { Graph } from '../../../onnx-file/graph.ts'
 import { type FileState, fileState } from '../../../system/file-state.ts'
-import { type DecoderOptions, openDecoder } from '../open-decoder.ts'
+import { decoderVariants, type OwnKernels } from '../open-decoder.ts'
 import { type FeedPlan, makeFeedPlan } from '../plan/feed-plan.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
+import { openFirst } from '../variants.ts'
 import { alignWeights } from './align-weights.ts'
 import {
   encodeManifest,
@@ -47,8 +48,7 @@ export interface WriteOptions {
 /** A model's graph as it is to be optimized, and a line about each change. */
 export interface ChangedGraph {
   readonly graph: Graph
-  /** What we compute ourselves becomes our own operators, as `DecoderOptions` says. */
-  readonly ownOperators?: DecoderOptions['ownOperators']
+  readonly ownKernels?: OwnKernels
   /** The other products are stacked and taken apart. */
   readonly isRearranged?: boolean | undefined
   readonly changes: readonly string[]
@@ -124,12 +124,10 @@ function stagingFor(place: string): string {
 async function writeFiles(folder: string, options: WriteOptions): Promise<void> {
   const { runtime, key, config, sources, session, changed } = options
   const writeOptimizedTo = join(folder, GRAPH_NAME)
-  const opened = await openDecoder(runtime, changed.graph, key.onnxPath, {
-    ...session,
-    writeOptimizedTo,
-    rearrange: changed.isRearranged ? rearrange : undefined,
-    ownOperators: changed.ownOperators,
-  })
+  const { graph, isRearranged, ownKernels = 'none' } = changed
+  const decoder = { ...session, writeOptimizedTo, rearrange: isRearranged ? rearrange : undefined }
+  const source = { graph, path: key.onnxPath, options: decoder }
+  const { opened } = await openFirst(decoderVariants(runtime, source, [ownKernels]))
   const { heldTensors: held, operators } = opened.session
   let plan: FeedPlan
   try {

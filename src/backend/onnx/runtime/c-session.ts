@@ -32,8 +32,9 @@ export function openCApiRuntime(): Runtime {
   opening.catch(() => undefined)
   return {
     name: 'c-api',
-    get hasOwnOperators() {
-      return mayRunOwnProducts() && mayExecute()
+    get noOwnKernels() {
+      if (!mayRunOwnProducts()) return 'they need a processor with AVX-512 VNNI, and Linux'
+      return mayExecute() ? undefined : 'this system runs no code that is made while it runs'
     },
     version: async () => (await opening).version,
     createSession: async (graph, options) => CSession.create(await opening, graph, options),

@@ -22,7 +22,7 @@ export async function openNodeRuntime(): Promise<Runtime> {
   const ort = await import('onnxruntime-node')
   return {
     name: 'node',
-    hasOwnOperators: false,
+    noOwnKernels: 'they need --runtime c-api',
     version: async () => ort.env.versions.node ?? '',
     async createSession(graph: GraphSource, options: SessionOptions): Promise<Session> {
       try {

@@ -84,8 +84,8 @@ export interface HeldTensor {
 
 export interface Runtime {
   readonly name: 'c-api' | 'node'
-  /** Sessions may have our own operators. */
-  readonly hasOwnOperators: boolean
+  /** Why sessions can have no kernels of ours; `undefined` where they can. */
+  readonly noOwnKernels: string | undefined
   /** Of ONNX Runtime. @throws when the library cannot be opened. */
   version(): Promise<string>
   createSession(graph: GraphSource, options: SessionOptions): Promise<Session>

@@ -2,12 +2,13 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { OnnxBackend } from '../../../../src/backend/onnx/onnx-backend.ts'
-import { openDecoder } from '../../../../src/backend/onnx/open-decoder.ts'
+import { decoderVariants } from '../../../../src/backend/onnx/open-decoder.ts'
 import { quantizeHead } from '../../../../src/backend/onnx/passes/quantize-head.ts'
 import { makeFeedPlan } from '../../../../src/backend/onnx/plan/feed-plan.ts'
 import { compareRows } from '../../../../src/backend/onnx/prepared/compare-rows.ts'
 import { probe } from '../../../../src/backend/onnx/prepared/probe.ts'
 import { openCApiRuntime } from '../../../../src/backend/onnx/runtime/c-session.ts'
+import { openFirst } from '../../../../src/backend/onnx/variants.ts'
 import { loadModelConfig } from '../../../../src/model/model-config.ts'
 import { type Graph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
 import { hasGoldenModels, whyNot } from '../../../support/golden-models.ts'
@@ -19,9 +20,10 @@ const session = { threads: 1, spinning: false }
 
 async function rowsOf(graph: Graph, path: string, guide?: readonly Float32Array[]): Promise<Float32Array[]> {
   const config = loadModelConfig(join(path, '../..'))
-  const opened = await openDecoder(openCApiRuntime(), graph, path, session)
+  const source = { graph, path, options: session }
+  const { opened } = await openFirst(decoderVariants(openCApiRuntime(), source, ['none']))
   const plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
-  const loaded = { session: opened.session, plan, mayPrepare: false, dispose: () => opened.session.dispose() }
+  const loaded = { session: opened.session, plan, dispose: () => opened.session.dispose() }
   const rows = await probe(new OnnxBackend(loaded, noTokenizer, config), guide)
   await loaded.dispose()
   return rows

@@ -1,0 +1,54 @@
+/** Says of a session what runs, and why nothing faster does. */
+import type { KernelUse, RefusedWay, Runs } from '../runs.ts'
+import type { PreparedModel } from './prepared/prepared-model.ts'
+import type { Runtime, Session } from './runtime/runtime.ts'
+import type { Refusal, Traits } from './variants.ts'
+
+export interface RunsInput {
+  readonly runtime: Runtime
+  readonly session: Session
+  readonly traits: Traits
+  readonly refused: readonly Refusal[]
+  readonly options: { readonly threads: number; readonly precise?: boolean | undefined }
+  /** What was found of it, be it a note that it was refused. */
+  readonly prepared: PreparedModel | undefined
+}
+
+export function describeRuns(input: RunsInput): Runs {
+  const { runtime, options, traits, refused, prepared } = input
+  const note = prepared?.manifest.refused
+  return {
+    runtime: runtime.name,
+    threads: options.threads,
+    kernels: kernelUse(input),
+    prepared: traits.graph === 'prepared',
+    refused: [...(note === undefined ? [] : [{ way: 'prepared', why: note }]), ...refused.map(refusedWay)],
+  }
+}
+
+function kernelUse({ runtime, session, options, refused }: RunsInput): KernelUse {
+  const { products = [], attentions = [] } = session.operators ?? {}
+  const own = { matmul: products.length > 0, attention: attentions.length > 0 }
+  const use = {
+    matmul: own.matmul ? 'own' : 'onnxruntime',
+    attention: own.attention ? 'own' : 'onnxruntime',
+  } as const
+  if (own.matmul && own.attention) return use
+  const failed = refused.find(({ traits }) => traits.graph === 'original' && traits.kernels === 'own')
+  const known = options.precise ? PRECISE : (runtime.noOwnKernels ?? failed?.why)
+  return { ...use, why: known ?? otherKinds(own) }
+}
+
+const PRECISE = 'the model runs as exactly as its file says'
+
+function otherKinds(own: { readonly matmul: boolean; readonly attention: boolean }): string {
+  const kinds = [...(own.matmul ? [] : ['matmul']), ...(own.attention ? [] : ['attention'])]
+  return `no kernel of spout's computes ${kinds.join(' or ')} of this kind`
+}
+
+function refusedWay({ traits, why }: Refusal): RefusedWay {
+  const { graph, kernels, head } = traits
+  const way =
+    graph === 'prepared' ? graph : `${kernels === 'own' ? 'own' : "ONNX Runtime's"} kernels, ${head}`
+  return { way, why }
+}

@@ -1,0 +1,24 @@
+/** How a model is run, as plain data: for whoever tells why it is as fast as it is. */
+export interface Runs {
+  /** The binding to ONNX Runtime. */
+  readonly runtime: string
+  readonly threads: number
+  readonly kernels: KernelUse
+  /** The graph and the weights are those that were written ahead of time. */
+  readonly prepared: boolean
+  /** Ways to run it that would have been faster, and why they were not taken. */
+  readonly refused: readonly RefusedWay[]
+}
+
+/** Whose code computes quantized matmuls, and attention. */
+export interface KernelUse {
+  readonly matmul: 'own' | 'onnxruntime'
+  readonly attention: 'own' | 'onnxruntime'
+  /** Why one of them is ONNX Runtime's, where one is. */
+  readonly why?: string
+}
+
+export interface RefusedWay {
+  readonly way: string
+  readonly why: string
+}
