@@ -5,6 +5,7 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { SpoutError } from '../errors.ts'
 import { outputError } from '../output/stdout.ts'
+import { toJson } from '../system/text-display.ts'
 import type { Environment } from './environment.ts'
 import type { Sample } from './sample.ts'
 
@@ -34,9 +35,9 @@ export function openSampleFile(path: string): SampleFile {
   append(isCut(path) ? '\n' : '')
   const known = new Set<string>()
   return {
-    start: (environment) => append(`${JSON.stringify({ kind: 'run', format: FORMAT, environment })}\n`),
+    start: (environment) => append(`${toJson({ kind: 'run', format: FORMAT, environment })}\n`),
     add(sample, ids) {
-      append(`${JSON.stringify({ kind: 'sample', ...sample, ...(known.has(sample.arm) ? {} : { ids }) })}\n`)
+      append(`${toJson({ kind: 'sample', ...sample, ...(known.has(sample.arm) ? {} : { ids }) })}\n`)
       known.add(sample.arm)
     },
   }

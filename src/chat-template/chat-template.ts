@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { escapeText } from '../system/text-display.ts'
 import { withTimeLimit } from '../system/time-limit.ts'
 import { isObject } from '../tokenizer/tokenizer-json.ts'
 import type { TemplateProgram } from './jinja.ts'
@@ -151,7 +152,7 @@ function createChatTemplate({ source, compile, tokens }: TemplateParts): ChatTem
         return program.run({ tools: null, documents: null, ...tokens, ...args, ...given })
       } catch (cause) {
         if (cause instanceof SpoutError) throw cause
-        throw failure(describe(cause), { hint: '--raw sends the prompt without a template', cause })
+        throw failure(complaint(cause), { hint: '--raw sends the prompt without a template', cause })
       }
     },
   }
@@ -170,12 +171,9 @@ function failure(detail: string, options: { hint?: string; cause?: unknown } = {
   return new SpoutError('config', `chat template: ${detail}`, options)
 }
 
-/** The template's own complaint, on one line and without control characters. */
-function describe(cause: unknown): string {
+/** The template's own complaint, on one line. */
+function complaint(cause: unknown): string {
   if (cause instanceof RangeError)
     return cause.message.includes('string') ? 'writes too much' : 'nests too deeply'
-  const message = cause instanceof Error ? cause.message : String(cause)
-  return message
-    .slice(0, 500)
-    .replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return escapeText((cause instanceof Error ? cause.message : String(cause)).slice(0, 500))
 }

@@ -3,6 +3,7 @@ import type { ComparisonSpec, EngineSettings } from '../bench/arm.ts'
 import { builtInComparisons, noiseComparison, productArm } from '../bench/built-in-arms.ts'
 import { SpoutError } from '../errors.ts'
 import type { OpenEngineOptions } from '../open/open-engine.ts'
+import { quote } from '../system/text-display.ts'
 import { BENCH_FORMATS, type BenchFormat } from './bench-words.ts'
 import { FLAGS, longName } from './flags.ts'
 import type { Options } from './options.ts'
@@ -117,5 +118,5 @@ function refuseTwice(names: readonly string[]): void {
   const all = [...TAKEN, ...names]
   const twice = names.find((name) => all.indexOf(name) !== all.lastIndexOf(name))
   if (twice === undefined) return
-  throw new SpoutError('usage', `--bench-arm: ${JSON.stringify(twice)} is the name of another arm`)
+  throw new SpoutError('usage', `--bench-arm: ${quote(twice)} is the name of another arm`)
 }

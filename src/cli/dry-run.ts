@@ -2,6 +2,8 @@
 import type { GenerateRequest } from '../engine/request.ts'
 import { SpoutError } from '../errors.ts'
 import { planRun, type RunPlan } from '../open/plan-run.ts'
+import { bytesText } from '../system/quantities.ts'
+import { escapeText, toJson } from '../system/text-display.ts'
 import type { Context } from './context.ts'
 import { engineOptions } from './engine-options.ts'
 import { columns, type Row } from './help/columns.ts'
@@ -11,7 +13,7 @@ import type { Options } from './options.ts'
 export async function dryRun(request: GenerateRequest, options: Options, context: Context): Promise<void> {
   const plan = await planRun(request, engineOptions(options, context))
   const isJson = options.json || options.jsonl
-  await context.stdout.write(isJson ? `${JSON.stringify(planDocument(plan))}\n` : planText(plan))
+  await context.stdout.write(isJson ? `${toJson(planDocument(plan))}\n` : planText(plan))
   await context.stdout.flush()
   if (plan.obstacle === undefined) return
   throw plan.obstacle === 'context'
@@ -22,19 +24,22 @@ export async function dryRun(request: GenerateRequest, options: Options, context
 function planText(plan: RunPlan): string {
   const { model, dtype, revision, promptTokens, isChat, contextLength, maxTokens } = plan
   const rows: Row[] = [
-    ['model', `${model} (${dtype})${revision === undefined ? '' : ` at ${revision}`}`],
-    ...plan.files.map(({ path, bytes }): Row => ['file', `${path} (${size(bytes)})`]),
+    ['model', `${escapeText(model)} (${dtype})${revision === undefined ? '' : ` at ${revision}`}`],
+    ...plan.files.map(({ path, bytes }): Row => ['file', `${escapeText(path)} (${bytesText(bytes)})`]),
     ['prompt', `${promptTokens} tokens, ${isChat ? 'through the chat template' : 'as plain text'}`],
     ['answer', maxTokens === 0 ? 'until it ends' : `at most ${maxTokens} tokens`],
     ['context', contextLength === undefined ? 'unknown' : `${contextLength} tokens`],
-    ['memory', `${size(plan.weightBytes)} of weights, ${kvText(plan)}; ${size(plan.freeBytes)} are free`],
+    [
+      'memory',
+      `${bytesText(plan.weightBytes)} of weights, ${kvText(plan)}; ${bytesText(plan.freeBytes)} are free`,
+    ],
     ['fits', plan.obstacle === undefined ? 'yes' : `no: too large for the ${plan.obstacle}`],
   ]
   return `${columns(rows, Number.POSITIVE_INFINITY).replace(/^ {2}/gm, '')}\n`
 }
 
 function kvText({ kvBytes }: RunPlan): string {
-  return kvBytes === undefined ? 'a KV cache of unknown size' : `${size(kvBytes)} of KV cache`
+  return kvBytes === undefined ? 'a KV cache of unknown size' : `${bytesText(kvBytes)} of KV cache`
 }
 
 function planDocument(plan: RunPlan) {
@@ -51,10 +56,4 @@ function planDocument(plan: RunPlan) {
     free_bytes: plan.freeBytes,
     fits: plan.obstacle === undefined,
   }
-}
-
-function size(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
-  const unit = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
-  return unit === 0 ? `${bytes} bytes` : `${(bytes / 2 ** (10 * unit)).toFixed(1)} ${units[unit]}`
 }

@@ -7,6 +7,7 @@ import {
   isInRange,
   type SamplingRange,
 } from '../sampling/sampling-params.ts'
+import { quote } from '../system/text-display.ts'
 
 export type NumberRange = Omit<SamplingRange, 'name'>
 
@@ -71,5 +72,5 @@ function splitOnce(text: string): [string, string | undefined] {
 }
 
 function refused(text: string, expected: string): SpoutError {
-  return new SpoutError('usage', `${JSON.stringify(text.slice(0, 80))} is not ${expected}`)
+  return new SpoutError('usage', `${quote(text, 80)} is not ${expected}`)
 }

@@ -4,6 +4,7 @@ import type { SpoutError } from '../errors.ts'
 import { errorDocument } from '../output/json-document.ts'
 import { openStdout, ReaderGone } from '../output/stdout.ts'
 import { leave } from '../system/leave.ts'
+import { toJson } from '../system/text-display.ts'
 import { chooseCommand } from './commands.ts'
 import type { Context } from './context.ts'
 import { createInterrupts, dieOf, Interrupted } from './interrupt.ts'
@@ -78,6 +79,6 @@ async function writeJsonError(
   const isJsonl = flags.includes('--jsonl')
   if (!isJsonl && !flags.includes('--json')) return
   const event = isJsonl ? { event: 'error' } : {}
-  await stdout.write(`${JSON.stringify({ ...event, ...errorDocument(failure) })}\n`)
+  await stdout.write(`${toJson({ ...event, ...errorDocument(failure) })}\n`)
   await stdout.flush()
 }

@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { quote } from '../system/text-display.ts'
 import { FLAGS, type Flag, isNegated, longName, optionKey, takesValue } from './flags.ts'
 import { nearest } from './nearest.ts'
 import type { Options } from './options.ts'
@@ -84,14 +85,14 @@ export function parseSetting(flag: Flag, text: string, where: string): unknown {
 function parseSwitch(text: string): boolean {
   if (/^(1|true|yes|on)$/i.test(text)) return true
   if (/^(0|false|no|off)$/i.test(text)) return false
-  throw new SpoutError('usage', `${JSON.stringify(text.slice(0, 80))} is not true or false`)
+  throw new SpoutError('usage', `${quote(text, 80)} is not true or false`)
 }
 
 function fileValue(flag: Flag, name: string, written: unknown, path: string): unknown {
   try {
     if (!/^(string|number|boolean)$/.test(typeof written)) {
       const expected = 'a text, a number, true or false'
-      throw new SpoutError('usage', `${name}: ${JSON.stringify(written).slice(0, 80)} is not ${expected}`)
+      throw new SpoutError('usage', `${name}: ${quote(written, 80)} is not ${expected}`)
     }
     return parseSetting(flag, String(written), name)
   } catch (error) {
@@ -108,7 +109,7 @@ export function settingFlag(name: string, where = 'config'): Flag {
   if (flag !== undefined) return flag
   const names = [...SETTINGS.keys()]
   const near = nearest(name, names)
-  throw new SpoutError('usage', `${where}: no setting is called ${JSON.stringify(name.slice(0, 80))}`, {
+  throw new SpoutError('usage', `${where}: no setting is called ${quote(name, 80)}`, {
     hint: near === undefined ? `there are ${names.join(', ')}` : `did you mean ${near}`,
   })
 }

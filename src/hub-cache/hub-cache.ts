@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { isCommit, isEtag, isRepo, isRevision, isSafeFileName, show } from '../model/model-id.ts'
+import { isCommit, isEtag, isRepo, isRevision, isSafeFileName } from '../model/model-id.ts'
 import { listFiles, statusOf } from '../system/list-files.ts'
+import { quote } from '../system/text-display.ts'
 
 // The hub cache's standard layout, and the one place where names become paths in it:
 //   models--org--name/refs/<revision>              the commit, in text
@@ -78,5 +79,5 @@ export function isKnownAbsent(cache: RepoCache, commit: string, name: string): b
 
 function checked(is: (text: string) => boolean, text: string, what: string): string {
   if (is(text)) return text
-  throw new SpoutError('config', `unsafe ${what}: ${show(text)}`)
+  throw new SpoutError('config', `unsafe ${what}: ${quote(text)}`)
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { SpoutError } from '../errors.ts'
-import { isCommit, isEtag, isSafeFileName, show } from '../model/model-id.ts'
+import { isCommit, isEtag, isSafeFileName } from '../model/model-id.ts'
+import { quote } from '../system/text-display.ts'
 import { type Environment, hubEndpoint, hubToken } from './hub-environment.ts'
 import { type Asked, header, refusal, TransientError, transientStatus } from './hub-errors.ts'
 import { type Answer, HubRequests } from './hub-requests.ts'
@@ -107,7 +108,8 @@ export class HubClient {
     if (said('x-repo-commit') === undefined) throw this.#notAHub('no commit in its headers')
     if (said('x-repo-commit') !== commit) throw inconsistent(entry.path, 'it belongs to another commit')
     const etag = cleanEtag(said('x-linked-etag') ?? (redirected ? undefined : header(response, 'etag')))
-    if (etag === undefined || !isEtag(etag)) throw inconsistent(entry.path, `its ETag is ${show(etag ?? '')}`)
+    if (etag === undefined || !isEtag(etag))
+      throw inconsistent(entry.path, `its ETag is ${quote(etag ?? '')}`)
     const length = said('x-linked-size') ?? (redirected ? undefined : header(response, 'content-length'))
     const size = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : entry.size
     if (size !== entry.size || (entry.etag !== undefined && entry.etag !== etag)) {
@@ -134,7 +136,7 @@ export class HubClient {
   }
 
   #fileUrl(repo: string, commit: string, path: string): URL {
-    if (!isSafeFileName(path)) throw new SpoutError('config', `unsafe file name in ${repo}: ${show(path)}`)
+    if (!isSafeFileName(path)) throw new SpoutError('config', `unsafe file name in ${repo}: ${quote(path)}`)
     return this.#url(`${repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`)
   }
 

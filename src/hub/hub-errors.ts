@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { SpoutError } from '../errors.ts'
+import { oneLine, quote } from '../system/text-display.ts'
 import { ProxyError } from './http-exchange.ts'
 import type { HubToken } from './hub-environment.ts'
 
@@ -46,7 +47,7 @@ export function refusal(response: IncomingMessage, asked: Asked): SpoutError | T
   const invalidToken = /invalid credentials/i.test(header(response, 'x-error-message') ?? '')
   if (code === 'GatedRepo') return gated(asked)
   if (code === 'RevisionNotFound') {
-    return notFound(`${repo}: no revision ${JSON.stringify(revision)}`, `spout models pull ${repo}`)
+    return notFound(`${repo}: no revision ${quote(revision)}`, `spout models pull ${repo}`)
   }
   if (code === 'EntryNotFound') {
     return notFound(`${repo}: no file ${file ?? ''} at ${revision.slice(0, 12)}`, 'take another revision')
@@ -89,7 +90,8 @@ function until(waitMs: number): string {
 export function connectionError(error: unknown, at: URL, proxy?: URL): TransientError {
   const code = (error as NodeJS.ErrnoException).code ?? ''
   const name = proxy ? `proxy ${proxy.host}` : `hub: ${at.host}`
-  const reason = REASONS[code] ?? (isTls(code) ? `TLS: ${code}` : oneLine((error as Error).message || code))
+  const reason =
+    REASONS[code] ?? (isTls(code) ? `TLS: ${code}` : oneLine((error as Error).message || code, 200))
   const final = new SpoutError('unavailable', `${name}: ${reason}`, { hint: connectHint(code), cause: error })
   return new TransientError(final, {
     hopeless: HOPELESS.has(code) || isTls(code) || error instanceof ProxyError,
@@ -108,10 +110,6 @@ const REASONS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no network',
   EPIPE: 'connection closed',
-}
-
-function oneLine(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').slice(0, 200)
 }
 
 function connectHint(code: string): string {

@@ -1,5 +1,6 @@
 import { SpoutError } from '../errors.ts'
-import { isEtag, isSafeFileName, show } from '../model/model-id.ts'
+import { isEtag, isSafeFileName } from '../model/model-id.ts'
+import { quote } from '../system/text-display.ts'
 
 /** A file of a repository, as the hub lists it. */
 export interface TreeEntry {
@@ -25,7 +26,7 @@ function parseEntry(item: unknown, repo: string): TreeEntry[] {
   }
   if (entry.type !== 'file' || typeof entry.path !== 'string') return []
   if (leadsOut(entry.path)) {
-    throw new SpoutError('config', `unsafe file name in ${repo}: ${show(entry.path)}`, {
+    throw new SpoutError('config', `unsafe file name in ${repo}: ${quote(entry.path)}`, {
       hint: 'do not use this repository',
     })
   }

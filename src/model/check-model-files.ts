@@ -6,7 +6,8 @@ import { type ExternalTensor, type OnnxFacts, readOnnxFacts } from '../onnx-file
 import { WireError } from '../onnx-file/protobuf-file.ts'
 import { withFile } from '../system/file-handle.ts'
 import { statusOf } from '../system/list-files.ts'
-import { isSafeFileName, show } from './model-id.ts'
+import { quote } from '../system/text-display.ts'
+import { isSafeFileName } from './model-id.ts'
 import type { ResolvedModel } from './resolved-model.ts'
 
 // What is wrong with a model's files is found before a session is made of them: the runtime's own errors name neither
@@ -89,7 +90,7 @@ export function dataFiles(onnxPath: string, tensors: readonly ExternalTensor[]):
   const names = [...new Set(tensors.map((tensor) => withoutDot(tensor.location)))]
   const unsafe = names.find((name) => !isSafeFileName(name))
   if (unsafe !== undefined) {
-    throw new BrokenFile(onnxPath, `its weights are said to lie in ${show(unsafe)}, outside its folder`, {})
+    throw new BrokenFile(onnxPath, `its weights are said to lie in ${quote(unsafe)}, outside its folder`, {})
   }
   if (names.length > MOST_DATA_FILES) {
     throw new BrokenFile(onnxPath, `${names.length} files of weights, more than ${MOST_DATA_FILES}`, {})

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { type JsonObject, readJsonFile } from '../system/json-file.ts'
+import { quote } from '../system/text-display.ts'
 import type { ModelConfig } from './resolved-model.ts'
 
 // What a model says about itself, checked once. Families spell the same number in different ways (n_layer,
@@ -77,7 +78,7 @@ function integer(raw: JsonObject, names: readonly string[], max: number): number
   const value = find(raw, names)
   if (value === undefined) return undefined
   if (Number.isInteger(value) && (value as number) > 0 && (value as number) <= max) return value as number
-  throw new SpoutError('config', `config.json: ${names[0]} is ${show(value)}, expected 1 to ${max}`, {
+  throw new SpoutError('config', `config.json: ${names[0]} is ${quote(value, 40)}, expected 1 to ${max}`, {
     hint: 'the file is damaged or the model is not a text model',
   })
 }
@@ -93,7 +94,7 @@ function contextLength(raw: JsonObject, genai: JsonObject | undefined, warn: Sou
   ]
   const value = find(raw, names) ?? object(genai?.model)?.context_length
   if (Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31) return value as number
-  if (value !== undefined) warn?.(`config.json: a context of ${show(value)} tokens is not believed`)
+  if (value !== undefined) warn?.(`config.json: a context of ${quote(value, 40)} tokens is not believed`)
   return undefined
 }
 
@@ -116,7 +117,7 @@ function usableId(vocabSize: number | undefined, warn: Sources['warn']) {
     (id: unknown): id is number => {
       if (id === undefined || id === null) return false
       const ok = Number.isInteger(id) && (id as number) >= 0 && (id as number) < end
-      if (!ok) warn?.(`${field}: ${show(id)} is not a token id of this model and is left out`)
+      if (!ok) warn?.(`${field}: ${quote(id, 40)} is not a token id of this model and is left out`)
       return ok
     }
 }
@@ -129,8 +130,4 @@ function object(value: unknown): JsonObject | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as JsonObject)
     : undefined
-}
-
-function show(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 40)
 }

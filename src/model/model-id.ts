@@ -1,4 +1,5 @@
 import { SpoutError } from '../errors.ts'
+import { quote } from '../system/text-display.ts'
 
 // Names from the command line and from a hub's answers become paths and URLs. Nothing else may build either from
 // a name, so that what is refused here is refused everywhere.
@@ -25,7 +26,7 @@ export function parseHubId(text: string): HubId {
   const revision = at < 0 ? DEFAULT_REVISION : text.slice(at + 1)
   if (!isRepo(repo)) throw notAModel(text)
   if (!isRevision(revision)) {
-    throw new SpoutError('usage', `model: ${show(revision)} is not a revision`, {
+    throw new SpoutError('usage', `model: ${quote(revision)} is not a revision`, {
       hint: `a branch, a tag or a commit, as in ${repo}@main`,
     })
   }
@@ -65,15 +66,9 @@ export function isSafeFileName(name: string): boolean {
 }
 
 function notAModel(text: string): SpoutError {
-  return new SpoutError('usage', `model: ${show(text)} is neither a folder nor a model id`, {
+  return new SpoutError('usage', `model: ${quote(text)} is neither a folder nor a model id`, {
     hint: 'org/name, org/name@revision, or the path of a folder that exists',
   })
-}
-
-/** A stranger's text for one line of a message: quoted, control characters escaped, cut. */
-export function show(text: string): string {
-  const shown = JSON.stringify(text.slice(0, 120)).replace(/[\x7f-\x9f\u2028\u2029\u202a-\u202e]/g, '?')
-  return shown
 }
 
 /** A blob's name: a sha256, or a sha1 as git computes it. */

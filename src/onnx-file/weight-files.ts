@@ -6,6 +6,7 @@
 import { realpathSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { quote } from '../system/text-display.ts'
 import { ELEMENT_BITS } from './fields.ts'
 import type { TensorFacts } from './graph.ts'
 
@@ -67,11 +68,11 @@ export class WeightFiles {
     try {
       real = realpathSync(path)
     } catch (cause) {
-      throw new SpoutError('config', `model weights: ${show(location)} is missing`, { ...AGAIN, cause })
+      throw new SpoutError('config', `model weights: ${quote(location)} is missing`, { ...AGAIN, cause })
     }
     if (!real.startsWith(this.folder + sep)) throw outside(location, tensor)
     const status = statSync(real)
-    if (!status.isFile()) throw new SpoutError('config', `model weights: ${show(location)} is not a file`)
+    if (!status.isFile()) throw new SpoutError('config', `model weights: ${quote(location)} is not a file`)
     return { name: real.slice(this.folder.length + 1), size: status.size }
   }
 }
@@ -84,14 +85,18 @@ function checkRange(
   const offset = Number(reference.offset ?? 0)
   const length = Number(reference.length ?? needed ?? 0)
   if (!isCount(offset) || !isCount(length) || (needed !== undefined && length !== needed)) {
-    const found = `offset ${show(reference.offset)}, length ${show(reference.length)}`
+    const found = `offset ${quote(reference.offset)}, length ${quote(reference.length)}`
     const expected = needed === undefined ? 'numbers' : `a length of ${needed}`
-    throw new SpoutError('config', `model weights: ${show(tensor)} has ${found}; expected ${expected}`, AGAIN)
+    throw new SpoutError(
+      'config',
+      `model weights: ${quote(tensor)} has ${found}; expected ${expected}`,
+      AGAIN,
+    )
   }
   if (offset + length > size) {
     throw new SpoutError(
       'config',
-      `model weights: ${show(location)} has ${size} bytes; ${show(tensor)} needs ${offset + length}`,
+      `model weights: ${quote(location)} has ${size} bytes; ${quote(tensor)} needs ${offset + length}`,
       AGAIN,
     )
   }
@@ -114,11 +119,6 @@ function isCount(value: number): boolean {
 function outside(location: string, tensor: string): SpoutError {
   return new SpoutError(
     'config',
-    `model weights: ${show(tensor)} lies outside the model, in ${show(location)}`,
+    `model weights: ${quote(tensor)} lies outside the model, in ${quote(location)}`,
   )
-}
-
-/** A name out of a file: quoted, cut, and without anything a terminal would obey. */
-function show(name: string | undefined): string {
-  return (JSON.stringify(name) ?? 'none').slice(0, 200)
 }

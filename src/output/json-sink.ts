@@ -1,5 +1,6 @@
 /** `--json`: the text is collected, and one document is written at the end. */
 import type { Engine } from '../engine/engine.ts'
+import { toJson } from '../system/text-display.ts'
 import type { AnswerWriter } from './answer-writer.ts'
 import { jsonDocument, type LogprobEntry } from './json-document.ts'
 import type { Output } from './stdout.ts'
@@ -41,7 +42,7 @@ export function createJsonSink({ output, engine, logprobs, hideReasoning }: Json
         measured,
         logprobs: logprobs ? entries : undefined,
       })
-      await output.write(`${JSON.stringify(document)}\n`)
+      await output.write(`${toJson(document)}\n`)
       await output.flush()
     },
     fail: () => output.flush(),

@@ -2,6 +2,7 @@
  * `--jsonl`: an event per line, as it happens. The texts of all `token` events, joined, are the text of `end`; so are
  * their reasonings. A token's event bears the text that became certain with it, an id of null what was held back.
  */
+import { toJson } from '../system/text-display.ts'
 import type { AnswerWriter } from './answer-writer.ts'
 import { errorDocument, jsonDocument } from './json-document.ts'
 import type { JsonSinkOptions } from './json-sink.ts'
@@ -11,7 +12,7 @@ export function createJsonlSink({ output, engine, logprobs, hideReasoning }: Jso
   const thoughts: string[] = []
   let thought = ''
   const { id: model, revision, dtype } = engine.model
-  const write = (event: object): Promise<void> | undefined => output.write(`${JSON.stringify(event)}\n`)
+  const write = (event: object): Promise<void> | undefined => output.write(`${toJson(event)}\n`)
   const token = (fields: { id: number | null; text: string }): Promise<void> | undefined => {
     pieces.push(fields.text)
     const event = { event: 'token', ...fields, ...(thought === '' ? {} : { reasoning: thought }) }

@@ -1,5 +1,7 @@
 /** The block of `--stats`, for people. */
 import type { Engine, EngineResult, Settled } from '../engine/engine.ts'
+import { bytesText, durationText } from '../system/quantities.ts'
+import { escapeText } from '../system/text-display.ts'
 import type { Measurements } from './measurements.ts'
 
 export interface StatisticsInput {
@@ -22,12 +24,14 @@ export function statisticsLines({
   const { promptTokens, keptTokens, tokenIds } = result
   const kept = keptTokens === 0 ? '' : `, ${keptTokens} kept from before`
   return [
-    `model     ${id} (${dtype}, ${runtime}), loaded after ${ms(measured.loadMs)}`,
-    `prompt    ${count(promptTokens - keptTokens)} in ${ms(measured.prefillMs)}${perSecond(measured.prefillTps)}${kept}`,
-    ...(settled?.tokens ? [`settled   ${count(settled.tokens)} before it, in ${ms(settled.ms)}`] : []),
-    `first     ${measured.ttftMs === undefined ? 'no output' : `byte after ${ms(measured.ttftMs)}`}`,
-    `output    ${count(tokenIds.length)} in ${ms(measured.decodeMs)}${perSecond(measured.decodeTps)}`,
-    `memory    ${Math.round(peakRssBytes / 2 ** 20)} MiB at most`,
+    `model     ${escapeText(id)} (${dtype}, ${runtime}), loaded after ${durationText(measured.loadMs)}`,
+    `prompt    ${count(promptTokens - keptTokens)} in ${durationText(measured.prefillMs)}${perSecond(measured.prefillTps)}${kept}`,
+    ...(settled?.tokens
+      ? [`settled   ${count(settled.tokens)} before it, in ${durationText(settled.ms)}`]
+      : []),
+    `first     ${measured.ttftMs === undefined ? 'no output' : `byte after ${durationText(measured.ttftMs)}`}`,
+    `output    ${count(tokenIds.length)} in ${durationText(measured.decodeMs)}${perSecond(measured.decodeTps)}`,
+    `memory    ${bytesText(peakRssBytes)} at most`,
     `seed      ${result.seed}`,
     `finish    ${result.finishReason}`,
   ]
@@ -35,10 +39,6 @@ export function statisticsLines({
 
 function count(tokens: number): string {
   return tokens === 1 ? '1 token' : `${tokens} tokens`
-}
-
-function ms(value: number): string {
-  return value < 1000 ? `${value.toFixed(1)} ms` : `${(value / 1000).toFixed(2)} s`
 }
 
 function perSecond(rate: number | undefined): string {

@@ -1,6 +1,6 @@
 /** The answer as text: pieces straight to the output, with control characters shown on a terminal. */
 
-import { showControls } from '../system/show-controls.ts'
+import { escapeStream } from '../system/text-display.ts'
 import type { AnswerWriter } from './answer-writer.ts'
 import type { Output } from './stdout.ts'
 
@@ -25,7 +25,7 @@ export function createTextSink({ output, terminal, newline, reasoning }: TextSin
   const write = (text: string): Promise<void> | undefined => {
     if (text === '') return undefined
     last = text
-    return output.write(terminal ? showControls(text) : text)
+    return output.write(terminal ? escapeStream(text) : text)
   }
   const endLine = async (wanted: boolean): Promise<void> => {
     if (wanted && last !== '' && !last.endsWith('\n')) await output.write('\n')

@@ -3,6 +3,8 @@
  * file. A field that is absent, null or invalid has that library's default (temperature 1, top-k 50, the rest off).
  * Without `do_sample: true` decoding is greedy; the other fields then wait for a temperature from elsewhere.
  */
+
+import { quote } from '../system/text-display.ts'
 import {
   describeRange,
   ID_RANGE,
@@ -52,7 +54,7 @@ const UNSUPPORTED: Json = {
 export function samplingDefaults(config: Json): SamplingDefaults {
   const notes: string[] = []
   const ignore = (field: string, why: string) =>
-    void notes.push(`generation_config.json: ${field} ${brief(config[field])} is ${why}: ignored`)
+    void notes.push(`generation_config.json: ${field} ${quote(config[field], 40)} is ${why}: ignored`)
   const options: SamplingOptions = {
     temperature: readTemperature(config, ignore),
     topK: readNumber(config, { field: 'top_k', name: 'topK', ignore }) ?? 50,
@@ -114,10 +116,4 @@ function isIdList(value: unknown): value is number[] {
 
 function isSequenceList(value: unknown): value is number[][] {
   return Array.isArray(value) && value.every((ids) => isIdList(ids) && ids.length > 0)
-}
-
-/** A value of the file on one short line. */
-function brief(value: unknown): string {
-  const text = JSON.stringify(value)
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text
 }

@@ -1,4 +1,6 @@
 /** Byte-pair encoding: words to ids. A word's characters become symbols, symbols are merged, and what is left are ids. */
+
+import { quote } from '../system/text-display.ts'
 import type { BpeModel } from './bpe-model.ts'
 import { type Bpe, idOfSymbol, makeFindMerge, makeFindToken, textOfSymbol } from './bpe-tables.ts'
 import { makeMergeSymbols } from './merge-symbols.ts'
@@ -30,7 +32,7 @@ export function createBpe({ rules, shape, tables }: BpeModel, byteLevel: boolean
   function knownId(symbol: number): number {
     const id = idOfSymbol(bpe, symbol)
     if (id !== undefined) return id
-    const text = JSON.stringify(textOfSymbol(tables, symbol))
+    const text = quote(textOfSymbol(tables, symbol))
     throw invalid('model.merges', `make ${text}, which is not in the vocabulary`)
   }
 

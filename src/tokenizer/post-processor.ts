@@ -1,4 +1,6 @@
 /** The `post_processor` of tokenizer.json, for one text: the ids it puts before and after. */
+
+import { quote } from '../system/text-display.ts'
 import { invalid, isId, isObject, nestedSteps, type Step, unsupported } from './tokenizer-json.ts'
 
 export interface Frame {
@@ -49,7 +51,7 @@ function specialIds(step: Step, name: unknown): number[] {
     isObject(tokens) && typeof name === 'string' && Object.hasOwn(tokens, name) ? tokens[name] : undefined
   const ids = isObject(token) ? token.ids : undefined
   if (!Array.isArray(ids) || !ids.every(isId))
-    throw invalid('post_processor.special_tokens', `has no ids of ${JSON.stringify(name)}`)
+    throw invalid('post_processor.special_tokens', `has no ids of ${quote(name)}`)
   return ids
 }
 

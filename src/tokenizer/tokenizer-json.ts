@@ -3,6 +3,7 @@
  * and a wrong field is named in the error.
  */
 import { SpoutError } from '../errors.ts'
+import { quote } from '../system/text-display.ts'
 
 /** A normalizer, pre-tokenizer, post-processor or decoder: a type and its own fields. */
 export interface Step {
@@ -128,7 +129,7 @@ function tokensById(vocab: ModelJson['vocab']): Pick<ModelJson, 'tokens' | 'disp
   const displaced: string[] = []
   for (const token of Object.keys(vocab)) {
     const id = vocab[token]
-    if (!isId(id)) throw invalid('model.vocab', `gives ${JSON.stringify(token.slice(0, 40))} no id`)
+    if (!isId(id)) throw invalid('model.vocab', `gives ${quote(token, 40)} no id`)
     // Grown without holes, which would make it a slow dictionary.
     while (tokens.length < id) tokens.push(undefined)
     const before = tokens[id]

@@ -155,7 +155,7 @@ describe('models show', () => {
     writeFileSync(join(model, 'tokenizer_config.json'), JSON.stringify({ chat_template: '{{ messages }}' }))
     writeFileSync(join(model, 'model.onnx'), onnxBytes({ inside: 10 }))
     const { stdout } = await run('show', [model])
-    expect(stdout).toContain('Evil\\u{1b}[2J')
+    expect(stdout).toContain('Evil\\x1b[2J')
     expect(stdout).not.toContain('\x1b')
     expect(stdout).toMatch(/^chat template: +yes$/m)
     rmSync(model, { recursive: true })

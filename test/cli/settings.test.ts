@@ -145,11 +145,11 @@ describe.concurrent('the program', () => {
       stdout: new RegExp(
         [
           `^model {4}${literal(toy)} \\(fp32\\)`,
-          `file {5}${literal(toy)}/onnx/model\\.onnx \\(.* KiB\\)`,
+          `file {5}${literal(toy)}/onnx/model\\.onnx \\(.* kB\\)`,
           'prompt {3}3 tokens, as plain text',
           'answer {3}at most 512 tokens',
           'context {2}4096 tokens',
-          'memory {3}.* KiB of weights, a KV cache of unknown size; .* are free',
+          'memory {3}.* kB of weights, a KV cache of unknown size; .* are free',
           'fits {5}yes\n$',
         ].join('\\n'),
       ),

@@ -4,7 +4,7 @@
  * name; shape [1, tokens, …].
  */
 import type { ModelConfig } from '../../model/resolved-model.ts'
-import { described, unsupported } from './plan/unsupported.ts'
+import { tensorText, unsupported } from './plan/unsupported.ts'
 import type { Session, Tensor, TensorInfo } from './runtime/runtime.ts'
 
 export class Embedder {
@@ -21,7 +21,7 @@ export class Embedder {
     this.#decoder = decoder
     const others = session.inputs.filter(({ name, type }) => name !== 'input_ids' || type !== 'int64')
     if (others.length > 0)
-      throw unsupported(`embedding input ${described(others[0]!)}`, 'input_ids int64 alone')
+      throw unsupported(`embedding input ${tensorText(others[0]!)}`, 'input_ids int64 alone')
     const wanted = new Set(decoder.inputs.map((info) => info.name))
     this.#outputs = session.outputs
       .filter((info) => wanted.has(info.name))
@@ -67,9 +67,9 @@ function rowSizes(info: TensorInfo, config: ModelConfig): number[] {
   const sizes = info.dims.slice(2).map((size, i, all) => {
     const known = typeof size === 'number' ? size : i === all.length - 1 ? config.hiddenSize : undefined
     if (known === undefined)
-      throw unsupported(`embedding ${described(info)}`, 'its sizes in the graph or in config.json')
+      throw unsupported(`embedding ${tensorText(info)}`, 'its sizes in the graph or in config.json')
     return known
   })
-  if (sizes.length === 0) throw unsupported(`embedding ${described(info)}`, '[batch, tokens, size]')
+  if (sizes.length === 0) throw unsupported(`embedding ${tensorText(info)}`, '[batch, tokens, size]')
   return sizes
 }

@@ -1,4 +1,6 @@
 /** Everything as one document: the environment, what was compared and found, every figure of every sample. */
+
+import { toJson } from '../../system/text-display.ts'
 import type { ArmSpec } from '../arm.ts'
 import { noiseFloor, verdictText } from '../statistics/verdict.ts'
 import type { AgainstRow, BenchReport, ComparisonRow, Judged } from './report.ts'
@@ -30,7 +32,7 @@ export function json(report: BenchReport): string {
     against: against.map(againstDocument),
     samples,
   }
-  return `${JSON.stringify(document, null, 1)}\n`
+  return `${toJson(document, 1)}\n`
 }
 
 function armDocument({ name, standsFor, settings }: ArmSpec) {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { ChatMessage } from '../../chat-template/chat-template.ts'
 import { SpoutError } from '../../errors.ts'
 import { openFileOutput } from '../../output/file-output.ts'
+import { toJson } from '../../system/text-display.ts'
 
 export interface Turn {
   readonly user: string
@@ -30,7 +31,7 @@ export class Transcript {
     const system = this.system === undefined ? [] : [{ role: 'system', content: this.system }]
     const document = { model, messages: [...system, ...this.history] }
     const file = openFileOutput(path)
-    await file.write(`${JSON.stringify(document, null, 2)}\n`)
+    await file.write(`${toJson(document, 2)}\n`)
     file.commit()
   }
 

@@ -1,5 +1,6 @@
 /** `spout config`: the user's defaults, shown and changed. */
 import { SpoutError } from '../../errors.ts'
+import { quote } from '../../system/text-display.ts'
 import type { Context } from '../context.ts'
 import { longName } from '../flags.ts'
 import { columns } from '../help/columns.ts'
@@ -81,7 +82,7 @@ function asJson(parsed: unknown, text: string): unknown {
 
 function unknownAction(action: string): SpoutError {
   const near = nearest(action, ACTIONS)
-  return new SpoutError('usage', `config: no action is called ${JSON.stringify(action.slice(0, 80))}`, {
+  return new SpoutError('usage', `config: no action is called ${quote(action, 80)}`, {
     hint: near === undefined ? 'spout help config' : `did you mean ${near}`,
   })
 }

@@ -1,5 +1,6 @@
 /** `spout help [topic]`: a page of help, or the manual page. The help of a command is the command's own. */
 import { SpoutError } from '../../errors.ts'
+import { quote } from '../../system/text-display.ts'
 import { COMMANDS } from '../command-table.ts'
 import type { Context } from '../context.ts'
 import { shortHelp } from '../help/help-text.ts'
@@ -25,7 +26,7 @@ function unknownTopic(words: readonly string[]): SpoutError {
   const names = [...TOPICS, ...COMMANDS].map(({ name }) => name)
   const near = words.length === 1 ? nearest(words[0]!, names) : undefined
   const otherwise = `topics are ${names.join(', ')}; a prompt: spout -- help ...`
-  return new SpoutError('usage', `help: no topic is called ${JSON.stringify(words.join(' ').slice(0, 80))}`, {
+  return new SpoutError('usage', `help: no topic is called ${quote(words.join(' '), 80)}`, {
     hint: near === undefined ? otherwise : `did you mean ${near}`,
   })
 }

@@ -1,5 +1,6 @@
 /** `spout models`: from words and flags to what models.ts does. */
 import { SpoutError } from '../../errors.ts'
+import { quote } from '../../system/text-display.ts'
 import type { Context } from '../context.ts'
 import { type Flag, longName, MODELS_FLAGS, optionKey } from '../flags.ts'
 import { commandHelp, section } from '../help/help-text.ts'
@@ -85,7 +86,7 @@ function refuseForeignFlags(action: ModelsAction, options: object): void {
 
 function unknownAction(action: string): SpoutError {
   const similar = nearest(action, Object.keys(ACTIONS))
-  return new SpoutError('usage', `models: there is no action ${JSON.stringify(action)}`, {
+  return new SpoutError('usage', `models: there is no action ${quote(action)}`, {
     hint: similar === undefined ? 'spout help models' : `spout models ${similar}`,
   })
 }

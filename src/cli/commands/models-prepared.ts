@@ -8,7 +8,8 @@ import {
 } from '../../backend/onnx/prepared/prepared-store.ts'
 import { type Preparation, prepareModel } from '../../open/prepare-model.ts'
 import { ownCacheFolder } from '../../system/own-cache.ts'
-import { printable, readableSize } from '../../system/printable.ts'
+import { bytesText } from '../../system/quantities.ts'
+import { escapeText, toJson } from '../../system/text-display.ts'
 import type { ModelsCommand, ModelsIo, ModelsOptions } from './models.ts'
 
 /** Without a name: the model that runs when none is named. */
@@ -23,7 +24,7 @@ export const prepare: ModelsCommand = async (models, options, io) => {
     if (options.json) done.push(preparationJson(preparation))
     else if (!options.quiet) io.stdout.write(preparationText(preparation))
   }
-  if (options.json) io.stdout.write(`${JSON.stringify(done, null, 2)}\n`)
+  if (options.json) io.stdout.write(`${toJson(done, 2)}\n`)
 }
 
 export const prune: ModelsCommand = async (_models, options, io) => {
@@ -35,13 +36,11 @@ export const prune: ModelsCommand = async (_models, options, io) => {
   const bytes = removed.reduce((sum, stored) => sum + stored.bytes, small)
   const left = listPrepared(cacheFolder).reduce((sum, stored) => sum + stored.bytes, 0)
   if (options.json) {
-    io.stdout.write(`${JSON.stringify({ removed: removed.map(storedJson), bytes, left }, null, 2)}\n`)
+    io.stdout.write(`${toJson({ removed: removed.map(storedJson), bytes, left }, 2)}\n`)
     return
   }
   const verb = options.dryRun ? 'would remove' : 'removed'
-  io.stdout.write(
-    `${verb} ${removed.length} prepared (${readableSize(bytes)}); ${readableSize(left)} there now\n`,
-  )
+  io.stdout.write(`${verb} ${removed.length} prepared (${bytesText(bytes)}); ${bytesText(left)} there now\n`)
 }
 
 /** What is prepared of the graphs in `folder`, one line each. */
@@ -51,24 +50,24 @@ export function preparedLines(cacheFolder: string, graphs: readonly string[]): s
     if (manifest === undefined || source === undefined || !graphs.includes(source)) return []
     if (manifest.refused !== undefined) return [`no: ${manifest.refused}`]
     const exactness = manifest.precise ? ['precise'] : manifest.changes
-    return [[readableSize(bytes), ...exactness].join(', ')]
+    return [[bytesText(bytes), ...exactness].join(', ')]
   })
 }
 
 function noteTo(io: ModelsIo, { quiet, verbose }: ModelsOptions) {
   return (text: string, level: 'info' | 'warning'): void => {
-    if (!quiet && (verbose || level === 'warning')) io.stderr.write(`spout: ${printable(text)}\n`)
+    if (!quiet && (verbose || level === 'warning')) io.stderr.write(`spout: ${escapeText(text)}\n`)
   }
 }
 
 function preparationText({ model, outcome, reason, prepared }: Preparation): string {
   const size = prepared.manifest.files.reduce((sum, { size }) => sum + size, 0)
   const words = {
-    prepared: `prepared (${[readableSize(size), ...prepared.manifest.changes].join(', ')})`,
-    unchanged: `was prepared before (${readableSize(size)}); --again does it anew`,
+    prepared: `prepared (${[bytesText(size), ...prepared.manifest.changes].join(', ')})`,
+    unchanged: `was prepared before (${bytesText(size)}); --again does it anew`,
     refused: `not prepared: ${reason}`,
   }
-  return printable(`${model.id} ${model.dtype}: ${words[outcome]}`).concat('\n')
+  return escapeText(`${model.id} ${model.dtype}: ${words[outcome]}`).concat('\n')
 }
 
 function preparationJson({ model, outcome, reason, prepared }: Preparation): object {

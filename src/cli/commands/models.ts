@@ -13,7 +13,8 @@ import { parseHubId } from '../../model/model-id.ts'
 import type { ResolvedModel } from '../../model/resolved-model.ts'
 import { describeModel } from '../../open/describe-model.ts'
 import { ownCacheFolder } from '../../system/own-cache.ts'
-import { printable, readableSize } from '../../system/printable.ts'
+import { bytesText } from '../../system/quantities.ts'
+import { escapeText, toJson } from '../../system/text-display.ts'
 import { createDownloadProgress, type ProgressStream } from '../terminal/download-progress.ts'
 import {
   day,
@@ -82,7 +83,7 @@ async function list(_models: readonly string[], options: ModelsOptions, io: Mode
     nameOf(snapshot),
     snapshot.commit.slice(0, 12),
     snapshot.dtypes.join(' ') || '-',
-    readableSize(snapshot.size),
+    bytesText(snapshot.size),
     day(snapshot.lastUsed),
   ])
   io.stdout.write(tableText([['MODEL', 'REVISION', 'DTYPES', 'SIZE', 'LAST USED'], ...rows]))
@@ -100,8 +101,8 @@ async function pull(models: readonly string[], options: ModelsOptions, io: Model
         env: io.env,
         refresh: true,
         note: (text, level) => {
-          if (level === 'warning') progress.line(`spout: warning: ${printable(text)}`)
-          else if (options.verbose) progress.line(`spout: ${printable(text)}`)
+          if (level === 'warning') progress.line(`spout: warning: ${escapeText(text)}`)
+          else if (options.verbose) progress.line(`spout: ${escapeText(text)}`)
         },
         onProgress: options.quiet ? undefined : (p) => progress.onProgress(p),
       })
@@ -136,7 +137,7 @@ async function rm(models: readonly string[], options: ModelsOptions, io: ModelsI
   const verb = options.dryRun ? 'would remove' : 'removed'
   for (const { repo, commits, freed } of removed) {
     const which = commits.map((commit) => commit.slice(0, 12)).join(' ')
-    io.stdout.write(`${verb} ${repo} ${which} (${readableSize(freed)})\n`)
+    io.stdout.write(`${verb} ${repo} ${which} (${bytesText(freed)})\n`)
   }
 }
 
@@ -147,7 +148,7 @@ async function verify(models: readonly string[], options: ModelsOptions, io: Mod
   const verdicts = []
   for (const snapshot of snapshots) {
     const onFile = options.verbose
-      ? (name: string) => void io.stderr.write(`${printable(name)}\n`)
+      ? (name: string) => void io.stderr.write(`${escapeText(name)}\n`)
       : undefined
     const verdict = await verifySnapshot(snapshot, { signal: options.signal, onFile })
     verdicts.push(verdict)
@@ -160,7 +161,7 @@ async function verify(models: readonly string[], options: ModelsOptions, io: Mod
     io.stdout.write(
       `${nameOf(snapshot)} ${snapshot.commit.slice(0, 12)}: ${verdict.good} files good${unknown}\n`,
     )
-    for (const line of bad) io.stdout.write(`  ${printable(line)}\n`)
+    for (const line of bad) io.stdout.write(`  ${escapeText(line)}\n`)
   }
   if (options.json) printJson(io, verdicts)
   const broken = verdicts.filter(({ corrupt, missing }) => corrupt.length + missing.length > 0)
@@ -209,5 +210,5 @@ function atLeastOne(models: readonly string[], command: string): readonly string
 }
 
 function printJson(io: ModelsIo, value: unknown): void {
-  io.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+  io.stdout.write(`${toJson(value, 2)}\n`)
 }

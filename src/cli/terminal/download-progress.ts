@@ -1,5 +1,6 @@
 import type { Progress } from '../../hub-cache/pull-model.ts'
-import { printable, readableDuration, readableSize } from '../../system/printable.ts'
+import { bytesText, secondsText } from '../../system/quantities.ts'
+import { escapeText } from '../../system/text-display.ts'
 
 // How far downloads are, on stderr. On a terminal one bar for each running file, drawn over itself; elsewhere, and on a
 // terminal that cannot move its cursor, a line when a file begins, every ten seconds, and when it ends.
@@ -52,14 +53,13 @@ class Lines implements DownloadProgress {
     const known = this.#running.get(progress.file)
     const file = known ?? { speed: new Speed(), startedAt: now, toldAt: now }
     file.speed.add(now, progress.received)
-    const name = printable(progress.file)
+    const name = escapeText(progress.file)
     if (progress.done) {
       this.#running.delete(progress.file)
-      const seconds = (now - file.startedAt) / 1000
-      this.line(`fetched ${name} (${readableSize(progress.total)}) in ${readableDuration(seconds)}`)
+      this.line(`fetched ${name} (${bytesText(progress.total)}) in ${secondsText(now - file.startedAt)}`)
     } else if (known === undefined) {
       this.#running.set(progress.file, file)
-      if (progress.total >= WORTH_A_LINE) this.line(`fetching ${name} (${readableSize(progress.total)})`)
+      if (progress.total >= WORTH_A_LINE) this.line(`fetching ${name} (${bytesText(progress.total)})`)
     } else if (now - file.toldAt >= LINE_MS) {
       file.toldAt = now
       this.line(`fetching ${name}: ${figures(progress, file.speed)}`)
@@ -97,7 +97,7 @@ class Bars implements DownloadProgress {
     const speed = this.#running.get(file)?.speed ?? new Speed()
     speed.add(this.#now(), received)
     if (!done) this.#running.set(file, { progress, speed })
-    else if (this.#running.delete(file)) this.line(`fetched ${printable(file)} (${readableSize(total)})`)
+    else if (this.#running.delete(file)) this.line(`fetched ${escapeText(file)} (${bytesText(total)})`)
     if (this.#now() - this.#drawnAt >= DRAW_MS) this.#draw()
   }
 
@@ -167,13 +167,13 @@ function bar(progress: Progress, speed: Speed, width: number): string {
   return `${name}${drawn} ${told}`.slice(0, width)
 }
 
-/** `45%  512 MB/1.1 GB  23.1 MB/s  0:25` */
+/** `45%  512 MB/1.1 GB  23.1 MB/s  25 s` */
 function figures({ received, total }: Size, speed: Speed): string {
   const perSecond = speed.perSecond
   const percent = Math.floor(100 * shareOf({ received, total }))
-  const rate = perSecond === undefined ? '' : `  ${readableSize(perSecond)}/s`
-  const left = perSecond ? `  ${readableDuration(Math.max(0, total - received) / perSecond)}` : ''
-  return `${percent}%  ${readableSize(received)}/${readableSize(total)}${rate}${left}`
+  const rate = perSecond === undefined ? '' : `  ${bytesText(perSecond)}/s`
+  const left = perSecond ? `  ${secondsText((1000 * Math.max(0, total - received)) / perSecond)}` : ''
+  return `${percent}%  ${bytesText(received)}/${bytesText(total)}${rate}${left}`
 }
 
 type Size = Pick<Progress, 'received' | 'total'>
@@ -185,7 +185,7 @@ function shareOf({ received, total }: Size): number {
 
 /** A name in characters that are one column wide each, whatever the terminal. */
 function narrow(name: string): string {
-  return printable(name).replace(/[^\x20-\x7e]/gu, '?')
+  return escapeText(name).replace(/[^\x20-\x7e]/gu, '?')
 }
 
 /** The end of a path, which tells files apart. */

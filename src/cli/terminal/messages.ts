@@ -1,8 +1,6 @@
 /** Lines on stderr: notes, warnings, errors. One line each, without control characters. */
 import { SpoutError } from '../../errors.ts'
-import { showControls } from '../../system/show-controls.ts'
-
-const MAX_LENGTH = 1000
+import { escapeStream, oneLine } from '../../system/text-display.ts'
 
 export function writeLine(text: string): void {
   process.stderr.write(`spout: ${oneLine(text)}\n`)
@@ -11,7 +9,7 @@ export function writeLine(text: string): void {
 export function writeError(error: SpoutError): void {
   writeLine(`error: ${error.message}`)
   if (error.hint !== undefined) writeLine(`hint: ${error.hint}`)
-  if (process.env.SPOUT_DEBUG === '1') process.stderr.write(`${error.stack}\n${causes(error)}`)
+  if (process.env.SPOUT_DEBUG === '1') process.stderr.write(escapeStream(`${error.stack}\n${causes(error)}`))
 }
 
 /** What nobody foresaw, as an error of ours: memory, descriptors and threads run out anywhere. */
@@ -60,11 +58,6 @@ function restated(error: SpoutError, message: string): SpoutError {
 /** ONNX Runtime puts file, line and the C++ function before what it has to say. */
 function withoutSignature(message: string): string {
   return message.replace(/\/onnxruntime_src\/\S+:\d+ .*\) /s, '')
-}
-
-function oneLine(text: string): string {
-  const line = showControls(text.replace(/\s*\n\s*/g, ' '))
-  return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH)}…` : line
 }
 
 function causes(error: Error): string {

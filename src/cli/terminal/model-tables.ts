@@ -1,6 +1,7 @@
 import type { CachedSnapshot } from '../../hub-cache/scan-cache.ts'
 import type { ModelDescription } from '../../open/describe-model.ts'
-import { printable, readableSize } from '../../system/printable.ts'
+import { bytesText } from '../../system/quantities.ts'
+import { escapeText } from '../../system/text-display.ts'
 
 // Models as text for people and as JSON for programs.
 
@@ -43,23 +44,23 @@ export function descriptionText(d: ShownModel): string {
     ['revision', d.revision ?? 'a folder'],
     ['architecture', d.architecture ?? unknown],
     ['context', d.contextLength === undefined ? unknown : `${d.contextLength} tokens`],
-    ['KV cache', d.kvBytesPerToken === undefined ? unknown : `${readableSize(d.kvBytesPerToken)} per token`],
+    ['KV cache', d.kvBytesPerToken === undefined ? unknown : `${bytesText(d.kvBytesPerToken)} per token`],
     ['chat template', d.hasChatTemplate ? 'yes' : 'no'],
     ['licence', d.licence ?? unknown],
     ...d.graphs.map(({ dtype, file, size }): [string, string] => [
       `dtype ${dtype}`,
-      `${readableSize(size)}  ${file}`,
+      `${bytesText(size)}  ${file}`,
     ]),
     ...d.prepared.map((line): [string, string] => ['prepared', line]),
     ['folder', d.folder],
   ]
-  return lines.map(([name, value]) => `${`${name}:`.padEnd(15)} ${printable(value)}\n`).join('')
+  return lines.map(([name, value]) => `${`${name}:`.padEnd(15)} ${escapeText(value)}\n`).join('')
 }
 
 /** Rows of cells as aligned lines. */
 export function tableText(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const line = (row: readonly string[]) => row.map((cell, column) => printable(cell).padEnd(widths[column]!))
+  const line = (row: readonly string[]) => row.map((cell, column) => escapeText(cell).padEnd(widths[column]!))
   return rows.map((row) => `${line(row).join('  ').trimEnd()}\n`).join('')
 }
 

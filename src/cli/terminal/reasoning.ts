@@ -1,7 +1,7 @@
 /** What a model thinks aloud, on stderr: dim on a terminal, and apart from the answer that follows. */
 
 import type { ReasoningWriter } from '../../output/text-sink.ts'
-import { showControls } from '../../system/show-controls.ts'
+import { escapeStream } from '../../system/text-display.ts'
 import { type Dim, loadDim } from './style.ts'
 
 /** @param shown false: it is thrown away. */
@@ -11,7 +11,7 @@ export function openReasoning(shown: boolean, color: string | undefined): Reason
   let last = ''
   const emit = (text: string, style: Dim): void => {
     last = text
-    process.stderr.write(style(process.stderr.isTTY ? showControls(text) : text))
+    process.stderr.write(style(process.stderr.isTTY ? escapeStream(text) : text))
   }
   return {
     write(text) {

@@ -12,7 +12,7 @@ import type { ElementType, Session, TensorInfo } from '../runtime/runtime.ts'
 import { contextLength } from './context-length.ts'
 import { readRopeTables } from './rope-table.ts'
 import { readStateSlots, type StateSlot } from './state-slots.ts'
-import { described, unsupported } from './unsupported.ts'
+import { tensorText, unsupported } from './unsupported.ts'
 
 /**
  * How ids may be split over runs: `any` way; `one-by-one` after the first run, because the graph's mask or states do
@@ -63,9 +63,9 @@ export function makeFeedPlan({ session, graph, config, embeddings = NONE }: Plan
   if (embedded.length === 0 && ids === undefined) throw unsupported(`inputs ${inputs.names}`, 'input_ids')
   const runLength = ids?.dims[1]
   if (typeof runLength === 'number' && runLength !== 1)
-    throw unsupported(described(ids!), 'a free number of ids')
+    throw unsupported(tensorText(ids!), 'a free number of ids')
   const mask = inputs.integers('attention_mask', 2)
-  if (typeof mask?.dims[1] === 'number') throw unsupported(described(mask), 'a mask of free length')
+  if (typeof mask?.dims[1] === 'number') throw unsupported(tensorText(mask), 'a mask of free length')
   const positionRows = positionRowsOf(inputs.integers('position_ids', 2, 3))
   const keep = inputs.integers(NUM_LOGITS_TO_KEEP, 0, 1)
   const hasCacheBranch = inputs.take('use_cache_branch', ['bool'], 1) !== undefined
@@ -112,7 +112,7 @@ class Inputs {
   }
 
   get names(): string {
-    return this.rest.map(described).join(', ').slice(0, 400)
+    return this.rest.map(tensorText).join(', ').slice(0, 400)
   }
 
   takeAll(names: ReadonlySet<string>): string[] {
@@ -127,7 +127,7 @@ class Inputs {
     const info = this.#left.get(name)
     if (info === undefined) return undefined
     if (!types.includes(info.type) || !ranks.includes(info.dims.length)) {
-      throw unsupported(`input ${described(info)}`, `${types.join(' or ')} of ${ranks.join(' or ')} axes`)
+      throw unsupported(`input ${tensorText(info)}`, `${types.join(' or ')} of ${ranks.join(' or ')} axes`)
     }
     this.#left.delete(name)
     return info
@@ -138,7 +138,7 @@ function positionRowsOf(info: TensorInfo | undefined): 0 | 1 | 3 {
   if (info === undefined) return 0
   if (info.dims.length === 2) return 1
   if (info.dims[0] === 3) return 3
-  throw unsupported(`input ${described(info)}`, '[3, batch, tokens]')
+  throw unsupported(`input ${tensorText(info)}`, '[3, batch, tokens]')
 }
 
 function readLogits(outputs: ReadonlyMap<string, TensorInfo>): TensorInfo {
@@ -148,7 +148,7 @@ function readLogits(outputs: ReadonlyMap<string, TensorInfo>): TensorInfo {
   }
   const known = logits.type === 'float32' || logits.type === 'float16'
   if (!known || (logits.dims.length !== 3 && logits.dims.length !== 2)) {
-    throw unsupported(`output ${described(logits)}`, 'float32 or float16 [batch, tokens, vocabulary]')
+    throw unsupported(`output ${tensorText(logits)}`, 'float32 or float16 [batch, tokens, vocabulary]')
   }
   return logits
 }
@@ -156,7 +156,7 @@ function readLogits(outputs: ReadonlyMap<string, TensorInfo>): TensorInfo {
 function vocabularySize(logits: TensorInfo, config: ModelConfig): number {
   const declared = Number(logits.dims.at(-1))
   const size = Number.isInteger(declared) && declared > 0 ? declared : config.vocabSize
-  if (size === undefined) throw unsupported(`output ${described(logits)} and no vocab_size`, 'one of them')
+  if (size === undefined) throw unsupported(`output ${tensorText(logits)} and no vocab_size`, 'one of them')
   return size
 }
 

@@ -6,7 +6,7 @@ import type { ModelConfig } from '../../../model/resolved-model.ts'
 import { type Graph, type GraphNode, producersOf, readersOf } from '../../../onnx-file/graph.ts'
 import { projectedHeadDim } from '../../../onnx-file/head-dim.ts'
 import type { ElementType, TensorInfo } from '../runtime/runtime.ts'
-import { described, unsupported } from './unsupported.ts'
+import { tensorText, unsupported } from './unsupported.ts'
 
 interface Slot {
   readonly past: string
@@ -65,11 +65,11 @@ export function readStateSlots(
     if (attention?.ints.sliding_window_cache === 1) return windowSlot(slot, info, sizes)
     const axis = growingAxis(info, present)
     if (axis === undefined) {
-      if (attention !== undefined) throw unsupported(described(info), 'a past of free length')
+      if (attention !== undefined) throw unsupported(tensorText(info), 'a past of free length')
       return fixedSlot(slot, info, nodes)
     }
     if (!KEY_OR_VALUE.test(info.name))
-      throw unsupported(described(info), 'a key, a value or a state of fixed size')
+      throw unsupported(tensorText(info), 'a key, a value or a state of fixed size')
     const dims = info.dims.map((size, i) => (i === axis ? 0 : resolveSize(info, i, size, sizes)))
     const made = producers.get(present.name)
     const inPlace = attention !== undefined && nodes.length === 1 && made === attention && axis === 2
@@ -80,7 +80,7 @@ export function readStateSlots(
 function windowSlot(slot: Slot, info: TensorInfo, sizes: SizeSources): WindowSlot {
   const window = sizes.attention?.ints.local_window_size ?? 0
   if (window <= 0 || info.dims.length !== 4) {
-    throw unsupported(`${described(info)} with local_window_size ${window}`, 'a window of one token or more')
+    throw unsupported(`${tensorText(info)} with local_window_size ${window}`, 'a window of one token or more')
   }
   const dims = info.dims.map((size, i) => (i === 2 ? window : resolveSize(info, i, size, sizes)))
   return { ...slot, kind: 'window', dims }
@@ -89,7 +89,7 @@ function windowSlot(slot: Slot, info: TensorInfo, sizes: SizeSources): WindowSlo
 function fixedSlot(slot: Slot, info: TensorInfo, readers: readonly GraphNode[]): FixedSlot {
   const dims = info.dims.map((size, i) => {
     const known = i === 0 ? batchSize(info, size) : sizeOf(size)
-    if (known === undefined) throw unsupported(described(info), 'its sizes in the graph')
+    if (known === undefined) throw unsupported(tensorText(info), 'its sizes in the graph')
     return known
   })
   const carries = readers.length > 0 && readers.every((node) => CARRIERS.has(node.opType))
@@ -108,12 +108,12 @@ function presentOf(past: TensorInfo, outputs: ReadonlyMap<string, TensorInfo>): 
   const present = outputs.get(name ?? '')
   if (present === undefined) {
     throw unsupported(
-      `input ${described(past)}`,
+      `input ${tensorText(past)}`,
       'input_ids, attention_mask, position_ids, num_logits_to_keep, use_cache_branch, or a past with its present',
     )
   }
   if (present.type !== past.type || present.dims.length !== past.dims.length || past.dims.length === 0) {
-    throw unsupported(`${described(past)} and ${described(present)}`, 'both of one type and rank')
+    throw unsupported(`${tensorText(past)} and ${tensorText(present)}`, 'both of one type and rank')
   }
   return present
 }
@@ -148,14 +148,14 @@ function resolveSize(info: TensorInfo, axis: number, size: number | string, sour
   const told = last ? packed(sources.headDim() ?? config.headDim, attention) : undefined
   const heads = axis === 1 && !last ? (attention?.ints.kv_num_heads ?? config.kvHeads) : undefined
   const found = told ?? heads
-  if (found === undefined) throw unsupported(described(info), 'its sizes in the graph or in config.json')
+  if (found === undefined) throw unsupported(tensorText(info), 'its sizes in the graph or in config.json')
   return found
 }
 
 /** One text at a time; older graphs fold the heads into this axis. */
 function batchSize(info: TensorInfo, size: number | string, config?: ModelConfig): number {
   if (size === 1) return 1
-  if (typeof size === 'number') throw unsupported(described(info), 'a batch of one')
+  if (typeof size === 'number') throw unsupported(tensorText(info), 'a batch of one')
   return /head/i.test(size) ? (config?.attentionHeads ?? 1) : 1
 }
 

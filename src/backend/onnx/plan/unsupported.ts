@@ -1,4 +1,5 @@
 import { SpoutError } from '../../../errors.ts'
+import { quote } from '../../../system/text-display.ts'
 import type { TensorInfo } from '../runtime/runtime.ts'
 
 /** A graph that wants or gives something this program does not know: both are named, nothing is guessed. */
@@ -9,6 +10,6 @@ export function unsupported(found: string, expected: string): SpoutError {
 }
 
 /** A tensor as its declaration has it: `past_key_values.0.key float32 [batch, 2, past, 64]`. */
-export function described({ name, type, dims }: TensorInfo): string {
-  return `${JSON.stringify(name).slice(1, -1).slice(0, 120)} ${type} [${dims.map((size) => size || '?').join(', ')}]`
+export function tensorText({ name, type, dims }: TensorInfo): string {
+  return `${quote(name).slice(1, -1)} ${type} [${dims.map((size) => size || '?').join(', ')}]`
 }
