@@ -62,7 +62,7 @@ describe('models pull', () => {
   it('fetches models, tells each on stdout and its progress on stderr', async () => {
     const { stdout, stderr } = await run('pull', [REPO])
     expect(stdout).toBe(`${REPO} ${COMMIT} q4\n`)
-    expect(stderr).toContain('fetched onnx/model_q4.onnx_data (200 kB) in 0:0')
+    expect(stderr).toContain('fetched onnx/model_q4.onnx_data (200 kB) in 0 s')
     expect(stderr).not.toContain('\x1b')
   })
 

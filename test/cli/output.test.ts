@@ -288,7 +288,7 @@ describe.concurrent('figures and details', () => {
       `prompt {4}1 token in ${number} ms, ${number} tokens/s`,
       `first {5}byte after ${number} m?s`,
       `output {4}3 tokens in ${number} ms, ${number} tokens/s`,
-      `memory {4}\\d+ MB at most`,
+      `memory {4}${number} [MG]B at most`,
       'seed {6}5',
       'finish {4}stop',
     ]
