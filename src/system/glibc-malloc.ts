@@ -24,30 +24,31 @@ const TRIMMING_BYTES = 96 << 10
 /** Of libuv, unless told otherwise; they take work in turns. */
 const POOL_THREADS = 4
 
-export interface Heap {
-  /** Large blocks that are freed are used again, until `settle` is called as often. */
-  hold(): void
+export interface Malloc {
+  /** Large blocks that are freed are used again, until `giveBack` is called as often. */
+  keepFreed(): void
   /** What is unused goes back to the system. */
-  settle(): void
+  giveBack(): void
 }
 
-let heap: Heap | undefined
+let malloc: Malloc | undefined
 
-export function tameHeap(): Heap {
-  heap ??= openGlibc() ?? { hold: () => undefined, settle: () => undefined }
-  return heap
+/** Sets M_MMAP_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD, once. */
+export function configureGlibcMalloc(): Malloc {
+  malloc ??= openGlibc() ?? { keepFreed: () => undefined, giveBack: () => undefined }
+  return malloc
 }
 
-function openGlibc(): Heap | undefined {
+function openGlibc(): Malloc | undefined {
   if (process.platform !== 'linux') return undefined
   try {
-    return glibcHeap(koffi.load('libc.so.6'))
+    return glibcMalloc(koffi.load('libc.so.6'))
   } catch {
     return undefined // another C library
   }
 }
 
-function glibcHeap(libc: LibraryHandle): Heap {
+function glibcMalloc(libc: LibraryHandle): Malloc {
   const mallopt = libc.func('int mallopt(int parameter, int value)')
   const trim = libc.func('int malloc_trim(size_t pad)')
   const malloc = libc.func('uintptr_t malloc(size_t size)')
@@ -71,13 +72,13 @@ function glibcHeap(libc: LibraryHandle): Heap {
   let holders = 0
   mapLargeBlocks()
   return {
-    hold() {
+    keepFreed() {
       // The handle stays referenced: koffi closes a library whose handle is collected.
       if (libc === undefined || holders++ > 0) return
       mallopt(M_MMAP_MAX, 0)
       mallopt(M_TRIM_THRESHOLD, NEVER)
     },
-    settle() {
+    giveBack() {
       if (holders > 0 && --holders > 0) return
       mapLargeBlocks()
       trim(0)

@@ -105,7 +105,7 @@ test.runIf(mayRunOwnProducts())('every 4-bit product is our own, prepared or not
       spinning: false,
     },
   )
-  expect(named(loaded.session.heldTensors.map(({ shape }) => shape))).toEqual(sizes)
+  expect(named(loaded.operators?.products)).toEqual(sizes)
   await loaded.dispose()
   await prepareModel(options)
   expect(named((await found())!.manifest.operators!.products)).toEqual(sizes)

@@ -118,7 +118,8 @@ export interface AttentionRun {
 /** What comes out of all rows, run by run. */
 export async function attend(run: AttentionRun): Promise<Float32Array> {
   const { graph, operators, chunks, kvHeads, headDim, capacity = 1024, threads = 1 } = run
-  const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder, operators }
+  const own = operators && { operators, weights: [] }
+  const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder, own }
   const session = await openCApiRuntime().createSession(source, { threads, spinning: false })
   const states = ['key', 'value'].map((name) => {
     const tensor = session.allocate('float32', [1, kvHeads, capacity, headDim])

@@ -5,8 +5,8 @@
  */
 // The settings of koffi come before its first library.
 import '../../src/backend/onnx/runtime/c-api.ts'
-import { tameHeap } from '../../src/system/glibc-malloc.ts'
+import { configureGlibcMalloc } from '../../src/system/glibc-malloc.ts'
 
-const heap = tameHeap()
-heap.hold()
-heap.settle = () => undefined
+const malloc = configureGlibcMalloc()
+malloc.keepFreed()
+malloc.giveBack = () => undefined

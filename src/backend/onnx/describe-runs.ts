@@ -1,12 +1,14 @@
 /** Says of a session what runs, and why nothing faster does. */
+import type { OwnOperators } from '../../kernels/operators.ts'
 import type { KernelUse, RefusedWay, Runs } from '../runs.ts'
 import type { PreparedModel } from './prepared/prepared-model.ts'
-import type { Runtime, Session } from './runtime/runtime.ts'
+import type { Runtime } from './runtime/runtime.ts'
 import type { Refusal, Traits } from './variants.ts'
 
 export interface RunsInput {
   readonly runtime: Runtime
-  readonly session: Session
+  /** Of ours, in the graph that runs. */
+  readonly operators: OwnOperators | undefined
   readonly traits: Traits
   readonly refused: readonly Refusal[]
   readonly options: { readonly threads: number; readonly precise?: boolean | undefined }
@@ -26,8 +28,8 @@ export function describeRuns(input: RunsInput): Runs {
   }
 }
 
-function kernelUse({ runtime, session, options, refused }: RunsInput): KernelUse {
-  const { products = [], attentions = [] } = session.operators ?? {}
+function kernelUse({ runtime, operators, options, refused }: RunsInput): KernelUse {
+  const { products = [], attentions = [] } = operators ?? {}
   const own = { matmul: products.length > 0, attention: attentions.length > 0 }
   const use = {
     matmul: own.matmul ? 'own' : 'onnxruntime',

@@ -6,14 +6,14 @@ import { readGraphFile } from '../../onnx-file/graph-file.ts'
 import type { Runs } from '../runs.ts'
 import { describeRuns } from './describe-runs.ts'
 import type { Embedder } from './embedder.ts'
-import { type Decoder, type DecoderOptions, decoderVariants } from './open-decoder.ts'
+import { type Decoder, type DecoderOptions, decoderVariants, type OpenedGraph } from './open-decoder.ts'
 import { openEmbedder } from './open-embedder.ts'
 import { withInt8Products } from './passes/accuracy-level.ts'
 import { hasOwnOperators } from './passes/own-graph.ts'
 import { type FeedPlan, makeFeedPlan } from './plan/feed-plan.ts'
 import { findPrepared, type PreparedModel } from './prepared/prepared-model.ts'
 import { refusedGraph } from './refused-graph.ts'
-import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
+import type { Runtime, SessionOptions } from './runtime/runtime.ts'
 import { openFirst, TraitError, type Variant } from './variants.ts'
 
 /** A session, how to feed it, and the session that embeds for it where the model is split. */
@@ -23,8 +23,7 @@ export interface LoadedSession extends OpenedModel {
   readonly mayPrepare: boolean
 }
 
-export interface OpenedModel {
-  readonly session: Session
+export interface OpenedModel extends OpenedGraph {
   readonly plan: FeedPlan
   readonly embedder?: Embedder | undefined
   dispose(): Promise<void>
@@ -51,7 +50,8 @@ export async function loadSession(
   const prepared = mayUse ? await lookForPrepared(runtime, onnxPath, options) : undefined
   const found = await openFirst(waysToLoad({ runtime, onnxPath, config, options, prepared }))
   const { opened, refused, traits } = found
-  const runs = describeRuns({ runtime, options, session: opened.session, traits, refused, prepared })
+  const { operators } = opened
+  const runs = describeRuns({ runtime, options, operators, traits, refused, prepared })
   const mayPrepare = mayUse && prepared === undefined && opened.embedder === undefined
   return { ...opened, runs, mayPrepare }
 }
@@ -119,9 +119,10 @@ export async function openPrepared(
   const { folder, graphPath, manifest } = prepared
   const { plan, operators } = manifest
   if (plan === undefined) throw new SpoutError('failed', 'prepared model: there is only a note')
-  const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true, operators }
+  const own = operators && { operators, weights: [] }
+  const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true, own }
   const session = await runtime.createSession(source, options)
-  return { session, plan, dispose: () => session.dispose() }
+  return { session, operators, plan, dispose: () => session.dispose() }
 }
 
 const NO_BYTES = new Uint8Array(0)
@@ -135,7 +136,7 @@ interface Around {
 
 /** A decoder with its plan, and with what embeds for it. @throws TraitError, for a head of other rows changes nothing here. */
 async function completed(
-  { session, graph }: Decoder,
+  { session, operators, graph }: Decoder,
   { runtime, path, config, options }: Around,
 ): Promise<OpenedModel> {
   const opened: { dispose(): Promise<void> }[] = [session]
@@ -149,8 +150,8 @@ async function completed(
       opened.push(embedder)
     }
     const plan = makeFeedPlan({ session, graph, config, ...(embedder && { embeddings: embedder.names }) })
-    checkAppending(session, plan)
-    return { session, plan, embedder, dispose }
+    checkAppending(operators, plan)
+    return { session, operators, plan, embedder, dispose }
   } catch (error) {
     await dispose()
     // ONNX Runtime cannot tell the shapes of what comes after kernels of ours.
@@ -159,7 +160,7 @@ async function completed(
 }
 
 /** Our attention appends in place; where keys and values cannot be appended so, it cannot run. */
-function checkAppending({ operators }: Session, { slots }: FeedPlan): void {
+function checkAppending(operators: Decoder['operators'], { slots }: FeedPlan): void {
   const hasAttention = (operators?.attentions.length ?? 0) > 0
   if (!hasAttention || slots.every((slot) => slot.kind !== 'rows' || slot.inPlace)) return
   throw new SpoutError('config', 'model graph: keys and values cannot be appended in place')

@@ -1,6 +1,7 @@
 /** The ways from a graph to a session: with kernels of ours or the runtime's, with a head over the last row or over all. */
 import { basename } from 'node:path'
 import { SpoutError } from '../../errors.ts'
+import type { OwnOperators } from '../../kernels/operators.ts'
 import { encodeGraph, type Graph } from '../../onnx-file/graph-file.ts'
 import { flattenEmbedding } from './passes/flat-embedding.ts'
 import { storeGraph } from './passes/graph-store.ts'
@@ -20,8 +21,13 @@ export interface DecoderOptions extends SessionOptions {
 /** What kernels of ours compute: matmuls one by one or, of the same rows, stacked; or nothing. */
 export type OwnKernels = 'single' | 'stacked' | 'none'
 
-export interface Decoder {
+export interface OpenedGraph {
   readonly session: Session
+  /** Of ours, in the graph. */
+  readonly operators: OwnOperators | undefined
+}
+
+export interface Decoder extends OpenedGraph {
   /** As it is run, but for what kernels of ours replaced. */
   readonly graph: Graph
 }
@@ -46,9 +52,9 @@ export function decoderVariants(
       head,
       async open() {
         const cacheFolder = head === 'last row' ? source.options.cacheFolder : undefined
-        const session = await openGraph(runtime, { ...source, graph, own, cacheFolder })
+        const { session, operators } = await openGraph(runtime, { ...source, graph, own, cacheFolder })
         if (head === 'last row') await checkHead(session)
-        return { session, graph }
+        return { session, operators, graph }
       },
     })),
   )
@@ -80,14 +86,14 @@ export interface GraphToOpen extends DecoderSource {
 }
 
 /** @throws SpoutError `config` when the runtime refuses the graph, or a file of its weights cannot be read. */
-export async function openGraph(runtime: Runtime, input: GraphToOpen): Promise<Session> {
+export async function openGraph(runtime: Runtime, input: GraphToOpen): Promise<OpenedGraph> {
   const { path, options, cacheFolder } = input
-  const { graph, ...own } = ownGraphOf(input)
+  const { graph, own } = ownGraphOf(input)
   const bytes = encodeGraph(graph)
   const stored = cacheFolder === undefined ? undefined : storeGraph(bytes, cacheFolder)
-  const source = { bytes, weightsFolder: graph.weightsFolder, path: stored, ...own }
+  const source = { bytes, weightsFolder: graph.weightsFolder, path: stored, own }
   try {
-    return await runtime.createSession(source, options)
+    return { session: await runtime.createSession(source, options), operators: own?.operators }
   } catch (error) {
     throw refusedGraph(error, basename(path))
   }
@@ -95,7 +101,7 @@ export async function openGraph(runtime: Runtime, input: GraphToOpen): Promise<S
 
 function ownGraphOf({ graph, path, options, own = 'none' }: GraphToOpen): OwnGraph {
   const { rearrange = (rest: Graph) => rest } = options
-  if (own === 'none') return { graph: rearrange(graph), weights: [], operators: undefined }
+  if (own === 'none') return { graph: rearrange(graph), own: undefined }
   try {
     const changed = withOwnOperators(graph, { isStacked: own === 'stacked' })
     return { ...changed, graph: rearrange(changed.graph) }

@@ -19,7 +19,7 @@ export interface EmbedderSource {
 export async function openEmbedder(runtime: Runtime, source: EmbedderSource): Promise<Embedder> {
   const { decoder, decoderPath, config, options } = source
   const path = embeddingFile(decoderPath)
-  const session = await openGraph(runtime, { graph: readGraphFile(path), path, options })
+  const { session } = await openGraph(runtime, { graph: readGraphFile(path), path, options })
   try {
     return new Embedder(session, decoder, config)
   } catch (error) {

@@ -133,8 +133,8 @@ describe('loadSession', () => {
     async () => {
       const decoder = graphFile(attentionDecoder('plain'))
       const known = { ...config, vocabSize: VOCABULARY, contextLength: 64, headDim: 32, kvHeads: 2 }
-      const { failing } = failingRuntime(({ operators }) =>
-        operators === undefined ? undefined : new SpoutError('failed', 'onnxruntime: unknown operator'),
+      const { failing } = failingRuntime(({ own }) =>
+        own === undefined ? undefined : new SpoutError('failed', 'onnxruntime: unknown operator'),
       )
       const loaded = await loadSession(failing, decoder, known, options)
       const why = expect.stringContaining('unknown operator')

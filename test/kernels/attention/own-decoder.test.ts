@@ -25,7 +25,7 @@ async function openDecoder(kind: DecoderKind, { precise = false, threads = 1 } =
   const loaded = await loadSession(openCApiRuntime(), path, config, { threads, spinning: false, precise })
   const backend = new OnnxBackend(loaded, noTokenizer, config)
   return {
-    attentions: loaded.session.operators?.attentions.length ?? 0,
+    attentions: loaded.operators?.attentions.length ?? 0,
     async run(chunks) {
       const cache = backend.createCache()
       const rows: Float32Array[] = []

@@ -194,7 +194,7 @@ describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VN
   test('a file of weights that has shrunk is told, and the session is gone', async () => {
     const graph = graphWith({ k: 256, n: 1024, level: 4 })
     const { graph: own, ...rest } = withOwnOperators(graph)
-    const { path } = rest.weights[0]!.parts[0]!.codes as { path: string }
+    const { path } = rest.own!.weights[0]!.parts[0]!.codes as { path: string }
     truncateSync(path, 5000)
     const bytes = encodeGraph(own)
     const before = readdirSync('/proc/self/task').length

@@ -1,16 +1,15 @@
 /** A graph in which operators of ours do what they can. */
 
-import { distinctOperators, type OwnOperators } from '../../../kernels/operators.ts'
+import { distinctOperators } from '../../../kernels/operators.ts'
 import type { Graph } from '../../../onnx-file/graph.ts'
+import type { OwnParts } from '../own-parts.ts'
 import { hasOwnAttention, withOwnAttention } from './own-attention.ts'
-import { hasOwnProducts, type PackedWeight, withOwnProducts } from './own-products.ts'
+import { hasOwnProducts, withOwnProducts } from './own-products.ts'
 
 export interface OwnGraph {
   readonly graph: Graph
-  /** Of the products. */
-  readonly weights: readonly PackedWeight[]
-  /** `undefined`: none. */
-  readonly operators: OwnOperators | undefined
+  /** `undefined`: nothing of it is ours. */
+  readonly own: OwnParts | undefined
 }
 
 /** The same graph where there is nothing that we compute. @param isStacked products of the same rows become one. */
@@ -18,7 +17,8 @@ export function withOwnOperators(graph: Graph, { isStacked = false } = {}): OwnG
   const { graph: multiplied, weights } = withOwnProducts(graph, { isStacked })
   const { graph: own, attentions } = withOwnAttention(multiplied, graph)
   const products = weights.map(({ shape }) => shape)
-  return { graph: own, weights, operators: distinctOperators({ products, attentions }) }
+  const operators = distinctOperators({ products, attentions })
+  return { graph: own, own: operators && { operators, weights } }
 }
 
 /** Whether a graph has something that we may compute. */

@@ -4,40 +4,18 @@
  * what is made of them.
  */
 
-import {
-  BLOCK,
-  operatorName,
-  type ProductShape,
-  packedDims,
-  STRIP_COLUMNS,
-} from '../../../kernels/matmul/matmul-shape.ts'
+import { BLOCK, operatorName, packedDims, STRIP_COLUMNS } from '../../../kernels/matmul/matmul-shape.ts'
 import { OWN_DOMAIN, withDomain } from '../../../onnx-file/domains.ts'
 import { FLOAT, UINT8 } from '../../../onnx-file/fields.ts'
 import type { Graph, GraphNode } from '../../../onnx-file/graph.ts'
 import { makeInput, makeNode } from '../../../onnx-file/make-parts.ts'
-import { type BytePlace, placeOf, tensorSlices } from '../../../onnx-file/tensor-bytes.ts'
+import { placeOf, tensorSlices } from '../../../onnx-file/tensor-bytes.ts'
 import { withoutUnreadWeights } from '../../../onnx-file/unread.ts'
+import type { PackedWeight } from '../own-parts.ts'
 import { gateWith } from './gated-products.ts'
 import { areHalves } from './halves.ts'
 import { type Product, productOf } from './quantized-product.ts'
 import { stackWith } from './stack-products.ts'
-
-/** The weights of a product of ours, and of what they are made. */
-export interface PackedWeight {
-  /** Of the input of the graph. */
-  readonly name: string
-  readonly shape: ProductShape
-  readonly parts: readonly PackedPart[]
-}
-
-export interface PackedPart {
-  readonly codes: BytePlace
-  readonly scales: BytePlace
-  /** Columns. */
-  readonly n: number
-  /** Rows that share a scale. */
-  readonly scaleRows: number
-}
 
 export interface OwnProducts {
   readonly graph: Graph

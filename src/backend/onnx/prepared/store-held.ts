@@ -1,7 +1,6 @@
 /** Gives an optimized graph the weights that its session held for it, in a file beside it. */
 import { closeSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
-import { packedDims } from '../../../kernels/matmul/matmul-shape.ts'
 import { GRAPH, UINT8 } from '../../../onnx-file/fields.ts'
 import { encodeGraph, readSkeleton } from '../../../onnx-file/graph-file.ts'
 import { makeReference } from '../../../onnx-file/make-parts.ts'
@@ -25,14 +24,14 @@ function writeTensors(path: string, tensors: readonly HeldTensor[]): Uint8Array[
   const file = openSync(path, 'wx')
   try {
     let end = 0
-    return tensors.map(({ name, shape, data }) => {
+    return tensors.map(({ name, dims, data }) => {
       const offset = pageFrom(end)
       end = offset + data.length
       for (let done = 0; done < data.length; ) {
         done += writeSync(file, data, done, data.length - done, offset + done)
       }
       const place = { location: basename(path), offset: String(offset), length: String(data.length) }
-      return makeReference(name, { type: UINT8, dims: packedDims(shape) }, place)
+      return makeReference(name, { type: UINT8, dims }, place)
     })
   } finally {
     closeSync(file)

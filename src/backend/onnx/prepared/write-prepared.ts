@@ -128,7 +128,8 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
   const decoder = { ...session, writeOptimizedTo, rearrange: isRearranged ? rearrange : undefined }
   const source = { graph, path: key.onnxPath, options: decoder }
   const { opened } = await openFirst(decoderVariants(runtime, source, [ownKernels]))
-  const { heldTensors: held, operators } = opened.session
+  const { heldTensors: held } = opened.session
+  const { operators } = opened
   let plan: FeedPlan
   try {
     plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })

@@ -75,7 +75,6 @@ class NodeTensor implements Tensor {
 }
 
 class NodeSession implements Session {
-  readonly operators = undefined
   readonly heldTensors = []
   readonly writesInPlace = false
   readonly inputs: readonly TensorInfo[]

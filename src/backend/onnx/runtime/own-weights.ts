@@ -5,8 +5,8 @@ import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
 import {
   operatorName,
-  type ProductShape,
   packedBytes,
+  packedDims,
   STRIP_COLUMNS,
   stripBytes,
 } from '../../../kernels/matmul/matmul-shape.ts'
@@ -16,13 +16,14 @@ import type { BytePlace } from '../../../onnx-file/tensor-bytes.ts'
 import { executableMemory } from '../../../system/executable-memory.ts'
 import { type Mapped, mapFile, mapMemory, PROTECTION, protectMemory } from '../../../system/mapped-memory.ts'
 import { pageFrom } from '../../../system/memory-pages.ts'
-import type { PackedPart, PackedWeight } from '../passes/own-products.ts'
+import type { PackedPart, PackedWeight } from '../own-parts.ts'
 import type { NativeFunction } from './c-api.ts'
 
 /** A tensor of bytes, in memory that lasts until `dispose`. */
 export interface OwnTensor {
   readonly name: string
-  readonly shape: ProductShape
+  readonly dims: readonly number[]
+  readonly bytes: number
   readonly address: bigint
 }
 
@@ -43,7 +44,8 @@ export function loadOwnWeights(weights: readonly PackedWeight[]): OwnWeights {
   }
   const memory = mapMemory(end)
   const tensors = weights.map(({ name, shape }, i) => {
-    return { name, shape, address: memory.address + BigInt(starts[i]!) }
+    const address = memory.address + BigInt(starts[i]!)
+    return { name, dims: packedDims(shape), bytes: packedBytes(shape), address }
   })
   const work = { isWanted: true }
   const ready = packAll(weights, tensors, work).then(() =>

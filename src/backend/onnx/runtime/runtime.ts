@@ -2,10 +2,7 @@
  * What the backend needs of a binding to ONNX Runtime: sessions, tensors, and names bound to tensors before a run.
  * Two implementations: `c-api.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
  */
-
-import type { ProductShape } from '../../../kernels/matmul/matmul-shape.ts'
-import type { OwnOperators } from '../../../kernels/operators.ts'
-import type { PackedWeight } from '../passes/own-products.ts'
+import type { OwnParts } from '../own-parts.ts'
 
 export type ElementType =
   | 'float32'
@@ -68,16 +65,14 @@ export interface GraphSource {
   readonly path?: string | undefined
   /** It was written as `writeOptimizedTo` says: nothing is left to optimize. */
   readonly isOptimized?: boolean | undefined
-  /** Operators of the graph that are our own. */
-  readonly operators?: OwnOperators | undefined
-  /** The weights of our products, where these are inputs of the graph: the session lays them out, and holds them. */
-  readonly weights?: readonly PackedWeight[] | undefined
+  /** What kernels of ours in the graph need. Only the C API can. */
+  readonly own?: OwnParts | undefined
 }
 
-/** Weights of a product of ours, as a session holds them. */
+/** An input of the graph that a session laid out and holds: bytes. */
 export interface HeldTensor {
   readonly name: string
-  readonly shape: ProductShape
+  readonly dims: readonly number[]
   /** Valid until the session is disposed. */
   readonly data: Uint8Array
 }
@@ -97,9 +92,7 @@ export interface Session {
   readonly outputs: readonly TensorInfo[]
   /** True when an output tensor given to `bindOutput` is written in place, also when it is an input as well. */
   readonly writesInPlace: boolean
-  /** Operators of the graph that are our own. */
-  readonly operators: OwnOperators | undefined
-  /** The laid out weights of our own products, which are no inputs any more. */
+  /** What it holds for kernels of ours. These are no inputs any more. */
   readonly heldTensors: readonly HeldTensor[]
   /** Memory of the runtime, contents undefined. */
   allocate(type: ElementType, dims: readonly number[]): Tensor
