@@ -48,6 +48,7 @@ const INTERFACES = new Set([
   'backend/pieces.ts',
   'tokenizer/tokenizer.ts',
   'sampling/sampler.ts',
+  'sampling/token-logprobs.ts',
   'model/resolved-model.ts',
 ])
 /** Rooms whose implementations a backend is made of. */
@@ -169,23 +170,44 @@ test('each package has one door', () => {
   for (const name of ['commander', 'chalk', 'ora']) expect([...(doors.get(name) ?? ['cli'])]).toEqual(['cli'])
 })
 
-test('no folder imports in a circle', () => {
+/** Circles that are known, by a file in each; to be opened. */
+const KNOWN_CIRCLES = new Set(['tokenizer/library.ts', 'chat-template/jinja.ts'])
+
+test('neither files nor folders import in a circle, types included', () => {
+  const folders = new Set(
+    files.flatMap((file) => file.split('/').map((_, i, path) => path.slice(0, i).join('/'))),
+  )
+  const circles = [...folders].flatMap((folder) => circlesIn(folder))
+  expect(circles.filter((circle) => !circle.some((name) => KNOWN_CIRCLES.has(name)))).toEqual([])
+})
+
+/** Circles among the files and folders right below a folder. */
+function circlesIn(folder: string): string[][] {
+  const depth = folder === '' ? 0 : folder.split('/').length
+  const childOf = (file: string): string | undefined =>
+    folder === '' || file.startsWith(`${folder}/`)
+      ? file
+          .split('/')
+          .slice(0, depth + 1)
+          .join('/')
+      : undefined
   const edges = new Map<string, Set<string>>()
-  for (const { from, to, isPackage, isTypeOnly } of imports) {
-    if (isPackage || isTypeOnly || from === to) continue
-    edges.set(from, (edges.get(from) ?? new Set()).add(to))
+  for (const { from, to, isPackage } of imports) {
+    const [a, b] = isPackage ? [] : [childOf(from), childOf(to)]
+    if (a === undefined || b === undefined || a === b) continue
+    edges.set(a, (edges.get(a) ?? new Set()).add(b))
   }
   const circles: string[][] = []
-  const visit = (file: string, path: readonly string[], done: Set<string>): void => {
-    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file])
-    if (done.has(file)) return
-    done.add(file)
-    for (const next of edges.get(file) ?? []) visit(next, [...path, file], done)
-  }
   const done = new Set<string>()
-  for (const file of files) visit(file, [], done)
-  expect(circles).toEqual([])
-})
+  const visit = (name: string, path: readonly string[]): void => {
+    if (path.includes(name)) circles.push([...path.slice(path.indexOf(name)), name])
+    if (done.has(name)) return
+    done.add(name)
+    for (const next of edges.get(name) ?? []) visit(next, [...path, name])
+  }
+  for (const name of edges.keys()) visit(name, [])
+  return circles
+}
 
 test('no file has a name that says nothing', () => {
   const empty = /(^|\/)(utils?|helpers?|common|misc|manager|types)(\/|\.ts$)/

@@ -1,4 +1,4 @@
-import type { TokenLogprobs } from '../sampling/sampler.ts'
+import type { TokenLogprobs } from '../sampling/token-logprobs.ts'
 
 /** Where a generation goes. A promise means: wait before computing more (the reader is slow). */
 export interface TokenSink {

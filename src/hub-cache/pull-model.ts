@@ -15,23 +15,12 @@ import { cacheError } from './cache-errors.ts'
 import { makeRepoFolders, sweepScratch, tagCache, writeWhole } from './cache-writes.ts'
 import { isKnownAbsent, type RepoCache } from './hub-cache.ts'
 import { sweepPartials } from './partial-file.ts'
+import type { Note, Progress } from './progress.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 
 // A model from the hub into the cache: which commit, which files, which graph; then the small files and the graph, then
 // the weights the graph names; at last the ref. Until the ref is written the old one stands, so whoever looks at
 // the cache meanwhile sees the model as it was.
-
-/** How far a file is. */
-export interface Progress {
-  readonly file: string
-  /** Bytes here; may fall when a download starts anew. */
-  readonly received: number
-  readonly total: number
-  readonly done: boolean
-}
-
-/** Told what was decided (`info`) and what should be looked at (`warning`). */
-export type Note = (text: string, level: 'info' | 'warning') => void
 
 export interface PullRequest {
   readonly id: HubId

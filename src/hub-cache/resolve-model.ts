@@ -12,7 +12,8 @@ import { statusOf } from '../system/list-files.ts'
 import { cacheWarning } from './cache-owner.ts'
 import { type CachedModel, cachedModels, isComplete } from './cached-model.ts'
 import { type RepoCache, repoCache } from './hub-cache.ts'
-import type { Note, Progress, PullRequest } from './pull-model.ts'
+import type { Note, Progress } from './progress.ts'
+import type { PullRequest } from './pull-model.ts'
 
 // From what the user typed to files on this disk. A path of a folder that exists is that folder; anything else is
 // a name on the hub. A cached snapshot that has what is needed is used without asking anyone, and without even loading

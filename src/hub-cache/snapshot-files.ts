@@ -13,7 +13,7 @@ import { cacheError, diskFull } from './cache-errors.ts'
 import { freeBytes, pointTo, syncFolder, writeWhole } from './cache-writes.ts'
 import type { RepoCache } from './hub-cache.ts'
 import { bytesLeft } from './partial-file.ts'
-import type { Note, Progress } from './pull-model.ts'
+import type { Note, Progress } from './progress.ts'
 
 // The files of one snapshot: what is there and whole is left alone, what is not is fetched as a blob, and when the
 // blob has its name the snapshot points to it.

@@ -1,15 +1,6 @@
 /** An ONNX graph as its skeleton: operators and names, the weights only by reference. */
 
-import { readConstant } from './tensor-parts.ts'
-
-/** What a tensor says about itself. */
-export interface TensorFacts {
-  /** onnx.TensorProto.DataType. */
-  readonly type: number
-  readonly dims: readonly number[]
-  /** The value of an integer tensor that has one element. */
-  readonly scalar: number | undefined
-}
+import { readConstant, type TensorFacts } from './tensor-parts.ts'
 
 /** A node, with those attributes that are one integer or a list of them. */
 export interface GraphNode {
@@ -76,5 +67,5 @@ export function constantOf(
   name: string,
 ): TensorFacts | undefined {
   const node = producers.get(name)
-  return body.initializers.get(name) ?? (node?.opType === 'Constant' ? readConstant(node) : undefined)
+  return body.initializers.get(name) ?? (node?.opType === 'Constant' ? readConstant(node.bytes) : undefined)
 }

@@ -4,9 +4,9 @@
  */
 import { SpoutError } from '../errors.ts'
 import { ATTRIBUTE, FUNCTION, GRAPH, NODE, TENSOR } from './fields.ts'
-import type { GraphBody, GraphNode, TensorFacts } from './graph.ts'
+import type { GraphBody, GraphNode } from './graph.ts'
 import { referenceFields } from './make-parts.ts'
-import { readTensorParts } from './tensor-parts.ts'
+import { readTensorParts, type TensorFacts } from './tensor-parts.ts'
 import type { Reference } from './weight-files.ts'
 import {
   BYTES,

@@ -1,7 +1,6 @@
 /** Takes a TensorProto apart: what it says about itself, and where its weights are. */
 import { SpoutError } from '../errors.ts'
 import { ATTRIBUTE, ENTRY, INT32, INT64, NODE, TENSOR } from './fields.ts'
-import type { GraphNode, TensorFacts } from './graph.ts'
 import {
   type ByteSource,
   bytesSource,
@@ -12,6 +11,15 @@ import {
   signed,
   textOf,
 } from './wire.ts'
+
+/** What a tensor says about itself. */
+export interface TensorFacts {
+  /** onnx.TensorProto.DataType. */
+  readonly type: number
+  readonly dims: readonly number[]
+  /** The value of an integer tensor that has one element. */
+  readonly scalar: number | undefined
+}
 
 export interface TensorParts {
   readonly name: string
@@ -52,9 +60,9 @@ export function readTensorParts(source: ByteSource, part: Field): TensorParts {
   return { name, facts: { type, dims, scalar }, raw, external, others }
 }
 
-/** The tensor that a Constant makes. */
-export function readConstant(node: GraphNode): TensorFacts | undefined {
-  const source = bytesSource(node.bytes)
+/** The tensor that a Constant makes. @param node NodeProto */
+export function readConstant(node: Uint8Array): TensorFacts | undefined {
+  const source = bytesSource(node)
   for (const field of fieldsOf(source)) {
     if (field.number !== NODE.attribute) continue
     for (const part of fieldsOf(source, field.valueStart, field.end)) {

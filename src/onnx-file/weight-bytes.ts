@@ -1,5 +1,6 @@
 import { ELEMENT_BITS } from './fields.ts'
-import type { GraphBody, TensorFacts } from './graph.ts'
+import type { GraphBody } from './graph.ts'
+import type { TensorFacts } from './tensor-parts.ts'
 
 /** Bytes of all weights of a graph, of the types in `types` or of every type. */
 export function weightBytes(

@@ -8,7 +8,7 @@ import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { quote } from '../system/text-display.ts'
 import { ELEMENT_BITS } from './fields.ts'
-import type { TensorFacts } from './graph.ts'
+import type { TensorFacts } from './tensor-parts.ts'
 
 /** The entries of a tensor's external_data: location, offset, length and others. */
 export type Reference = Readonly<Record<string, string>>

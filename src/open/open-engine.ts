@@ -11,7 +11,7 @@ import { type ChatTemplate, loadChatTemplate } from '../chat-template/chat-templ
 import type { Engine, EngineModel } from '../engine/engine.ts'
 import { createLocalEngine } from '../engine/local-engine.ts'
 import { SpoutError } from '../errors.ts'
-import type { Progress } from '../hub-cache/pull-model.ts'
+import type { Progress } from '../hub-cache/progress.ts'
 import { resolveModel } from '../hub-cache/resolve-model.ts'
 import type { DtypeChoice } from '../model/dtype.ts'
 import { loadModelConfig } from '../model/model-config.ts'

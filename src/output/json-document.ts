@@ -1,7 +1,7 @@
 /** The one document of `--json`, and the last event of `--jsonl`. Field names are the contract: see the README. */
 import type { Engine, EngineResult } from '../engine/engine.ts'
 import type { SpoutError } from '../errors.ts'
-import type { TokenLogprobs } from '../sampling/sampler.ts'
+import type { TokenLogprobs } from '../sampling/token-logprobs.ts'
 import type { Measurements } from './measurements.ts'
 
 export interface JsonInput {

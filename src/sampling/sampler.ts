@@ -20,17 +20,12 @@ import {
   makeTypicalFilter,
 } from './filters.ts'
 import type { LogitsProcessor } from './logits-processor.ts'
+import { LogprobReader } from './logprob-reader.ts'
 import { Penalties } from './penalties.ts'
 import { freshSeed, Generator } from './rng.ts'
 import { resolveSampling, type SamplingOptions, type SamplingParams } from './sampling-params.ts'
 import { argmax, makeMinPScan, makeTopKScan, makeTopPScan, refuseRow, type Scan, scanAll } from './scan.ts'
-import { LogprobReader } from './token-logprobs.ts'
-
-/** The log-probability of a chosen id, and of the most likely ones, before any filter. */
-export interface TokenLogprobs {
-  readonly logprob: number
-  readonly top: readonly { readonly id: number; readonly logprob: number }[]
-}
+import type { TokenLogprobs } from './token-logprobs.ts'
 
 /** Chooses one id from a row of logits. Made once per request. */
 export interface Sampler {

@@ -7,7 +7,8 @@ import { commandHelp, section } from '../help/help-text.ts'
 import { nearest } from '../nearest.ts'
 import { parseCommandLine } from '../program.ts'
 import { withSettings } from '../settings.ts'
-import { type ModelsOptions, modelsCommands } from './models.ts'
+import { modelsCommands } from './models.ts'
+import type { ModelsOptions } from './models-io.ts'
 
 export type ModelsAction = keyof typeof modelsCommands
 

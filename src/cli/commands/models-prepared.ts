@@ -10,7 +10,7 @@ import { type Preparation, prepareModel } from '../../open/prepare-model.ts'
 import { ownCacheFolder } from '../../system/own-cache.ts'
 import { bytesText } from '../../system/quantities.ts'
 import { escapeText, toJson } from '../../system/text-display.ts'
-import type { ModelsCommand, ModelsIo, ModelsOptions } from './models.ts'
+import type { ModelsCommand, ModelsIo, ModelsOptions } from './models-io.ts'
 
 /** Without a name: the model that runs when none is named. */
 export const prepare: ModelsCommand = async (models, options, io) => {

@@ -1,13 +1,11 @@
 import { resolve } from 'node:path'
 import { SpoutError } from '../../errors.ts'
-import { cacheRoot, type Environment } from '../../hub/hub-environment.ts'
-import type { Patience } from '../../hub/retry.ts'
+import { cacheRoot } from '../../hub/hub-environment.ts'
 import { repoCache } from '../../hub-cache/hub-cache.ts'
 import { removeModel } from '../../hub-cache/remove-model.ts'
 import { resolveHubModel, resolveModel } from '../../hub-cache/resolve-model.ts'
 import { type CachedSnapshot, scanCache, scanRepo } from '../../hub-cache/scan-cache.ts'
 import { verifySnapshot } from '../../hub-cache/verify-model.ts'
-import type { DtypeChoice } from '../../model/dtype.ts'
 import { graphsBelow } from '../../model/graph-files.ts'
 import { parseHubId } from '../../model/model-id.ts'
 import type { ResolvedModel } from '../../model/resolved-model.ts'
@@ -15,7 +13,7 @@ import { describeModel } from '../../open/describe-model.ts'
 import { ownCacheFolder } from '../../system/own-cache.ts'
 import { bytesText } from '../../system/quantities.ts'
 import { escapeText, toJson } from '../../system/text-display.ts'
-import { createDownloadProgress, type ProgressStream } from '../terminal/download-progress.ts'
+import { createDownloadProgress } from '../terminal/download-progress.ts'
 import {
   day,
   descriptionJson,
@@ -24,49 +22,11 @@ import {
   snapshotJson,
   tableText,
 } from '../terminal/model-tables.ts'
+import type { ModelsCommand, ModelsIo, ModelsOptions } from './models-io.ts'
 import { prepare, preparedLines, prune } from './models-prepared.ts'
 
 // `spout models`: what is in the cache, and what to do with it. Each command prints its result on stdout, as text for
 // people or, with --json, as one document; what happens meanwhile goes to stderr.
-
-/** Where a command reads and writes. */
-export interface ModelsIo {
-  readonly stdout: { write(text: string): unknown }
-  readonly stderr: ProgressStream
-  readonly env: Environment
-}
-
-export interface ModelsOptions {
-  readonly json?: boolean | undefined
-  readonly dtype?: DtypeChoice | undefined
-  readonly cacheDir?: string | undefined
-  readonly offline?: boolean | undefined
-  /** pull: hash what is cached and fetch again what is damaged. */
-  readonly repair?: boolean | undefined
-  /** list: also models without an ONNX graph. */
-  readonly all?: boolean | undefined
-  /** prepare: also what is prepared already. */
-  readonly again?: boolean | undefined
-  /** prepare: threads of the runtime. */
-  readonly threads?: number | undefined
-  /** prepare: for runs with --precise. */
-  readonly precise?: boolean | undefined
-  /** prepare: the model when none is named. */
-  readonly model?: string | undefined
-  /** prune: gigabytes of what is prepared that may stay. */
-  readonly keep?: number | undefined
-  /** rm, prune: only tell what would be removed. */
-  readonly dryRun?: boolean | undefined
-  /** No progress. */
-  readonly quiet?: boolean | undefined
-  /** Also what was decided. */
-  readonly verbose?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
-  readonly patience?: Partial<Patience> | undefined
-}
-
-/** A command: the models named, the flags, and where to write. Throws SpoutError; the exit code is the error's. */
-export type ModelsCommand = (models: readonly string[], options: ModelsOptions, io: ModelsIo) => Promise<void>
 
 /** The commands under `spout models`, by name. */
 export const modelsCommands = { list, pull, show, prepare, prune, rm, verify, path } satisfies Record<
