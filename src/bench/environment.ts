@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { availableParallelism, cpus, loadavg, totalmem, type } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
-import { hashFile } from '../hub-cache/blob-hash.ts'
+import { hashPath } from '../hub-cache/blob-hash.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
 import { resolveFor } from '../open/open-engine.ts'
 import { defaultThreads } from '../system/threads.ts'
@@ -96,7 +96,7 @@ async function describeModel(files: ResolvedModel, signal?: AbortSignal): Promis
   let total = 0
   for (const path of weightPaths(files.onnxPath)) {
     const bytes = statSync(path).size
-    await hashFile(path, hash, { bytes, signal })
+    await hashPath(path, hash, { bytes, signal })
     total += bytes
   }
   const { id, revision = null, dtype } = files

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { readRegularLater } from '../system/regular-file.ts'
 import { escapeText } from '../system/text-display.ts'
 import { withTimeLimit } from '../system/time-limit.ts'
 import { isObject } from '../tokenizer/tokenizer-json.ts'
@@ -104,10 +105,12 @@ function templateOfJson(text: string): string {
 }
 
 async function readOptional(folder: string, name: string): Promise<string | undefined> {
-  return readFile(join(folder, name), 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return undefined
-    throw new SpoutError('config', `${name}: cannot be read`, { cause })
-  })
+  return readRegularLater(join(folder, name))
+    .then((bytes) => bytes.toString('utf8'))
+    .catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ENOENT') return undefined
+      throw new SpoutError('config', `${name}: cannot be read`, { cause })
+    })
 }
 
 async function readJson(folder: string, name: string): Promise<Json | undefined> {

@@ -3,9 +3,10 @@
  * the answer is out, and the shell has its prompt back.
  */
 import { spawn } from 'node:child_process'
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
+import { makeFolder } from '../system/make-folder.ts'
 import { ownCacheFolder } from '../system/own-cache.ts'
 import { PACKAGE_ROOT } from '../system/package-root.ts'
 import type { Options } from './options.ts'
@@ -16,7 +17,7 @@ const LOWEST_PRIORITY = 19
 export function prepareLater(options: Options): void {
   try {
     const cacheFolder = ownCacheFolder(process.env)
-    mkdirSync(cacheFolder, { recursive: true })
+    makeFolder(cacheFolder, 0o700)
     accessSync(cacheFolder, constants.W_OK)
     const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'bin/spout.js'), ...prepareWords(options)], {
       detached: true,

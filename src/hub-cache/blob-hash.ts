@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { closeSync, createReadStream } from 'node:fs'
+import { openRegular } from '../system/regular-file.ts'
 
 // A blob's name is the hash of its bytes: sha256 of a large file, of a small one git's sha1, which has the length in
 // front. So every file in the cache can be checked with nothing but its name.
@@ -10,10 +11,13 @@ export function createBlobHash(etag: string, size: number): Hash {
   return createHash('sha1').update(`blob ${size}\0`)
 }
 
-/** Feeds the first `bytes` of a file to `hash`. */
-export async function hashFile(path: string, hash: Hash, { bytes, signal }: HashOptions): Promise<Hash> {
+/** Feeds the first `bytes` of an open file to `hash`. */
+export async function hashFile(file: number, hash: Hash, { bytes, signal }: HashOptions): Promise<Hash> {
   if (bytes === 0) return hash
-  const stream = createReadStream(path, {
+  const stream = createReadStream('', {
+    fd: file,
+    autoClose: false,
+    start: 0,
     end: bytes - 1,
     highWaterMark: 2 ** 20,
     ...(signal ? { signal } : {}),
@@ -27,7 +31,17 @@ interface HashOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** The same of a file that is not open. */
+export async function hashPath(path: string, hash: Hash, options: HashOptions): Promise<Hash> {
+  const file = openRegular(path)
+  try {
+    return await hashFile(file, hash, options)
+  } finally {
+    closeSync(file)
+  }
+}
+
 /** What the blob at `path` should be called by its content. */
 export async function blobName(path: string, etag: string, options: HashOptions): Promise<string> {
-  return (await hashFile(path, createBlobHash(etag, options.bytes), options)).digest('hex')
+  return (await hashPath(path, createBlobHash(etag, options.bytes), options)).digest('hex')
 }

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { isCommit, isEtag, isRepo, isRevision, isSafeFileName } from '../model/model-id.ts'
 import { listFiles, statusOf } from '../system/list-files.ts'
+import { readRegular } from '../system/regular-file.ts'
 import { quote } from '../system/text-display.ts'
 
 // The hub cache's standard layout, and the one place where names become paths in it:
@@ -14,7 +14,13 @@ import { quote } from '../system/text-display.ts'
 /** The paths of one repository in the cache. */
 export interface RepoCache {
   readonly repo: string
+  /** Of all models. */
+  readonly root: string
   readonly folder: string
+  /** For half-made things: a folder of the same file system whose odd names nobody reads. */
+  readonly scratch: string
+  /** For the locks of its blobs. */
+  readonly locks: string
   ref(revision: string): string
   snapshot(commit: string): string
   file(commit: string, name: string): string
@@ -34,7 +40,10 @@ export function repoCache(root: string, repo: string): RepoCache {
   const etagOf = (etag: string) => checked(isEtag, etag, 'ETag')
   return {
     repo,
+    root,
     folder,
+    scratch: join(folder, 'blobs'),
+    locks: join(root, '.locks', name),
     ref: (revision) => join(folder, 'refs', checked(isRevision, revision, 'revision')),
     snapshot: (commit) => join(folder, 'snapshots', commitOf(commit)),
     file: (commit, file) => join(folder, 'snapshots', commitOf(commit), fileOf(file)),
@@ -48,14 +57,23 @@ export function repoCache(root: string, repo: string): RepoCache {
 /** The commit of `revision` as far as the cache knows: a commit is itself; a damaged ref counts as absent. */
 export function cachedCommit(cache: RepoCache, revision: string): string | undefined {
   if (isCommit(revision)) return revision
+  const commit = noteOf(cache.ref(revision))?.trim()
+  return commit !== undefined && isCommit(commit) ? commit : undefined
+}
+
+/** Longer than any ref. */
+const LONGEST_NOTE = 1000
+
+/** The text of a ref or another small file of the cache; `undefined` for what is none, a pipe or a device among it. */
+export function noteOf(path: string): string | undefined {
   try {
-    const commit = readFileSync(cache.ref(revision), 'utf8').trim()
-    return isCommit(commit) ? commit : undefined
-  } catch (error) {
-    if (error instanceof SpoutError) throw error
+    return readRegular(path, { most: LONGEST_NOTE }).toString('utf8')
+  } catch {
     return undefined
   }
 }
+
+const LONGEST_LIST = 64 * 2 ** 20
 
 /** The files of a snapshot that can be opened, with forward slashes; empty where there is no snapshot. */
 export function snapshotFiles(cache: RepoCache, commit: string): string[] {
@@ -65,7 +83,8 @@ export function snapshotFiles(cache: RepoCache, commit: string): string[] {
 /** All files of a commit, where Python's library has left a list of them. */
 export function knownFiles(cache: RepoCache, commit: string): ReadonlySet<string> | undefined {
   try {
-    const { format_version, files } = JSON.parse(readFileSync(cache.tree(commit), 'utf8'))
+    const text = readRegular(cache.tree(commit), { most: LONGEST_LIST }).toString('utf8')
+    const { format_version, files } = JSON.parse(text)
     return format_version === 1 ? new Set(Object.keys(files)) : undefined
   } catch {
     return undefined

@@ -1,14 +1,27 @@
 import type { Hash } from 'node:crypto'
-import { constants, copyFileSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { statusOf } from '../system/list-files.ts'
 import { isIdentity, lifeOf, newIdentity } from '../system/process-identity.ts'
+import { isOwnFile, openRegular } from '../system/regular-file.ts'
 import { createBlobHash, hashFile } from './blob-hash.ts'
 
 // The part of a blob that has arrived. It lies beside the blob as `<etag>.<whose>.incomplete`: nobody else writes to
 // a file of that name, and who finds one whose owner is dead may take it over by renaming it, which only one can. Of
 // one whose owner may yet come back a copy is taken: the file may still be written to when it has its final name.
+// Whoever else can write to the folder may have put something there under such a name: a link, a pipe, a file of another
+// user's, or a second name of a file of ours. Only a plain file of our own is gone on with; looked at again once it is open.
 
 const QUIET_MS = 5 * 60_000
 const SWEEP_MS = 24 * 3_600_000
@@ -37,11 +50,10 @@ export class PartialFile {
     const etag = basename(blobPath)
     const path = `${blobPath}.${newIdentity()}.incomplete`
     ours.add(path)
-    const adopted = adopt(blobPath, path)
-    const file = await openOurs(path, adopted)
+    const file = await openOurs(path, adopt(blobPath, path))
     const partial = new PartialFile(path, file, { etag, size })
     try {
-      if (adopted) await partial.#readBack(signal)
+      await partial.#readBack(signal)
       return partial
     } catch (error) {
       await partial.close()
@@ -97,18 +109,32 @@ export class PartialFile {
   async #readBack(signal: AbortSignal | undefined): Promise<void> {
     const { size } = await this.#file.stat()
     if (size > this.#size) return this.restart()
-    await hashFile(this.path, this.#hash, { bytes: size, signal })
+    await hashFile(this.#file.fd, this.#hash, { bytes: size, signal })
     this.#received = size
   }
 }
 
-async function openOurs(path: string, exists: boolean): Promise<FileHandle> {
+async function openOurs(path: string, adopted: boolean): Promise<FileHandle> {
   try {
-    return await open(path, exists ? 'r+' : 'wx+')
+    return (adopted ? await openAdopted(path) : undefined) ?? (await open(path, 'wx+'))
   } catch (error) {
     ours.delete(path)
     throw error
   }
+}
+
+/** What was taken over, if it is what it was when it was looked at; else it loses its name. */
+async function openAdopted(path: string): Promise<FileHandle | undefined> {
+  let file: FileHandle | undefined
+  try {
+    file = await open(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
+    if (isOwnFile(await file.stat())) return file
+  } catch {
+    // A link, or gone.
+  }
+  await file?.close()
+  rmSync(path, { force: true })
+  return undefined
 }
 
 /** Bytes of a blob that an earlier download has left and the next one need not fetch. */
@@ -127,11 +153,34 @@ function takeOver(partial: Partial, path: string): boolean {
   try {
     if (isLeft(partial)) renameSync(partial.path, path)
     else if (Date.now() - partial.touched < QUIET_MS) return false
-    else copyFileSync(partial.path, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    else copyOwn(partial.path, path)
     return true
   } catch {
     // Another process was faster; there may be a second one.
     return false
+  }
+}
+
+const SLICE = 2 ** 20
+
+/** Copies a file of this user's, and nothing else, to a new one. */
+function copyOwn(from: string, to: string): void {
+  const source = openRegular(from, { own: true })
+  try {
+    const copy = openSync(to, 'wx')
+    try {
+      const slice = Buffer.allocUnsafe(SLICE)
+      for (let read = readSync(source, slice); read > 0; read = readSync(source, slice)) {
+        for (let done = 0; done < read; ) done += writeSync(copy, slice, done, read - done)
+      }
+    } catch (error) {
+      rmSync(to, { force: true })
+      throw error
+    } finally {
+      closeSync(copy)
+    }
+  } finally {
+    closeSync(source)
   }
 }
 
@@ -164,14 +213,16 @@ function isLeft({ path, owner }: Partial): boolean {
   return life === 'dead' || (life === 'self' && !ours.has(path))
 }
 
-/** Partial files that a process of ours, now or once, has written. Those of other tools are not touched. */
+/** Partial files that a process of this user's, now or once, has written. Those of other tools and users are not touched. */
 function partialsIn(folder: string): Partial[] {
   return namesIn(folder).flatMap((name) => {
     const [, etag, owner] = /^([0-9a-f]{40}|[0-9a-f]{64})\.(\w+)\.incomplete$/.exec(name) ?? []
     if (etag === undefined || owner === undefined || !isIdentity(owner)) return []
     const path = join(folder, name)
-    const status = statusOf(path)
-    return status?.isFile() ? [{ path, etag, owner, size: status.size, touched: status.mtimeMs }] : []
+    const status = lstatSync(path, { throwIfNoEntry: false })
+    return status !== undefined && isOwnFile(status)
+      ? [{ path, etag, owner, size: status.size, touched: status.mtimeMs }]
+      : []
   })
 }
 

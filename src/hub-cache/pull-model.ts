@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { existsSync } from 'node:fs'
-import { join, posix } from 'node:path'
+import { posix } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { HubClient } from '../hub/hub-client.ts'
 import { type Environment, withoutSymlinks } from '../hub/hub-environment.ts'
@@ -11,8 +11,9 @@ import { chooseGraph, type DtypeChoice, type GraphFile } from '../model/dtype.ts
 import { CARD, findGraphs, folderOf, genaiDecoder, genaiFolders, SIDE_FILES } from '../model/graph-files.ts'
 import { type HubId, isCommit } from '../model/model-id.ts'
 import { readJsonFile } from '../system/json-file.ts'
+import { sweepScratch } from '../system/write-whole.ts'
 import { cacheError } from './cache-errors.ts'
-import { makeRepoFolders, sweepScratch, tagCache, writeWhole } from './cache-writes.ts'
+import { makeRepoFolders, tagCache, writeNote } from './cache-writes.ts'
 import { isKnownAbsent, type RepoCache } from './hub-cache.ts'
 import { sweepPartials } from './partial-file.ts'
 import type { Note, Progress } from './progress.ts'
@@ -157,10 +158,10 @@ async function fetchAll(
 
 function prepareCache({ root, cache }: PullRequest): void {
   written(root, () => {
-    makeRepoFolders(cache.folder)
+    makeRepoFolders(cache)
     tagCache(root)
-    sweepScratch(join(cache.folder, 'blobs'))
-    sweepPartials(join(cache.folder, 'blobs'))
+    sweepScratch(cache.scratch)
+    sweepPartials(cache.scratch)
   })
 }
 
@@ -173,14 +174,13 @@ interface CommitRecord {
 
 /** Notes what the commit has not, and, last of all, that the revision is this commit. */
 function recordCommit(cache: RepoCache, { commit, revision, tree, graph }: CommitRecord): void {
-  const scratch = join(cache.folder, 'blobs')
   for (const name of SIDE_FILES.map((file) => posix.join(graph.base, file))) {
     if (!tree.has(name) && !isKnownAbsent(cache, commit, name)) {
-      writeWhole(cache.noExist(commit, name), '', { scratch })
+      writeNote(cache.noExist(commit, name), '', cache)
     }
   }
   if (!existsSync(cache.snapshot(commit))) return
-  if (revision !== commit) writeWhole(cache.ref(revision), commit, { scratch })
+  if (revision !== commit) writeNote(cache.ref(revision), commit, cache)
 }
 
 function written<T>(path: string, act: () => T): T {

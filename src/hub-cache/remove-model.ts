@@ -1,13 +1,15 @@
 import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { parseHubId } from '../model/model-id.ts'
+import { isEtag, isRevision, parseHubId } from '../model/model-id.ts'
+import { refuseForeignLink } from '../system/make-folder.ts'
 import { cacheError } from './cache-errors.ts'
 import { cachedCommit, type RepoCache, repoCache } from './hub-cache.ts'
 import { type CachedSnapshot, refsOf, scanRepo } from './scan-cache.ts'
 
 // Taking a model out of the cache. Names go before what they name: first the refs, then the snapshot, then the blobs
-// that no other snapshot needs, so that a removal broken off leaves nothing that points to nothing.
+// that no other snapshot needs, so that a removal broken off leaves nothing that points to nothing. Whatever pointers
+// and links say, only the snapshots and the blobs themselves are removed.
 
 export interface Removed {
   readonly repo: string
@@ -37,9 +39,10 @@ export function removeModel(root: string, model: string, { dryRun = false } = {}
   }
   if (dryRun) return removed
   try {
+    refuseForeignLinks(cache)
     const refs = refsOf(cache)
     for (const { commit } of going)
-      for (const ref of refs.get(commit) ?? []) rmSync(cache.ref(ref), { force: true })
+      for (const ref of refs.get(commit) ?? []) if (isRevision(ref)) rmSync(cache.ref(ref), { force: true })
     for (const { folder, commit } of going) {
       rmSync(folder, { recursive: true, force: true })
       rmSync(cache.tree(commit), { force: true })
@@ -59,13 +62,27 @@ function filesOnlyOf(going: readonly CachedSnapshot[], all: readonly CachedSnaps
     all.filter((s) => !going.includes(s)).flatMap((s) => s.files.map((file) => file.blob)),
   )
   const freed = new Map<string, number>()
-  for (const { blob, size } of going.flatMap((snapshot) => snapshot.files)) {
-    // Whatever a pointer may lead to, only files of this model are removed.
-    if (staying.has(blob) || !blob.startsWith(cache.folder + sep)) continue
+  for (const { blob, size, name, folder } of going.flatMap(filesOf)) {
+    // Whatever a pointer may lead to, only blobs of this model are removed; what lies in the snapshot goes with it.
+    if (staying.has(blob) || !(isBlobOf(cache, blob) || blob === join(folder, name))) continue
     // A blob in Python's shared store is a link itself: only the link is ours to remove.
     freed.set(blob, lstatSync(blob).isSymbolicLink() ? 0 : size)
   }
   return freed
+}
+
+function filesOf({ files, folder }: CachedSnapshot) {
+  return files.map((file) => ({ ...file, folder }))
+}
+
+function isBlobOf(cache: RepoCache, path: string): boolean {
+  return isEtag(basename(path)) && path === cache.blob(basename(path))
+}
+
+/** @throws SpoutError `permission` where a folder that is removed from is a link of another user's. */
+function refuseForeignLinks({ folder }: RepoCache): void {
+  const names = ['', 'refs', 'snapshots', 'blobs', 'trees', '.no_exist']
+  for (const name of names) refuseForeignLink(join(folder, name))
 }
 
 /** Removes the folder of a model that has no snapshot any more, and that of its locks when it is empty. */

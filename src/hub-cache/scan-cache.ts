@@ -1,10 +1,10 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isCommit, isEtag, isRepo } from '../model/model-id.ts'
 import type { Dtype } from '../model/resolved-model.ts'
 import { listFiles } from '../system/list-files.ts'
 import { cachedModels, isComplete } from './cached-model.ts'
-import { type RepoCache, repoCache, snapshotFiles } from './hub-cache.ts'
+import { noteOf, type RepoCache, repoCache, snapshotFiles } from './hub-cache.ts'
 
 // What the cache holds, told by looking: every model, every snapshot of it, and which blobs each snapshot needs.
 
@@ -52,7 +52,7 @@ export function scanRepo(cache: RepoCache): CachedSnapshot[] {
 export function refsOf(cache: RepoCache): Map<string, string[]> {
   const refs = new Map<string, string[]>()
   for (const name of listFiles(join(cache.folder, 'refs'))) {
-    const commit = readFileSync(join(cache.folder, 'refs', name), 'utf8').trim()
+    const commit = noteOf(join(cache.folder, 'refs', name))?.trim() ?? ''
     refs.set(commit, [...(refs.get(commit) ?? []), name])
   }
   return refs

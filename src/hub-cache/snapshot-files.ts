@@ -1,5 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import type { BlobInfo, HubClient } from '../hub/hub-client.ts'
 import type { TreeEntry } from '../hub/hub-tree.ts'
@@ -7,10 +7,11 @@ import type { Patience } from '../hub/retry.ts'
 import { isOptional } from '../model/graph-files.ts'
 import { acquireLock } from '../system/file-lock.ts'
 import { statusOf } from '../system/list-files.ts'
+import { freeBytes } from '../system/write-whole.ts'
 import { downloadBlob } from './blob-download.ts'
 import { blobName } from './blob-hash.ts'
 import { cacheError, diskFull } from './cache-errors.ts'
-import { freeBytes, pointTo, syncFolder, writeWhole } from './cache-writes.ts'
+import { pointTo, syncFolder, writeNote } from './cache-writes.ts'
 import type { RepoCache } from './hub-cache.ts'
 import { bytesLeft } from './partial-file.ts'
 import type { Note, Progress } from './progress.ts'
@@ -72,7 +73,7 @@ export class SnapshotFiles {
         hint: 'try again',
       })
     }
-    writeWhole(cache.noExist(commit, path), '', { scratch: join(cache.folder, 'blobs') })
+    writeNote(cache.noExist(commit, path), '', cache)
   }
 
   async #download(entry: TreeEntry, { etag, size }: BlobInfo): Promise<void> {
@@ -113,7 +114,7 @@ export class SnapshotFiles {
 
   #point(name: string, etag: string): void {
     const { cache, commit, copy } = this.#options
-    pointTo(cache.file(commit, name), cache.blob(etag), { copy, scratch: join(cache.folder, 'blobs') })
+    pointTo(cache.file(commit, name), cache.blob(etag), { copy, cache })
     syncFolder(dirname(cache.file(commit, name)))
   }
 

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, readSync } from 'node:fs'
+import { openRegular } from '../system/regular-file.ts'
 
 // Protobuf's wire format, read from a file without reading the file: a window of it is held, and whatever is not
 // asked for is skipped by its length. A graph of a gigabyte costs some small reads.
@@ -27,7 +28,7 @@ export class ProtobufFile {
   #next = 0
 
   constructor(path: string, size: number) {
-    this.#handle = openSync(path, 'r')
+    this.#handle = openRegular(path)
     this.size = size
   }
 

@@ -18,7 +18,7 @@ import { loadModelConfig } from '../model/model-config.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { samplingDefaults } from '../sampling/generation-defaults.ts'
 import { chooseThreads } from '../system/choose-threads.ts'
-import { ownCacheFolder } from '../system/own-cache.ts'
+import { trustedOwnCache } from '../system/own-cache.ts'
 import { PACKAGE_ROOT } from '../system/package-root.ts'
 import { tidyHeapAfter } from '../system/tidy-heap.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
@@ -110,7 +110,7 @@ export async function startModel(options: OpenEngineOptions): Promise<StartedMod
   const resolved = await resolveFor(options)
   options.onResolved?.(resolved)
   const config = loadModelConfig(resolved.folder, (text) => note?.(text, 'warning'))
-  const cacheFolder = ownCacheFolder(process.env)
+  const cacheFolder = trustedOwnCache(process.env, note)
   const usePrepared = options.prepare ?? true
   const loading = loadSession(runtime, resolved.onnxPath, config, {
     threads,

@@ -7,7 +7,7 @@ import { DEFAULT_RAW_TOKENS, type GenerateRequest } from '../engine/request.ts'
 import { loadModelConfig } from '../model/model-config.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { availableMemory } from '../system/available-memory.ts'
-import { ownCacheFolder } from '../system/own-cache.ts'
+import { trustedOwnCache } from '../system/own-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
 
@@ -35,7 +35,7 @@ export interface RunPlan {
 export async function planRun(request: GenerateRequest, options: OpenEngineOptions): Promise<RunPlan> {
   const resolved = await resolveFor(options)
   const config = loadModelConfig(resolved.folder, (text) => options.note?.(text, 'warning'))
-  const cacheFolder = options.prepare === false ? undefined : ownCacheFolder(process.env)
+  const cacheFolder = options.prepare === false ? undefined : trustedOwnCache(process.env)
   const { tokenizer } = await loadPreparedTokenizer(resolved.folder, { cacheFolder })
   const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
   const prompt = encodePrompt(request, tokenizer, template)

@@ -11,7 +11,7 @@ import { PATIENCE } from '../hub/retry.ts'
 import { loadModelConfig } from '../model/model-config.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
 import { acquireLock } from '../system/file-lock.ts'
-import { ownCacheFolder } from '../system/own-cache.ts'
+import { ownCacheFolder, trustedOwnCache } from '../system/own-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
 import { prepareSession } from './prepare-session.ts'
@@ -44,7 +44,7 @@ export async function prepareModel(options: PrepareOptions = {}): Promise<Prepar
   const model = await resolveFor(options)
   options.onResolved?.(model)
   const config = loadModelConfig(model.folder, (text) => options.note?.(text, 'warning'))
-  const cacheFolder = ownCacheFolder(process.env)
+  const cacheFolder = privateCache()
   const { tokenizer, prepare } = await loadPreparedTokenizer(model.folder, { cacheFolder })
   prepare?.()
   const runtime = await openRuntime('c-api')
@@ -69,6 +69,16 @@ export async function prepareModel(options: PrepareOptions = {}): Promise<Prepar
     clearInterval(touching)
     lock.release()
   }
+}
+
+/** @throws SpoutError `cache` where others could change what is prepared. */
+function privateCache(): string {
+  const folder = trustedOwnCache(process.env)
+  if (folder !== undefined) return folder
+  const detail = 'others can write there, so nothing is prepared there'
+  throw new SpoutError('cache', `${ownCacheFolder(process.env)}: ${detail}`, {
+    hint: 'chmod go-w, or another SPOUT_CACHE_DIR',
+  })
 }
 
 function outcomeOf(

@@ -8,12 +8,7 @@ import { hasOwnOperators } from '../backend/onnx/passes/own-graph.ts'
 import { type HeadLimits, quantizeHead } from '../backend/onnx/passes/quantize-head.ts'
 import { compareRows } from '../backend/onnx/prepared/compare-rows.ts'
 import { type PreparedKey, preparedFolder } from '../backend/onnx/prepared/prepared-model.ts'
-import {
-  freeBytes,
-  preparedLimit,
-  prunePrepared,
-  removeUnfinished,
-} from '../backend/onnx/prepared/prepared-store.ts'
+import { preparedLimit, prunePrepared, removeUnfinished } from '../backend/onnx/prepared/prepared-store.ts'
 import { equalRows, probe } from '../backend/onnx/prepared/probe.ts'
 import { rearrange } from '../backend/onnx/prepared/rearrange.ts'
 import {
@@ -28,6 +23,7 @@ import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { type Graph, readGraphFile } from '../onnx-file/graph-file.ts'
 import { type FileState, fileState, sameContent } from '../system/file-state.ts'
 import { defaultThreads } from '../system/threads.ts'
+import { freeBytes } from '../system/write-whole.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 /** What is prepared, of what, and where. */

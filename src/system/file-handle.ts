@@ -1,8 +1,9 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
+import { openRegular } from './regular-file.ts'
 
-/** Runs `use` on the opened file and closes it. */
+/** Runs `use` on the opened file, a regular one, and closes it. */
 export function withFile<T>(path: string, use: (handle: number) => T): T {
-  const handle = openSync(path, 'r')
+  const handle = openRegular(path)
   try {
     return use(handle)
   } finally {

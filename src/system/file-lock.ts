@@ -3,22 +3,22 @@ import {
   existsSync,
   fchmodSync,
   linkSync,
-  mkdirSync,
+  lstatSync,
+  lutimesSync,
   openSync,
-  readFileSync,
   renameSync,
-  statSync,
   unlinkSync,
-  utimesSync,
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { makeFolder } from './make-folder.ts'
 import { lifeOf, newIdentity } from './process-identity.ts'
+import { readRegular } from './regular-file.ts'
 
 // An advisory lock, so that of sixteen processes that want one file one downloads it and the others wait. Nothing
 // depends on it: whoever waits in vain, or cannot lock at all, downloads to a file of his own. The holder touches
-// the lock as bytes arrive; one that is dead or has stalled loses it.
+// the lock as bytes arrive; one that is dead or has stalled loses it. A link, a pipe or a folder in its place is no lock.
 
 /** How long another holder is waited for, in milliseconds. */
 export interface LockPatience {
@@ -46,6 +46,7 @@ export interface BlobLock {
 }
 
 const TOUCH_MS = 2_000
+const LONGEST_IDENTITY = 1000
 const NO_LOCK: BlobLock = { touch() {}, release() {} }
 
 /** The lock at `path`, or `undefined` when what it protects was done by another while we waited. */
@@ -70,7 +71,7 @@ export async function acquireLock(path: string, options: LockOptions): Promise<B
 function tryLock(path: string): BlobLock | undefined {
   const identity = newIdentity()
   try {
-    mkdirSync(dirname(path), { recursive: true })
+    makeFolder(dirname(path))
     const handle = openSync(path, 'wx', 0o664)
     writeSync(handle, identity)
     fchmodSync(handle, 0o664)
@@ -88,7 +89,7 @@ function heldLock(path: string, identity: string): BlobLock {
       const now = Date.now()
       if (now - touched < TOUCH_MS) return
       touched = now
-      attempt(() => utimesSync(path, now / 1000, now / 1000))
+      attempt(() => lutimesSync(path, now / 1000, now / 1000))
     },
     release: () => attempt(() => holderOf(path) === identity && unlinkSync(path)),
   }
@@ -96,10 +97,13 @@ function heldLock(path: string, identity: string): BlobLock {
 
 /** Removes the lock where its holder is dead, or has not touched it for long; `stuck` is one that cannot be removed. */
 function takeFromDead(path: string, staleMs: number): 'held' | 'free' | 'stuck' {
-  const touched = attempt(() => statSync(path).mtimeMs)
-  if (touched === undefined) return 'free'
+  const status = attempt(() => lstatSync(path, { throwIfNoEntry: false }))
+  if (status === undefined) return 'free'
+  if (!status.isFile()) return 'stuck'
   const holder = holderOf(path) ?? ''
-  if (lifeOf(holder) !== 'dead' && Date.now() - touched < staleMs) return 'held'
+  // A time to come is nobody's touch.
+  const isFresh = Math.abs(Date.now() - status.mtimeMs) < staleMs
+  if (lifeOf(holder) !== 'dead' && isFresh) return 'held'
   const aside = `${path}.${newIdentity()}`
   attempt(() => renameSync(path, aside))
   const taken = holderOf(aside)
@@ -111,7 +115,7 @@ function takeFromDead(path: string, staleMs: number): 'held' | 'free' | 'stuck' 
 }
 
 function holderOf(path: string): string | undefined {
-  return attempt(() => readFileSync(path, 'utf8'))
+  return attempt(() => readRegular(path, { most: LONGEST_IDENTITY }).toString('utf8'))
 }
 
 function attempt<T>(act: () => T): T | undefined {

@@ -3,8 +3,9 @@
  * (a copy, a restored backup) the content decides.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { withFile } from './file-handle.ts'
 
 export interface FileState {
   /** Absolute, or below the folder it is kept in. */
@@ -44,15 +45,12 @@ function stampsOf(path: string): Pick<FileState, 'size' | 'modified' | 'changed'
 const SLICE = 1 << 20
 
 function hashOf(path: string): string {
-  const file = openSync(path, 'r')
-  try {
+  return withFile(path, (file) => {
     const hash = createHash('sha256')
     const memory = Buffer.allocUnsafe(SLICE)
     for (let read = readSync(file, memory); read > 0; read = readSync(file, memory)) {
       hash.update(memory.subarray(0, read))
     }
     return hash.digest('hex')
-  } finally {
-    closeSync(file)
-  }
+  })
 }

@@ -1,6 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { RefusedFile, readRegular } from './regular-file.ts'
 
 // A model's JSON files were written by strangers. They are read as regular files only (a FIFO would hang for
 // ever), up to a size, and must be an object; what is wrong is told by the file's name.
@@ -18,22 +18,15 @@ export function readJsonFile(path: string): JsonObject | undefined {
 
 /** The text of a small regular file; `undefined` where there is none. Throws `config`. */
 export function readTextFile(path: string): string | undefined {
-  const name = basename(path)
-  let handle: number
   try {
-    handle = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    return readRegular(path, { most: LARGEST })
+      .toString('utf8')
+      .replace(/^\uFEFF/, '')
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
+    const { code, message } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined
-    throw new SpoutError('config', `${name}: cannot be read (${code})`, { cause })
-  }
-  try {
-    const status = fstatSync(handle)
-    if (!status.isFile()) throw new SpoutError('config', `${name}: not a regular file`)
-    if (status.size > LARGEST) throw new SpoutError('config', `${name}: ${status.size} bytes is too much`)
-    return readFileSync(handle, 'utf8').replace(/^\uFEFF/, '')
-  } finally {
-    closeSync(handle)
+    const reason = cause instanceof RefusedFile ? message : `cannot be read (${code})`
+    throw new SpoutError('config', `${basename(path)}: ${reason}`, { cause })
   }
 }
 

@@ -1,29 +1,41 @@
-/** What this program keeps of its own making: where it lies, and how it is written. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+/** What this program keeps of its own making: where it lies, and whether it may be believed. */
+import { resolve } from 'node:path'
+import { SpoutError } from '../errors.ts'
+import { isOursAlone } from './folder-trust.ts'
+import { type Environment, expandPath, xdgFolder } from './user-paths.ts'
 
-export type Environment = Readonly<Record<string, string | undefined>>
+export type { Environment } from './user-paths.ts'
 
-/** Where this program keeps what it makes itself: $SPOUT_CACHE_DIR, else $XDG_CACHE_HOME/spout, else ~/.cache/spout. */
+/**
+ * Where this program keeps what it makes itself: $SPOUT_CACHE_DIR, else $XDG_CACHE_HOME/spout, else ~/.cache/spout.
+ * @throws SpoutError `cache` for a relative one where the working directory is gone.
+ */
 export function ownCacheFolder(env: Environment): string {
-  if (env.SPOUT_CACHE_DIR) return resolve(env.SPOUT_CACHE_DIR)
-  return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'spout')
-}
-
-export interface WriteWholeOptions {
-  /** Waits until the disk has it. Default true; a file that says itself whether it is whole need not. */
-  readonly flush?: boolean
-}
-
-/** Writes a file under another name first, so that nobody sees half of it. @throws what the file system says. */
-export function writeWhole(path: string, bytes: Uint8Array, { flush = true }: WriteWholeOptions = {}): void {
-  const unfinished = `${path}.${process.pid}.${Math.random().toString(36).slice(2, 10)}`
+  const named = env.SPOUT_CACHE_DIR
+  if (!named) return resolve(xdgFolder(env, 'XDG_CACHE_HOME', '.cache'), 'spout')
   try {
-    writeFileSync(unfinished, bytes, { flag: 'wx', flush })
-    renameSync(unfinished, path)
-  } catch (error) {
-    rmSync(unfinished, { force: true })
-    throw error
+    return resolve(expandPath(named, env))
+  } catch (cause) {
+    throw new SpoutError('cache', 'SPOUT_CACHE_DIR: the working directory it is relative to is gone', {
+      hint: 'SPOUT_CACHE_DIR=/an/absolute/path',
+      cause,
+    })
   }
+}
+
+/**
+ * The same where nobody else can have put anything into it: what is prepared there becomes machine code and answers.
+ * `undefined` otherwise; `note` is told.
+ */
+export function trustedOwnCache(
+  env: Environment,
+  note?: (text: string, level: 'info' | 'warning') => void,
+): string | undefined {
+  const folder = ownCacheFolder(env)
+  if (isOursAlone(folder)) return folder
+  note?.(
+    `${folder}: others can write there, so nothing prepared is used; chmod go-w, or another SPOUT_CACHE_DIR`,
+    'warning',
+  )
+  return undefined
 }

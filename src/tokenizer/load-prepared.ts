@@ -3,10 +3,12 @@
  * Of a prepared file nothing is believed: it counts only while its checksums are right and tokenizer.json is what it was made
  * of. What cannot be used is as good as not there.
  */
-import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { writeWhole } from '../system/own-cache.ts'
+import { isOursAlone } from '../system/folder-trust.ts'
+import { makeFolder } from '../system/make-folder.ts'
+import { readRegular } from '../system/regular-file.ts'
+import { writeWhole } from '../system/write-whole.ts'
 import { type BpeArrays, createBpeModel } from './bpe-model.ts'
 import { hashUnits, unitsOf } from './bpe-tables.ts'
 import { assembleTokenizer } from './create-tokenizer.ts'
@@ -51,9 +53,11 @@ export async function loadPreparedTokenizer(
   { note, cacheFolder }: LoadPreparedOptions = {},
 ): Promise<LoadedTokenizer> {
   const stamp = cacheFolder === undefined ? undefined : orNothing(() => stampOf(folder))
-  if (cacheFolder === undefined || stamp === undefined)
+  const path = stamp && preparedPath(cacheFolder!, stamp)
+  // What others can write is no file of ours: the checksums tell damage, not another's hand.
+  if (stamp === undefined || path === undefined || !isOursAlone(dirname(path)))
     return { tokenizer: await loadTokenizer(folder, { note }), wasPrepared: false, prepare: undefined }
-  const place = { folder, path: preparedPath(cacheFolder, stamp), stamp, note }
+  const place = { folder, path, stamp, note }
   return (await loadFromFile(place)) ?? (await loadAnew(place))
 }
 
@@ -101,7 +105,7 @@ async function compare(source: Source, { folder, stamp }: Place): Promise<'same'
 
 /** What a damaged file was made of. @throws SpoutError `failed` when that has changed meanwhile. */
 function arraysAgain({ shape }: PreparedFacts, { folder, stamp }: Place): BpeArrays {
-  const bytes = orNothing(() => readFileSync(stamp.path))
+  const bytes = orNothing(() => readRegular(stamp.path, { most: Number.POSITIVE_INFINITY }))
   if (bytes === undefined || orNothing(() => stampOf(folder))?.mark !== stamp.mark)
     throw new SpoutError(
       'failed',
@@ -140,7 +144,7 @@ function renew({ facts, readBody }: OpenedFile, { path, stamp }: Place): void {
 /** A cache that cannot be written is no error. */
 function store(path: string, facts: PreparedFacts, body: Body): void {
   orNothing(() => {
-    mkdirSync(dirname(path), { recursive: true })
+    makeFolder(dirname(path), 0o700)
     writeWhole(path, composeFile(facts, body), { flush: false })
   })
 }

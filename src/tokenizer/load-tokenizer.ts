@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { readRegularLater } from '../system/regular-file.ts'
 import { createBpeModel, type MadeBpe } from './bpe-model.ts'
 import { assembleTokenizer } from './create-tokenizer.ts'
 import type { Tokenizer } from './tokenizer.ts'
@@ -23,7 +23,7 @@ export async function loadTokenizer(folder: string, { note }: LoadTokenizerOptio
 
 export async function readTokenizerJson(folder: string): Promise<Buffer> {
   try {
-    return await readFile(join(folder, 'tokenizer.json'))
+    return await readRegularLater(join(folder, 'tokenizer.json'))
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code !== 'ENOENT') throw new SpoutError('config', 'tokenizer.json: cannot be read', { cause })

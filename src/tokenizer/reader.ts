@@ -1,5 +1,6 @@
 /** A file that is read here and there for as long as somebody may ask. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, readSync } from 'node:fs'
+import { openRegular } from '../system/regular-file.ts'
 
 export interface Reader {
   readonly size: number
@@ -14,7 +15,7 @@ const handles = new FinalizationRegistry<number>(closeSync)
 
 /** @throws what the file system says. */
 export function openReader(path: string): Reader {
-  const handle = openSync(path, 'r')
+  const handle = openRegular(path)
   const read: Reader['read'] = (into, at) => {
     for (let done = 0; done < into.byteLength; ) {
       const bytes = readSync(handle, into, done, into.byteLength - done, at + done)

@@ -128,10 +128,7 @@ describe('a model that is not cached', () => {
       location,
     }))
     const parts = Object.fromEntries(
-      external.map(({ location }, i) => [
-        `onnx/${location.replace('../model/', '')}`,
-        Buffer.alloc(2000 + i, i),
-      ]),
+      external.map(({ location }, i) => [`onnx/${location.replace('./', '')}`, Buffer.alloc(2000 + i, i)]),
     )
     const files = { ...modelRepo().files, ...parts, 'onnx/model.onnx': onnxBytes({ external }) }
     hub.repos.set(REPO, { commit: COMMIT, files })

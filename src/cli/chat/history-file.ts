@@ -1,9 +1,14 @@
 /** The lines typed in conversations, kept for the next. Losing them loses nothing: no failure here ends anything. */
-import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '../../system/make-folder.ts'
 import { ownCacheFolder } from '../../system/own-cache.ts'
+import { openRegular, readRegular } from '../../system/regular-file.ts'
+import { writeWhole } from '../../system/write-whole.ts'
 
 export const HISTORY_LINES = 1000
+/** Bytes. */
+const LONGEST = 64 * 2 ** 20
 
 export interface HistoryFile {
   /** Newest first, as readline has it. */
@@ -16,8 +21,8 @@ export function openHistoryFile(path = join(ownCacheFolder(process.env), 'chat-h
     lines: readNewestFirst(path),
     add(line) {
       try {
-        mkdirSync(dirname(path), { recursive: true })
-        appendFileSync(path, `${line}\n`, { mode: 0o600 })
+        makeFolder(dirname(path), 0o700)
+        append(path, `${line}\n`)
       } catch {
         // a read-only home is no reason not to talk
       }
@@ -25,9 +30,19 @@ export function openHistoryFile(path = join(ownCacheFolder(process.env), 'chat-h
   }
 }
 
+function append(path: string, text: string): void {
+  const { O_WRONLY, O_APPEND, O_CREAT } = constants
+  const file = openRegular(path, { flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o600 })
+  try {
+    writeSync(file, text)
+  } finally {
+    closeSync(file)
+  }
+}
+
 function readNewestFirst(path: string): string[] {
   try {
-    const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean)
+    const lines = readRegular(path, { most: LONGEST }).toString('utf8').split('\n').filter(Boolean)
     if (lines.length > 2 * HISTORY_LINES) shorten(path, lines.slice(-HISTORY_LINES))
     return lines.slice(-HISTORY_LINES).reverse()
   } catch {
@@ -36,7 +51,5 @@ function readNewestFirst(path: string): string[] {
 }
 
 function shorten(path: string, lines: readonly string[]): void {
-  const temporary = `${path}.${process.pid}.tmp`
-  writeFileSync(temporary, `${lines.join('\n')}\n`, { mode: 0o600 })
-  renameSync(temporary, path)
+  writeWhole(path, `${lines.join('\n')}\n`, { mode: 0o600 })
 }

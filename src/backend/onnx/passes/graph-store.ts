@@ -3,21 +3,25 @@
  * weights is some 100 kB; the weights stay where the user has them.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeWhole } from '../../../system/own-cache.ts'
+import { isOursAlone } from '../../../system/folder-trust.ts'
+import { makeFolder } from '../../../system/make-folder.ts'
+import { readRegular } from '../../../system/regular-file.ts'
+import { writeWhole } from '../../../system/write-whole.ts'
 
 /**
  * The path of a file with exactly these bytes, written if there is none; `undefined` where the cache cannot be
- * written, which is no error: the bytes themselves serve as well.
+ * written, or others can write to it, which is no error: the bytes themselves serve as well.
  */
 export function storeGraph(bytes: Uint8Array, cacheFolder: string): string | undefined {
   const folder = join(cacheFolder, 'graphs')
   const path = join(folder, `${createHash('sha256').update(bytes).digest('hex')}.onnx`)
   try {
+    makeFolder(folder, 0o700)
+    // The runtime opens it by its path, after we have looked at it.
+    if (!isOursAlone(folder)) return undefined
     // A file cut short by a crash or changed since is written again.
     if (isFile(path, bytes)) return path
-    mkdirSync(folder, { recursive: true })
     writeWhole(path, bytes)
     return path
   } catch {
@@ -27,7 +31,7 @@ export function storeGraph(bytes: Uint8Array, cacheFolder: string): string | und
 
 function isFile(path: string, bytes: Uint8Array): boolean {
   try {
-    return readFileSync(path).equals(bytes)
+    return readRegular(path, { most: bytes.length }).equals(bytes)
   } catch {
     return false
   }

@@ -13,7 +13,7 @@ import { join, resolve } from 'node:path'
 import type { OwnOperators } from '../../../kernels/operators.ts'
 import { processorMark } from '../../../system/cpu-features.ts'
 import { type FileState, sameContent } from '../../../system/file-state.ts'
-import { writeWhole } from '../../../system/own-cache.ts'
+import { writeWhole } from '../../../system/write-whole.ts'
 import type { FeedPlan } from '../plan/feed-plan.ts'
 
 /** Counted up whenever what is written, or how a graph is changed before, becomes another. */
@@ -122,7 +122,7 @@ function areAll<T>(list: readonly (T | undefined)[]): list is readonly T[] {
 /** Times moved, the content did not: with the times of now nothing has to be hashed again. */
 function renew(folder: string, manifest: Manifest): void {
   try {
-    writeWhole(join(folder, MANIFEST_NAME), Buffer.from(encodeManifest(manifest)))
+    writeWhole(join(folder, MANIFEST_NAME), encodeManifest(manifest))
   } catch {
     // A cache that only others may write.
   }

@@ -1,6 +1,7 @@
 /** All that is prepared: how much disk it takes, and what goes when that is too much. */
-import { readdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { freeBytes } from '../../../system/write-whole.ts'
 import { isWanted, MANIFEST_NAME, type Manifest, parseManifest, preparedRoot } from './prepared-model.ts'
 
 export interface StoredModel {
@@ -61,14 +62,6 @@ export function removeSmall(cacheFolder: string, dryRun = false): number {
 export function preparedLimit(cacheFolder: string): number {
   const used = listPrepared(cacheFolder).reduce((sum, { bytes }) => sum + bytes, 0)
   return Math.min(MOST_BYTES, SHARE_OF_DISK * ((freeBytes(cacheFolder) ?? MOST_BYTES) + used))
-}
-
-/** What the disk has left; `undefined` where that cannot be told. */
-export function freeBytes(cacheFolder: string): number | undefined {
-  return orNothing(() => {
-    const { bavail, bsize } = statfsSync(cacheFolder)
-    return bavail * bsize
-  })
 }
 
 /** Removes what was begun beside `place` and never finished: to be called while its lock is held. */
