@@ -1,0 +1,97 @@
+/**
+ * What may come next in a text that must satisfy a grammar. It follows emitted ids; its guesses are forced bytes as tokens, to
+ * be judged like any other draft.
+ */
+import { type Automaton, DEAD, type Place } from './parser/automaton.ts'
+import { makeGuess } from './vocabulary/forced.ts'
+import { Masks } from './vocabulary/masks.ts'
+import type { SlicedVocabulary } from './vocabulary/slices.ts'
+
+/** Guesses. A wrong one costs time, never text. */
+export interface Drafter {
+  accept(id: number): void
+  propose(into: Int32Array, most: number): number
+}
+
+export type Allowed = { readonly bits: Uint32Array } | { readonly ids: Int32Array }
+
+export interface Constraint extends Drafter {
+  /** Valid until `accept`. */
+  allowed(): Allowed
+  /** End ids are legal exactly now. */
+  readonly isComplete: boolean
+  /** Nothing but an end id is legal: the loop stops without asking the model. */
+  readonly mustEnd: boolean
+}
+
+/** Up to so many ids are given as a list: it is shorter to go through than the mask. */
+const SHORT = 512
+
+export class GrammarConstraint implements Constraint {
+  readonly #automaton: Automaton
+  readonly #vocabulary: SlicedVocabulary
+  readonly #masks: Masks
+  readonly #ids = new Int32Array(SHORT)
+  #place: Place
+  #isFirst = true
+  #hasEnded = false
+  readonly #tail: number[] = []
+
+  /** The automaton and the masks may be shared by constraints that take turns. */
+  constructor(automaton: Automaton, vocabulary: SlicedVocabulary, masks = new Masks(automaton, vocabulary)) {
+    this.#automaton = automaton
+    this.#vocabulary = vocabulary
+    this.#masks = masks
+    this.#place = automaton.start()
+  }
+
+  get isComplete(): boolean {
+    return this.#automaton.isComplete(this.#place)
+  }
+
+  get mustEnd(): boolean {
+    return this.#hasEnded || this.#automaton.isLast(this.#place)
+  }
+
+  allowed(): Allowed {
+    this.#place = this.#automaton.tidy(this.#place)
+    const { bits, count } = this.#masks.at(this.#place, this.#isFirst)
+    return count > SHORT ? { bits } : { ids: this.#list(bits, count) }
+  }
+
+  /** @throws RangeError when the id is not allowed. */
+  accept(id: number): void {
+    if (this.#vocabulary.endIds.includes(id) && this.isComplete) {
+      this.#hasEnded = true
+      return
+    }
+    const { bytes, starts } = this.#vocabulary.texts
+    let place = starts[id] === starts[id + 1] ? DEAD : this.#place
+    const skip = this.#isFirst && this.#vocabulary.dropsFirstSpace && bytes[starts[id]!] === 0x20 ? 1 : 0
+    for (let at = starts[id]! + skip; at < starts[id + 1]!; at++)
+      place = this.#automaton.next(place, bytes[at]!)
+    if (place === DEAD) throw new RangeError(`id ${id} is not allowed here`)
+    for (let at = starts[id]! + skip; at < starts[id + 1]!; at++) this.#tail.push(bytes[at]!)
+    if (this.#tail.length > 64) this.#tail.splice(0, this.#tail.length - 32)
+    this.#place = place
+    this.#isFirst = false
+  }
+
+  propose(into: Int32Array, most: number): number {
+    if (this.#isFirst && this.#vocabulary.dropsFirstSpace) return 0
+    const parts = { automaton: this.#automaton, vocabulary: this.#vocabulary, masks: this.#masks }
+    const guess = makeGuess(parts, this.#place, this.#tail)
+    const count = Math.min(most, guess.length, into.length)
+    into.set(guess.slice(0, count))
+    return count
+  }
+
+  #list(bits: Uint32Array, count: number): Int32Array {
+    let found = 0
+    for (let word = 0; found < count && word < bits.length; word++) {
+      for (let left = bits[word]!; left !== 0; left &= left - 1)
+        this.#ids[found++] = 32 * word + 31 - Math.clz32(left & -left)
+    }
+    return this.#ids.subarray(0, count)
+  }
+}

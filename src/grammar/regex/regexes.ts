@@ -1,0 +1,405 @@
+/**
+ * Regular expressions over bytes, with intersection and complement. Each expression is kept once and named by a number, so
+ * that an expression is a state of an automaton as well: its derivative by a byte is the expression of what may follow.
+ * Bounded repeats are counters: `a{0,100000}` is one node, and its derivatives are made as they are reached.
+ */
+import { type ByteClasses, type ByteSet, ByteSets, classesOf } from './byte-sets.ts'
+import type { Machine } from './machine.ts'
+import { tooLarge } from './too-large.ts'
+
+/** A number that names an expression within its `Regexes`. */
+export type Regex = number
+
+/** Matches nothing. */
+export const NOTHING: Regex = 0
+/** Matches the empty word. */
+export const EMPTY: Regex = 1
+
+export const UNBOUNDED = Number.POSITIVE_INFINITY
+
+const MOST_NODES = 1 << 22
+/** States looked at to decide whether an intersection or a complement matches anything. */
+const MOST_STATES = 1 << 17
+
+type Node =
+  | { readonly kind: 'nothing' | 'empty' }
+  | { readonly kind: 'bytes'; readonly set: number }
+  | { readonly kind: 'concat'; readonly head: Regex; readonly tail: Regex }
+  | { readonly kind: 'or' | 'and'; readonly parts: readonly Regex[] }
+  | { readonly kind: 'not'; readonly body: Regex }
+  | { readonly kind: 'repeat'; readonly body: Regex; readonly min: number; readonly max: number }
+  | { readonly kind: 'machine'; readonly machine: number; readonly state: number }
+
+export class Regexes {
+  readonly sets = new ByteSets()
+  /** Matches all words. */
+  readonly all: Regex
+  readonly #nodes: Node[] = []
+  readonly #nullable: boolean[] = []
+  readonly #byKey = new Map<string, Regex>()
+  readonly #literals = new Map<string, Regex>()
+  readonly #pruned = new Map<Regex, Regex>()
+  /** Whether an expression matches anything, as far as it has been found out. */
+  readonly #alive = new Map<Regex, boolean>()
+  readonly #machines: Machine[] = []
+  readonly #machineSets: number[][] = []
+  readonly #utf8 = new TextEncoder()
+
+  readonly #alphabet: number | undefined
+
+  /** @param alphabet the only bytes there are; all 256 by default. */
+  constructor(alphabet?: ByteSet) {
+    this.#alphabet = alphabet && this.sets.id(alphabet)
+    this.#add('0', { kind: 'nothing' }, false)
+    this.#add('1', { kind: 'empty' }, true)
+    this.all = this.#add('all', { kind: 'not', body: NOTHING }, true)
+  }
+
+  /** How many expressions there are: what the memory grows with. */
+  get size(): number {
+    return this.#nodes.length
+  }
+
+  isNullable(regex: Regex): boolean {
+    return this.#nullable[regex]!
+  }
+
+  node(regex: Regex): Node {
+    return this.#nodes[regex]!
+  }
+
+  bytes(set: ByteSet): Regex {
+    return this.#ofSet(this.sets.id(set))
+  }
+
+  byte(byte: number): Regex {
+    return this.#ofSet(this.sets.ofByte(byte))
+  }
+
+  range(from: number, to: number): Regex {
+    return this.#ofSet(this.sets.ofRange(from, to))
+  }
+
+  /** The UTF-8 of a text. */
+  literal(text: string): Regex {
+    const known = this.#literals.get(text)
+    if (known !== undefined) return known
+    const bytes = this.#utf8.encode(text)
+    let regex = EMPTY
+    for (let i = bytes.length - 1; i >= 0; i--) regex = this.concat(this.byte(bytes[i]!), regex)
+    this.#literals.set(text, regex)
+    return regex
+  }
+
+  concat(...parts: readonly Regex[]): Regex {
+    let regex = parts.at(-1) ?? EMPTY
+    for (let i = parts.length - 2; i >= 0; i--) regex = this.#concatTwo(parts[i]!, regex)
+    return regex
+  }
+
+  optional(body: Regex): Regex {
+    return this.or([EMPTY, body])
+  }
+
+  star(body: Regex): Regex {
+    return this.repeat(body, 0, UNBOUNDED)
+  }
+
+  plus(body: Regex): Regex {
+    return this.repeat(body, 1, UNBOUNDED)
+  }
+
+  repeat(body: Regex, min: number, max: number): Regex {
+    if (max === 0 || body === EMPTY) return EMPTY
+    if (body === NOTHING) return min === 0 ? EMPTY : NOTHING
+    const least = this.#nullable[body] ? 0 : min
+    if (least === 1 && max === 1) return body
+    const inner = this.#nodes[body]!
+    if (inner.kind === 'repeat' && inner.min === 0 && inner.max === UNBOUNDED) return body
+    return this.#add(`r${body},${least},${max}`, { kind: 'repeat', body, min: least, max }, least === 0)
+  }
+
+  not(body: Regex): Regex {
+    const inner = this.#nodes[body]!
+    if (inner.kind === 'not') return inner.body
+    if (body === NOTHING) return this.all
+    return this.#add(`n${body}`, { kind: 'not', body }, !this.#nullable[body])
+  }
+
+  or(alternatives: readonly Regex[]): Regex {
+    const parts = new Set<Regex>()
+    for (const part of alternatives) {
+      const node = this.#nodes[part]!
+      if (node.kind === 'or') for (const inner of node.parts) parts.add(inner)
+      else if (part !== NOTHING) parts.add(part)
+    }
+    if (parts.has(this.all)) return this.all
+    if (parts.size > 1) this.#mergeHeads(parts)
+    if (parts.has(EMPTY) && parts.size > 1) {
+      for (const part of parts) if (part !== EMPTY && this.#nullable[part]) parts.delete(EMPTY)
+    }
+    if (parts.size < 2) return [...parts][0] ?? NOTHING
+    const sorted = [...parts].sort((a, b) => a - b)
+    const nullable = sorted.some((part) => this.#nullable[part])
+    return this.#add(`o${sorted.join()}`, { kind: 'or', parts: sorted }, nullable)
+  }
+
+  and(conditions: readonly Regex[]): Regex {
+    const parts = new Set<Regex>()
+    for (const part of conditions) {
+      const node = this.#nodes[part]!
+      if (node.kind === 'and') for (const inner of node.parts) parts.add(inner)
+      else if (part !== this.all) parts.add(part)
+    }
+    if (parts.has(NOTHING)) return NOTHING
+    if (parts.has(EMPTY)) return [...parts].every((part) => this.#nullable[part]) ? EMPTY : NOTHING
+    this.#meetSets(parts)
+    if (parts.has(NOTHING)) return NOTHING
+    if (parts.size < 2) return [...parts][0] ?? this.all
+    const sorted = [...parts].sort((a, b) => a - b)
+    const nullable = sorted.every((part) => this.#nullable[part])
+    return this.#add(`a${sorted.join()}`, { kind: 'and', parts: sorted }, nullable)
+  }
+
+  /** An automaton of its own as an expression: what it accepts from its first state. */
+  machine(machine: Machine): Regex {
+    this.#machines.push(machine)
+    this.#machineSets.push(machine.sets.map((set) => this.sets.id(set)))
+    return this.#ofMachine(this.#machines.length - 1, machine.start)
+  }
+
+  /** What may follow `byte`. Parts that match nothing may be left in it: see `prune`. */
+  derive(regex: Regex, byte: number): Regex {
+    const node = this.#nodes[regex]!
+    switch (node.kind) {
+      case 'nothing':
+      case 'empty':
+        return NOTHING
+      case 'bytes':
+        return this.sets.has(node.set, byte) ? EMPTY : NOTHING
+      case 'concat':
+        return this.#deriveConcat(regex, byte)
+      case 'or':
+        return this.or(node.parts.map((part) => this.derive(part, byte)))
+      case 'and':
+        return this.#deriveAnd(node.parts, byte)
+      case 'not':
+        return this.not(this.derive(node.body, byte))
+      case 'repeat': {
+        const rest = this.repeat(node.body, Math.max(0, node.min - 1), node.max - 1)
+        return this.#concatTwo(this.derive(node.body, byte), rest)
+      }
+      case 'machine': {
+        const state = this.#machines[node.machine]!.step(node.state, byte)
+        return state < 0 ? NOTHING : this.#ofMachine(node.machine, state)
+      }
+    }
+  }
+
+  /** The same language without parts that match nothing: `NOTHING` exactly when it is empty. */
+  prune(regex: Regex): Regex {
+    const known = this.#pruned.get(regex)
+    if (known !== undefined) return known
+    const pruned = this.#prune(regex)
+    this.#pruned.set(regex, pruned)
+    return pruned
+  }
+
+  isEmpty(regex: Regex): boolean {
+    return this.prune(regex) === NOTHING
+  }
+
+  /** Whether every word of `inner` is one of `outer`. */
+  includes(outer: Regex, inner: Regex): boolean {
+    return this.isEmpty(this.and([inner, this.not(outer)]))
+  }
+
+  /** Bytes that lead to the same derivatives. */
+  classes(regexes: Iterable<Regex>): ByteClasses {
+    const sets = new Set<number>()
+    for (const regex of regexes) this.#firstSets(regex, sets)
+    return classesOf(this.sets, sets)
+  }
+
+  #prune(regex: Regex): Regex {
+    const node = this.#nodes[regex]!
+    switch (node.kind) {
+      case 'concat':
+        return this.#pruneConcat(regex)
+      case 'or':
+        return this.or(node.parts.map((part) => this.prune(part)))
+      case 'repeat':
+        return this.repeat(this.prune(node.body), node.min, node.max)
+      case 'and':
+        return this.#isAlive(regex) ? this.and(node.parts.map((part) => this.prune(part))) : NOTHING
+      case 'not':
+        return this.#isAlive(regex) ? regex : NOTHING
+      default:
+        return regex
+    }
+  }
+
+  #pruneConcat(regex: Regex): Regex {
+    const spine: Regex[] = []
+    let at = regex
+    for (let node = this.#nodes[at]!; node.kind === 'concat'; node = this.#nodes[at]!) {
+      spine.push(node.head)
+      at = node.tail
+    }
+    let pruned = this.prune(at)
+    for (let i = spine.length - 1; i >= 0; i--) pruned = this.#concatTwo(this.prune(spine[i]!), pruned)
+    return pruned
+  }
+
+  /** Looks for a word, depth first: a derivative that takes the empty word. */
+  #isAlive(regex: Regex): boolean {
+    const known = this.#alive.get(regex)
+    if (known !== undefined) return known
+    const cameFrom = new Map<Regex, Regex>([[regex, regex]])
+    const open = [regex]
+    while (open.length > 0) {
+      const at = open.pop()!
+      if (this.#nullable[at] || this.#alive.get(at) === true) return this.#markPath(at, cameFrom)
+      if (this.#alive.get(at) === false) continue
+      for (const byte of this.classes([at]).sample) {
+        const next = this.derive(at, byte)
+        if (next === NOTHING || cameFrom.has(next)) continue
+        cameFrom.set(next, at)
+        open.push(next)
+      }
+      if (cameFrom.size > MOST_STATES) throw tooLarge('an intersection of patterns has too many states')
+    }
+    for (const state of cameFrom.keys()) this.#alive.set(state, false)
+    return false
+  }
+
+  #markPath(end: Regex, cameFrom: ReadonlyMap<Regex, Regex>): true {
+    let at = end
+    for (;;) {
+      this.#alive.set(at, true)
+      const before = cameFrom.get(at)!
+      if (before === at) return true
+      at = before
+    }
+  }
+
+  #deriveConcat(regex: Regex, byte: number): Regex {
+    const parts: Regex[] = []
+    let at = regex
+    for (let node = this.#nodes[at]!; node.kind === 'concat'; node = this.#nodes[at]!) {
+      parts.push(this.#concatTwo(this.derive(node.head, byte), node.tail))
+      at = node.tail
+      if (!this.#nullable[node.head]) return parts.length === 1 ? parts[0]! : this.or(parts)
+    }
+    parts.push(this.derive(at, byte))
+    return this.or(parts)
+  }
+
+  #deriveAnd(conditions: readonly Regex[], byte: number): Regex {
+    const parts: Regex[] = []
+    for (const part of conditions) {
+      const next = this.derive(part, byte)
+      if (next === NOTHING) return NOTHING
+      parts.push(next)
+    }
+    return this.and(parts)
+  }
+
+  #firstSets(regex: Regex, into: Set<number>): void {
+    let at = regex
+    for (;;) {
+      const node = this.#nodes[at]!
+      if (node.kind === 'concat') {
+        this.#firstSets(node.head, into)
+        if (!this.#nullable[node.head]) return
+        at = node.tail
+        continue
+      }
+      if (node.kind === 'bytes') into.add(node.set)
+      else if (node.kind === 'machine') for (const set of this.#machineSets[node.machine]!) into.add(set)
+      else if (node.kind === 'or' || node.kind === 'and')
+        for (const part of node.parts) this.#firstSets(part, into)
+      else if (node.kind === 'not' || node.kind === 'repeat') this.#firstSets(node.body, into)
+      return
+    }
+  }
+
+  #concatTwo(head: Regex, tail: Regex): Regex {
+    if (head === NOTHING || tail === NOTHING) return NOTHING
+    if (head === EMPTY) return tail
+    if (tail === EMPTY) return head
+    const spine: Regex[] = []
+    let at = head
+    for (let node = this.#nodes[at]!; node.kind === 'concat'; node = this.#nodes[at]!) {
+      spine.push(node.head)
+      at = node.tail
+    }
+    let regex = this.#makeConcat(at, tail)
+    for (let i = spine.length - 1; i >= 0; i--) regex = this.#makeConcat(spine[i]!, regex)
+    return regex
+  }
+
+  #makeConcat(head: Regex, tail: Regex): Regex {
+    const nullable = this.#nullable[head]! && this.#nullable[tail]!
+    return this.#add(`c${head},${tail}`, { kind: 'concat', head, tail }, nullable)
+  }
+
+  /** Alternatives that differ in their first byte only become one: what UTF-8 makes many of. */
+  #mergeHeads(parts: Set<Regex>): void {
+    const byTail = new Map<Regex, Regex>()
+    for (const part of [...parts]) {
+      const node = this.#nodes[part]!
+      const head = node.kind === 'concat' ? node.head : part
+      const tail = node.kind === 'concat' ? node.tail : EMPTY
+      const first = this.#nodes[head]!
+      if (first.kind !== 'bytes') continue
+      const other = byTail.get(tail)
+      if (other === undefined) {
+        byTail.set(tail, part)
+        continue
+      }
+      const before = this.#nodes[other]!
+      const set = (before.kind === 'concat' ? this.#nodes[before.head]! : before) as { set: number }
+      const merged = this.#concatTwo(this.#ofSet(this.sets.combine(set.set, first.set, 'or')), tail)
+      parts.delete(other)
+      parts.delete(part)
+      parts.add(merged)
+      byTail.set(tail, merged)
+    }
+  }
+
+  #meetSets(parts: Set<Regex>): void {
+    let met: number | undefined
+    let count = 0
+    for (const part of parts) {
+      const node = this.#nodes[part]!
+      if (node.kind !== 'bytes') continue
+      met = met === undefined ? node.set : this.sets.combine(met, node.set, 'and')
+      count++
+    }
+    if (count < 2) return
+    for (const part of [...parts]) if (this.#nodes[part]!.kind === 'bytes') parts.delete(part)
+    parts.add(this.#ofSet(met!))
+  }
+
+  #ofSet(all: number): Regex {
+    const set = this.#alphabet === undefined ? all : this.sets.combine(all, this.#alphabet, 'and')
+    return this.sets.isEmpty(set) ? NOTHING : this.#add(`b${set}`, { kind: 'bytes', set }, false)
+  }
+
+  #ofMachine(machine: number, state: number): Regex {
+    const nullable = this.#machines[machine]!.accepts(state)
+    return this.#add(`m${machine},${state}`, { kind: 'machine', machine, state }, nullable)
+  }
+
+  #add(key: string, node: Node, nullable: boolean): Regex {
+    const known = this.#byKey.get(key)
+    if (known !== undefined) return known
+    const id = this.#nodes.length
+    if (id >= MOST_NODES) throw tooLarge('its patterns have too many states')
+    this.#nodes.push(node)
+    this.#nullable.push(nullable)
+    this.#byKey.set(key, id)
+    return id
+  }
+}

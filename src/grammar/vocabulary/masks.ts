@@ -1,0 +1,241 @@
+/** The mask of a place: which tokens can follow. Nothing is allocated for a place that has been seen. */
+import { type Automaton, DEAD, type Place, UNKNOWN } from '../parser/automaton.ts'
+import { isOfKind, KINDS, type Kind, type Slice, type SlicedVocabulary } from './slices.ts'
+import { NODE, type TokenTrie } from './token-trie.ts'
+
+export interface Mask {
+  /** Bit `id & 31` of word `id >> 5`. */
+  readonly bits: Uint32Array
+  /** How many ids it allows. */
+  count: number
+}
+
+/** So many masks are kept, the oldest replaced. */
+const MOST_MASKS = 128
+/** Code points that are tried out to learn whether text of any length is allowed. */
+const MOST_LEVELS = 64
+
+export class Masks {
+  readonly #automaton: Automaton
+  readonly #vocabulary: SlicedVocabulary
+  readonly #kept = new Map<Place, Mask>()
+  readonly #ends: Int32Array
+  readonly #places: Int32Array
+  readonly #depths: Record<Kind, Map<Place, number>> = {
+    lower: new Map(),
+    word: new Map(),
+    text: new Map(),
+  }
+  #generation = 0
+
+  constructor(automaton: Automaton, vocabulary: SlicedVocabulary) {
+    this.#automaton = automaton
+    this.#vocabulary = vocabulary
+    this.#ends = new Int32Array(vocabulary.longest + 2)
+    this.#places = new Int32Array(vocabulary.longest + 2)
+  }
+
+  /** @param first the text begins here. The result is valid until as many others have been asked for. */
+  at(place: Place, first = false): Mask {
+    if (first && this.#vocabulary.dropsFirstSpace) return this.#first(place)
+    if (this.#generation !== this.#automaton.generation) this.#forget()
+    const known = this.#kept.get(place)
+    if (known !== undefined) return known
+    const mask = this.#take()
+    for (const slice of this.#vocabulary.slices) this.#addSlice(slice, place, mask)
+    this.#addEnds(place, mask)
+    this.#kept.set(place, mask)
+    return mask
+  }
+
+  /** Whether any token beneath a node can follow. */
+  anyBelow(trie: TokenTrie, from: number, to: number, place: Place): boolean {
+    return this.#walk(trie, { from, to, place, mask: undefined }) > 0
+  }
+
+  /** A space that opens the text is not part of it: tokens count without it. */
+  #first(place: Place): Mask {
+    const mask = { bits: new Uint32Array(this.#vocabulary.words), count: 0 }
+    for (const { trie } of this.#vocabulary.slices) {
+      for (let at = 0; at < trie.nodes.length; at = trie.nodes[at + 1]!) {
+        const isSpace = (trie.nodes[at]! & 255) === 0x20
+        const range = { from: isSpace ? at + NODE : at, to: trie.nodes[at + 1]! }
+        mask.count += this.#walk(trie, { ...range, place, mask })
+      }
+    }
+    this.#addEnds(place, mask)
+    return mask
+  }
+
+  #addEnds(place: Place, mask: Mask): void {
+    if (!this.#automaton.isComplete(place)) return
+    for (const id of this.#vocabulary.endIds) {
+      mask.bits[id >> 5]! |= 1 << (id & 31)
+      mask.count++
+    }
+  }
+
+  #addSlice(slice: Slice, place: Place, mask: Mask): void {
+    const { kind, most, bits, count, trie } = slice
+    if (kind !== undefined && this.#depth(kind, place) >= most) {
+      for (let i = 0; i < bits.length; i++) mask.bits[i]! |= bits[i]!
+      mask.count += count
+    } else mask.count += this.#walk(trie, { from: 0, to: trie.nodes.length, place, mask })
+  }
+
+  /** @returns how many tokens can follow; without a mask, whether one can. */
+  #walk({ nodes, twins }: TokenTrie, { from, to, place, mask }: Walk): number {
+    const automaton = this.#automaton
+    const ends = this.#ends
+    const places = this.#places
+    let table = automaton.table
+    let count = 0
+    let depth = 0
+    ends[0] = to
+    places[0] = place
+    for (let at = from; at < to; ) {
+      while (at >= ends[depth]!) depth--
+      const word = nodes[at]!
+      const end = nodes[at + 1]!
+      const index = (places[depth]! << 8) | (word & 255)
+      let next = table[index]!
+      if (next === UNKNOWN) {
+        next = automaton.next(places[depth]!, word & 255)
+        table = automaton.table
+      }
+      if (next === DEAD) {
+        at = end
+        continue
+      }
+      if (word >= 256) {
+        if (mask === undefined) return 1
+        for (let id = (word >> 8) - 1; id >= 0; id = twins[id]!) {
+          mask.bits[id >> 5]! |= 1 << (id & 31)
+          count++
+        }
+      }
+      at += NODE
+      if (at < end) {
+        depth++
+        ends[depth] = end
+        places[depth] = next
+      }
+    }
+    return count
+  }
+
+  /** How many code points of a kind may follow, whichever they are. Infinity: any number. */
+  #depth(kind: Kind, place: Place): number {
+    const known = this.#depths[kind].get(place)
+    if (known !== undefined) return known
+    const depth = this.#findDepth(kind, place)
+    this.#depths[kind].set(place, depth)
+    return depth
+  }
+
+  #findDepth(kind: Kind, place: Place): number {
+    let level = [place]
+    const seen = new Set(level)
+    for (let depth = 0; depth < MOST_LEVELS; depth++) {
+      const next = new Set<Place>()
+      for (const each of level) if (!this.#follow(kind, each, next)) return depth
+      level = [...next].filter((each) => !seen.has(each))
+      if (level.length === 0) return Number.POSITIVE_INFINITY
+      for (const each of level) seen.add(each)
+    }
+    return MOST_LEVELS
+  }
+
+  /** Adds the places after one code point of a kind. @returns false when one of them is dead. */
+  #follow(kind: Kind, place: Place, into: Set<Place>): boolean {
+    const automaton = this.#automaton
+    for (const byte of BYTES[kind]) {
+      const next = automaton.next(place, byte)
+      if (next === DEAD) return false
+      into.add(next)
+    }
+    return kind !== 'text' || this.#followWide(place, into)
+  }
+
+  /** Code points of several bytes: leads that lead to one place are followed once. */
+  #followWide(place: Place, into: Set<Place>): boolean {
+    let open = new Map<number, LeadRange>()
+    for (const lead of LEADS) {
+      const next = this.#automaton.next(place, lead.byte)
+      if (next === DEAD) return false
+      open.set(next * 0x1000000 + lead.key, { ...lead, place: next })
+    }
+    while (open.size > 0) {
+      const further = new Map<number, LeadRange>()
+      for (const { place: at, from, to, left } of open.values()) {
+        for (let byte = from; byte <= to; byte++) {
+          const next = this.#automaton.next(at, byte)
+          if (next === DEAD) return false
+          if (left === 1) into.add(next)
+          else
+            further.set(next * 4 + left, {
+              byte: 0,
+              key: 0,
+              place: next,
+              from: 0x80,
+              to: 0xbf,
+              left: left - 1,
+            })
+        }
+      }
+      open = further
+    }
+    return true
+  }
+
+  #take(): Mask {
+    if (this.#kept.size < MOST_MASKS) return { bits: new Uint32Array(this.#vocabulary.words), count: 0 }
+    const [oldest, mask] = this.#kept.entries().next().value!
+    this.#kept.delete(oldest)
+    mask.bits.fill(0)
+    mask.count = 0
+    return mask
+  }
+
+  #forget(): void {
+    this.#generation = this.#automaton.generation
+    this.#kept.clear()
+    for (const kind of KINDS) this.#depths[kind].clear()
+  }
+}
+
+interface Walk {
+  readonly from: number
+  readonly to: number
+  readonly place: Place
+  readonly mask: Mask | undefined
+}
+
+interface LeadRange {
+  readonly byte: number
+  /** Leads with the same continuations have the same key. */
+  readonly key: number
+  readonly place: Place
+  readonly from: number
+  readonly to: number
+  readonly left: number
+}
+
+/** The first bytes of UTF-8 of two to four bytes, and what may come second. */
+const LEADS: readonly LeadRange[] = Array.from({ length: 0xf4 - 0xc2 + 1 }, (_, i) => {
+  const byte = 0xc2 + i
+  const from = byte === 0xe0 ? 0xa0 : byte === 0xf0 ? 0x90 : 0x80
+  const to = byte === 0xed ? 0x9f : byte === 0xf4 ? 0x8f : 0xbf
+  const left = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3
+  return { byte, from, to, left, place: 0, key: (from << 12) | (to << 4) | left }
+})
+
+const BYTES: Record<Kind, readonly number[]> = {
+  lower: bytesOf('lower'),
+  word: bytesOf('word'),
+  text: bytesOf('text'),
+}
+
+function bytesOf(kind: Kind): number[] {
+  return Array.from({ length: 0x80 }, (_, byte) => byte).filter((byte) => isOfKind(kind, byte))
+}
