@@ -68,6 +68,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tokenizer: ['system'],
   'chat-template': ['tokenizer', 'system'],
   backend: ['kernels', 'onnx-file', 'model', 'tokenizer', 'system'],
+  grammar: ['tokenizer'],
   generation: ['sampling', 'backend', 'tokenizer'],
   engine: ['generation', 'sampling', 'backend', 'tokenizer', 'chat-template'],
   output: ['engine', 'generation', 'sampling', 'system'],
