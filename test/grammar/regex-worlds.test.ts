@@ -14,9 +14,17 @@ const ALPHABET = emptySet()
 for (const byte of Buffer.from(LETTERS.join(''))) addRange(ALPHABET, byte, byte)
 
 /** All texts of up to so many bytes. */
-const TEXTS: string[] = ['']
-for (const text of TEXTS)
-  for (const letter of LETTERS) if (Buffer.byteLength(text + letter) <= MOST) TEXTS.push(text + letter)
+function textsOf(most: number): string[] {
+  const texts = ['']
+  for (const text of texts)
+    for (const letter of LETTERS) if (Buffer.byteLength(text + letter) <= most) texts.push(text + letter)
+  return texts
+}
+
+const TEXTS = textsOf(MOST)
+/** For what has no short text. */
+const LONG = textsOf(10).map(byteText)
+const asText = (bytes: string): string => Buffer.from(bytes, 'latin1').toString()
 
 const atom = fc.constantFrom('a', 'b', 'é', '1', '.', '[ab]', '[^a]', '\\d', '\\w', '\\p{L}', '[a-é]')
 const { pattern } = fc.letrec<{ pattern: string }>((tie) => ({
@@ -54,8 +62,9 @@ test('masks of regular expressions are exact', () => {
       if (grammar === undefined) return
       const matcher = new RegExp(`^(?:${source})$`, 'u')
       const texts = TEXTS.filter((text) => matcher.test(text)).map(byteText)
-      // A prefix is alive when a text of up to `MOST` bytes begins with it: only short ones surely are.
-      places += expectExactMasks({ grammar, tokens: vocabulary, texts, most: 2 }, source)
+      const completes = (prefix: string) =>
+        LONG.some((text) => text.startsWith(prefix) && matcher.test(asText(text)))
+      places += expectExactMasks({ grammar, tokens: vocabulary, texts, most: 3, completes }, source)
     }),
     { numRuns: 150 },
   )

@@ -29,10 +29,12 @@ export interface World {
   readonly texts: readonly string[]
   /** Prefixes up to so many bytes are gone through: each that is alive must be that of a short text. */
   readonly most: number
+  /** Whether a longer text begins with a prefix that no short one begins with. */
+  readonly completes?: (prefix: string) => boolean
 }
 
 /** The mask is exactly the tokens that can still lead to a text, at every prefix. @returns how many places were looked at. */
-export function expectExactMasks({ grammar, tokens, texts, most }: World, label: string): number {
+export function expectExactMasks({ grammar, tokens, texts, most, completes }: World, label: string): number {
   const prefixes = new Set<string>()
   for (const text of texts) for (let end = 0; end <= text.length; end++) prefixes.add(text.slice(0, end))
   const whole = new Set(texts)
@@ -48,6 +50,9 @@ export function expectExactMasks({ grammar, tokens, texts, most }: World, label:
     const found = idsOf(constraint.allowed())
     const relevant = found.filter((id) => id >= tokens.length || prefix.length + tokens[id]!.length <= most)
     const due = wanted.filter((id) => prefix.length + tokens[id]!.length <= most)
+    for (const id of relevant)
+      if (id < tokens.length && !due.includes(id) && completes?.(prefix + tokens[id])) due.push(id)
+    due.sort((a, b) => a - b)
     expect({ label, prefix, ids: relevant.map((id) => tokens[id] ?? 'end') }).toEqual({
       label,
       prefix,

@@ -1,5 +1,5 @@
 /** The character classes of ECMAScript. */
-import { type CodePoints, complement, normalize } from './code-points.ts'
+import { type CodePoints, complement, normalize, pairs } from './code-points.ts'
 
 export const DIGIT: CodePoints = [0x30, 0x39]
 export const WORD: CodePoints = [0x30, 0x39, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a]
@@ -52,4 +52,22 @@ function allCharacters(): string {
     parts.push(String.fromCodePoint(...Array.from({ length: 0x800 }, (_, i) => from + i)))
   }
   return parts.join('')
+}
+
+/** Letters beyond have one case, or are many at once. */
+const LAST_CASED = 0x1e943
+
+/** With the other case of each letter, where it is one letter. */
+export function withBothCases(set: CodePoints): CodePoints {
+  const found: [number, number][] = pairs(set)
+  for (const [from, to] of pairs(set)) {
+    for (let point = from; point <= Math.min(to, LAST_CASED); point++) {
+      const char = String.fromCodePoint(point)
+      for (const other of [char.toLowerCase(), char.toUpperCase()]) {
+        const code = other.codePointAt(0)!
+        if (code !== point && other.length === (code > 0xffff ? 2 : 1)) found.push([code, code])
+      }
+    }
+  }
+  return normalize(found)
 }

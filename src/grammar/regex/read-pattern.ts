@@ -2,7 +2,7 @@
  * Reads ECMAScript regular expressions, `u` semantics. Escapes that `u` forbids but everybody writes (`\-`, `\/`, `\_`) are taken
  * as the characters they mean. What no automaton can do is refused with its place.
  */
-import { DIGIT, NOT_LINE_END, propertySet, SPACE, WORD } from './character-classes.ts'
+import { DIGIT, NOT_LINE_END, propertySet, SPACE, WORD, withBothCases } from './character-classes.ts'
 import { ANY_CODE_POINT, type CodePoints, complement, normalize, union } from './code-points.ts'
 import type { Pattern } from './pattern.ts'
 import { refuse } from './refuse.ts'
@@ -17,19 +17,27 @@ const CONTROLS: Record<string, number> = { t: 9, n: 10, v: 11, f: 12, r: 13 }
  * @param where what is read, for messages.
  * @throws SpoutError `usage`, with the position.
  */
-export function readPattern(source: string, where: string): Pattern {
-  return new Reader(source, where).read()
+export function readPattern(source: string, where: string, options: PatternOptions = {}): Pattern {
+  return new Reader(source, where, options).read()
+}
+
+export interface PatternOptions {
+  readonly ignoreCase?: boolean
+  /** `.` takes the ends of lines too. */
+  readonly dotAll?: boolean
 }
 
 class Reader {
   readonly #source: string
   readonly #where: string
+  readonly #options: PatternOptions
   #at = 0
   #depth = 0
 
-  constructor(source: string, where: string) {
+  constructor(source: string, where: string, options: PatternOptions) {
     this.#source = source
     this.#where = where
+    this.#options = options
   }
 
   read(): Pattern {
@@ -64,12 +72,16 @@ class Reader {
   #atom(): Pattern {
     if (this.#take('^')) return { kind: 'start' }
     if (this.#take('$')) return { kind: 'end' }
-    if (this.#take('.')) return { kind: 'set', set: NOT_LINE_END }
+    if (this.#take('.')) return { kind: 'set', set: this.#options.dotAll ? ANY_CODE_POINT : NOT_LINE_END }
     if (this.#take('(')) return this.#group()
     if (this.#take('[')) return { kind: 'set', set: this.#class() }
-    if (this.#take('\\')) return { kind: 'set', set: this.#escape(false) }
+    if (this.#take('\\')) return { kind: 'set', set: this.#anyCase(this.#escape(false)) }
     if (/[*+?]/.test(this.#source[this.#at]!)) throw this.#refuse('nothing to repeat')
-    return { kind: 'set', set: one(this.#point()) }
+    return { kind: 'set', set: this.#anyCase(one(this.#point())) }
+  }
+
+  #anyCase(set: CodePoints): CodePoints {
+    return this.#options.ignoreCase ? withBothCases(set) : set
   }
 
   #group(): Pattern {
@@ -128,7 +140,7 @@ class Reader {
         sets.push(normalize([[from[0]!, to[0]!]]))
       } else sets.push(from, one(0x2d), to)
     }
-    const set = union(...sets)
+    const set = this.#anyCase(union(...sets))
     return negative ? complement(set) : set
   }
 
