@@ -17,23 +17,6 @@ export function processorMark(): string {
   return mark
 }
 
-/** Instructions of our own products, by their names in /proc/cpuinfo. */
-const NEEDED = ['avx512f', 'avx512bw', 'avx512_vnni']
-
-/** Whether the processor can run our own products: machine code for x86-64, called as Linux does. */
-export function mayRunOwnProducts(): boolean {
-  mayRun ??= process.platform === 'linux' && process.arch === 'x64' && processorHas(NEEDED)
-  return mayRun
-}
-
-let mayRun: boolean | undefined
-
-/** Whether the processor has all these features; false where nobody says. */
-function processorHas(features: readonly string[]): boolean {
-  const flags = new Set(/^flags\s*:(.*)$/m.exec(processorText())?.[1]?.trim().split(/\s+/))
-  return features.every((feature) => flags.has(feature))
-}
-
 let mark: string | undefined
 
 function processorText(): string {

@@ -17,19 +17,3 @@ export function executableMemory(code: Uint8Array): bigint {
   }
   return address
 }
-
-/** Whether the system allows it: hardened ones do not. */
-export function mayExecute(): boolean {
-  if (isAllowed === undefined) {
-    try {
-      executableMemory(RETURN)
-      isAllowed = true
-    } catch {
-      isAllowed = false
-    }
-  }
-  return isAllowed
-}
-
-let isAllowed: boolean | undefined
-const RETURN = Uint8Array.of(0xc3)

@@ -20,11 +20,11 @@ import { findPrepared, MANIFEST_NAME, type Manifest } from '../../src/backend/on
 import { listPrepared, prunePrepared } from '../../src/backend/onnx/prepared/prepared-store.ts'
 import { equalRows, probe } from '../../src/backend/onnx/prepared/probe.ts'
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
+import { kernelChoice } from '../../src/kernels/isa.ts'
 import type { ProductShape } from '../../src/kernels/matmul/matmul-shape.ts'
 import { loadModelConfig } from '../../src/model/model-config.ts'
 import { openBackend } from '../../src/open/open-engine.ts'
 import { prepareModel } from '../../src/open/prepare-model.ts'
-import { mayRunOwnProducts } from '../../src/system/cpu-features.ts'
 import { sameContent } from '../../src/system/file-state.ts'
 import { goldenFiles, whyNot } from '../support/golden-models.ts'
 import { GOLDEN, TINY_MODEL } from '../support/models.ts'
@@ -92,7 +92,7 @@ const DAMAGED_PRODUCTS: readonly [string, (folder: string) => void][] = [
   ['no products', (folder) => rmSync(join(folder, 'model.onnx.products'))],
 ]
 
-test.runIf(mayRunOwnProducts())('every 4-bit product is our own, prepared or not', async () => {
+test.runIf(kernelChoice().isa !== undefined)('every 4-bit product is our own, prepared or not', async () => {
   const sizes = ['192x2560', 'gated 192x512', '192x320', '192x192', '512x192'].sort()
   const named = (shapes: readonly ProductShape[] = []): string[] =>
     [...new Set(shapes.map(({ k, n, isGated }) => `${isGated ? 'gated ' : ''}${k}x${n}`))].sort()
@@ -120,7 +120,7 @@ describe('what is wrong with it is seen, and it is made anew', () => {
     ['a flipped byte, at the old time', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx.data'))],
     ['a flipped byte in the graph', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx'))],
     ['a shorter file', (folder) => truncateSync(join(folder, 'model.onnx.data'), 100_000)],
-    ...(mayRunOwnProducts() ? DAMAGED_PRODUCTS : []),
+    ...(kernelChoice().isa !== undefined ? DAMAGED_PRODUCTS : []),
     ['a missing file', (folder) => rmSync(join(folder, 'model.onnx'))],
     ['a manifest that is none', (folder) => writeFileSync(join(folder, MANIFEST_NAME), '{"format":')],
     ['an empty manifest', (folder) => writeFileSync(join(folder, MANIFEST_NAME), '{}')],

@@ -2,6 +2,7 @@
 
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import type { Session } from '../../src/backend/onnx/runtime/runtime.ts'
+import type { Isa } from '../../src/kernels/isa.ts'
 import type { OwnOperators } from '../../src/kernels/operators.ts'
 import { encodeGraph, type Graph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
 import { graphFile } from './graph-file.ts'
@@ -113,14 +114,15 @@ export interface AttentionRun {
   readonly headDim: number
   readonly capacity?: number
   readonly threads?: number
+  readonly isa?: Isa
 }
 
 /** What comes out of all rows, run by run. */
 export async function attend(run: AttentionRun): Promise<Float32Array> {
-  const { graph, operators, chunks, kvHeads, headDim, capacity = 1024, threads = 1 } = run
+  const { graph, operators, chunks, kvHeads, headDim, capacity = 1024, threads = 1, isa } = run
   const own = operators && { operators, weights: [] }
   const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder, own }
-  const session = await openCApiRuntime().createSession(source, { threads, spinning: false })
+  const session = await openCApiRuntime().createSession(source, { threads, spinning: false, isa })
   const states = ['key', 'value'].map((name) => {
     const tensor = session.allocate('float32', [1, kvHeads, capacity, headDim])
     // What was there before is not to matter.

@@ -2,6 +2,7 @@
 import type { OwnGraph } from '../../src/backend/onnx/passes/own-graph.ts'
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import type { ElementType, TensorData } from '../../src/backend/onnx/runtime/runtime.ts'
+import type { Isa } from '../../src/kernels/isa.ts'
 import { stableMemory } from '../../src/system/stable-memory.ts'
 
 export interface Feed {
@@ -19,11 +20,11 @@ export interface GraphBytes extends Partial<Omit<OwnGraph, 'graph'>> {
 export async function runGraph(
   { weightsFolder = '.', ...source }: GraphBytes,
   feeds: Readonly<Record<string, Feed>>,
-  { threads = 1 } = {},
+  { threads = 1, isa }: { threads?: number; isa?: Isa } = {},
 ): Promise<Record<string, number[]>> {
   const session = await openCApiRuntime().createSession(
     { ...source, weightsFolder },
-    { threads, spinning: false },
+    { threads, spinning: false, isa },
   )
   for (const { name } of session.inputs) {
     const { type, dims, data } = feeds[name]!

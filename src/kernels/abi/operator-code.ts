@@ -2,6 +2,7 @@
  * Operators of ours, each as `struct OrtCustomOp` of the C API (onnxruntime_c_api.h, version 16): functions that tell about the operator, a
  * kernel without state, and the computation.
  */
+import type { Isa } from '../isa.ts'
 import { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
 import { at, RAX, RCX, RDI, RSI } from '../x64/registers.ts'
@@ -70,9 +71,9 @@ export interface OperatorTexts {
 export function makeOperatorCode(
   kinds: readonly OperatorKind[],
   api: KernelApi,
-  texts: OperatorTexts,
+  { isa, ...texts }: OperatorTexts & { readonly isa: Isa },
 ): OperatorCode {
-  const code = new Assembler()
+  const code = new Assembler(isa)
   const shared = emitShared(code)
   const entries = kinds.map((kind, i) => {
     const told = emitFacts(code, kind, texts.names[i]!)

@@ -28,7 +28,7 @@ import {
   recordBytes,
   SEGMENT,
   sumOffset,
-  TILE_QUERIES,
+  tileQueries,
 } from './attention-shape.ts'
 import { SCORE_BYTES, type SegmentCode } from './segment-code.ts'
 
@@ -59,10 +59,11 @@ interface Frame {
   readonly bytes: number
 }
 
-function frameOf(shape: AttentionShape): Frame {
-  const state = TILE_QUERIES * SCORE_BYTES
-  const record = state + TILE_QUERIES * recordBytes(shape)
-  const start = record + TILE_QUERIES * recordBytes(shape)
+function frameOf({ isa }: Assembler, shape: AttentionShape): Frame {
+  const size = tileQueries(isa)
+  const state = size * SCORE_BYTES
+  const record = state + size * recordBytes(shape)
+  const start = record + size * recordBytes(shape)
   const [job, first, keys, limits, heads, head, most, query, stack] = Array.from(
     { length: 9 },
     (_, i) => start + 8 * i,
@@ -89,15 +90,15 @@ function emitLeave(code: Assembler, { stack }: Frame): void {
 }
 
 /** The queries of a group in tiles of nearly the same size. */
-function rowTiles(shape: AttentionShape): number[] {
+function rowTiles(shape: AttentionShape, most: number): number[] {
   const group = groupOf(shape)
-  const size = Math.ceil(group / Math.ceil(group / TILE_QUERIES))
+  const size = Math.ceil(group / Math.ceil(group / most))
   return Array.from({ length: Math.ceil(group / size) }, (_, i) => Math.min(size, group - i * size))
 }
 
 /** A task, `void (job, index)`, for a single row: the records of one segment for all heads. */
 export function emitRowTask(code: Assembler, shape: AttentionShape, segment: SegmentCode): Label {
-  const frame = frameOf(shape)
+  const frame = frameOf(code, shape)
   const entry = code.label()
   const next = code.label()
   const isWhole = code.label()
@@ -123,7 +124,7 @@ export function emitRowTask(code: Assembler, shape: AttentionShape, segment: Seg
   code.movNumber(RAX, shape.kvHeads)
   code.store(at(RSP, frame.heads), RAX)
   code.bind(next)
-  for (const queries of rowTiles(shape)) {
+  for (const queries of rowTiles(shape, segment.tiles.length)) {
     emitTileArguments(code, frame)
     code.mov(RDX, R13)
     code.call(segment.tiles[queries - 1]!)
@@ -196,17 +197,18 @@ function emitOutputOf(
   shape: AttentionShape,
   { record, to }: { record: number; to: number },
 ): void {
-  code.vmovups(0, at(record, sumOffset(shape)))
+  const { lanes } = code
+  lanes.load(0, at(record, sumOffset(shape)))
   for (let i = 0; i < shape.headDim / 16; i++) {
-    code.vmovups(1, at(record, 64 * i))
-    code.vdivps(1, 1, 0)
-    code.vmovupsStore(at(to, 64 * i), 1)
+    lanes.load(1, at(record, 64 * i))
+    lanes.div(1, 1, 0)
+    lanes.store(at(to, 64 * i), 1)
   }
 }
 
-/** A task, `void (job, index)`: `TILE_QUERIES` queries of every head of keys, over all keys that one of them sees. */
+/** A task, `void (job, index)`: a tile of queries of every head of keys, over all keys that one of them sees. */
 export function emitRowsTask(code: Assembler, shape: AttentionShape, segment: SegmentCode): Label {
-  const frame = frameOf(shape)
+  const frame = frameOf(code, shape)
   const entry = code.label()
   const nextHead = code.label()
   code.bind(entry)
@@ -238,14 +240,14 @@ export function emitRowsTask(code: Assembler, shape: AttentionShape, segment: Se
 /** r13: how many queries task rsi has; r15: where they are; their limits, the largest of them last. */
 function emitQueriesOf(code: Assembler, shape: AttentionShape, frame: Frame): void {
   const isWhole = code.label()
-  code.imulNumber(RAX, RSI, TILE_QUERIES)
+  code.imulNumber(RAX, RSI, tileQueries(code.isa))
   code.store(at(RSP, frame.query), RAX)
   code.load(R13, at(RDI, JOB.rows))
   code.imulNumber(R13, R13, groupOf(shape))
   code.sub(R13, RAX)
-  code.cmpNumber(R13, TILE_QUERIES)
+  code.cmpNumber(R13, tileQueries(code.isa))
   code.jumpIf('less', isWhole)
-  code.movNumber(R13, TILE_QUERIES)
+  code.movNumber(R13, tileQueries(code.isa))
   code.bind(isWhole)
   code.load(R15, at(RDI, JOB.queries))
   code.imulNumber(RCX, RAX, headBytes(shape))

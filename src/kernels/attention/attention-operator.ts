@@ -28,7 +28,7 @@ import {
   KEY_BLOCK,
   recordBytes,
   SEGMENT,
-  TILE_QUERIES,
+  tileQueries,
 } from './attention-shape.ts'
 import { emitRotateTask, ROTATE_ROWS } from './rotate-code.ts'
 import { emitSegmentCode } from './segment-code.ts'
@@ -313,7 +313,7 @@ function emitTileCount(code: Assembler, shape: AttentionShape): void {
   code.movNumber(RDX, 0)
   code.bind(next)
   code.addNumber(RDX, 1)
-  code.subNumber(RCX, TILE_QUERIES)
+  code.subNumber(RCX, tileQueries(code.isa))
   code.cmpNumber(RCX, 1)
   code.jumpIf('greaterOrEqual', next)
 }

@@ -5,10 +5,11 @@
  *   values  [kvHeads] [capacity] rows of headDim
  *
  * The query heads that share keys and values (a group) are computed together, several rows of them at once: each key and each
- * value is read once for up to `TILE_QUERIES` queries.
+ * value is read once for up to `tileQueries` of them.
  */
 
-import { floatBits } from '../x64/exp-code.ts'
+import type { Isa } from '../isa.ts'
+import { floatBits } from '../numerics/exp.ts'
 
 export interface AttentionShape {
   readonly heads: number
@@ -29,8 +30,8 @@ export const MOST_HEAD_DIM = 256
 export const KEY_BLOCK = 16
 /** Keys whose scores are computed and summed up together; what became of such segments is merged in their order. */
 export const SEGMENT = 128
-/** Queries of a tile: with four vectors of sums each they fill 28 of 32 vectors. */
-export const TILE_QUERIES = 7
+/** Queries of a tile: with four vectors of sums each 7 fill 28 of 32 vectors; with one each 6 fill 6 of 7. */
+export const tileQueries = (isa: Isa): number => (isa === 'avx512-vnni' ? 7 : 6)
 
 /** Query heads for each head of keys and values. */
 export const groupOf = ({ heads, kvHeads }: AttentionShape): number => heads / kvHeads

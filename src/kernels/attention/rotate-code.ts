@@ -1,7 +1,8 @@
 /** New tokens: their queries are rotated and scaled, their keys rotated, keys and values written where all others are. */
+
+import { floatBits } from '../numerics/exp.ts'
 import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
-import { floatBits } from '../x64/exp-code.ts'
 import {
   at,
   R8,
@@ -35,9 +36,9 @@ const Y = 1
 const NEW_X = 2
 const NEW_Y = 3
 const SCALE = 4
-/** The cosines of a position, eight vectors at most, and its sines. */
-const COS = 16
-const SIN = 24
+/** Where the cosines of a position are, and its sines. */
+const COS = R8
+const SIN = R9
 
 /** A task, `void (job, index)`, for some rows. */
 export function emitRotateTask(code: Assembler, shape: AttentionShape): Label {
@@ -57,7 +58,7 @@ export function emitRotateTask(code: Assembler, shape: AttentionShape): Label {
   code.mov(R13, RAX)
   code.bind(isWhole)
   code.movNumber(RAX, floatBits(shape.scale))
-  code.vpbroadcastdRegister(SCALE, RAX)
+  code.lanes.broadcastRegister(SCALE, RAX)
   code.bind(nextRow)
   code.load(R14, at(RBX, JOB.past))
   code.add(R14, R12)
@@ -77,15 +78,11 @@ export function emitRotateTask(code: Assembler, shape: AttentionShape): Label {
 }
 
 function emitAngles(code: Assembler, shape: AttentionShape): void {
-  code.imulNumber(R9, R14, headBytes(shape) / 2)
-  for (const [first, field] of [
-    [COS, JOB.cos],
-    [SIN, JOB.sin],
-  ] as const) {
-    code.load(R8, at(RBX, field))
-    code.add(R8, R9)
-    for (let i = 0; i < shape.headDim / 32; i++) code.vmovups(first + i, at(R8, 64 * i))
-  }
+  code.imulNumber(RAX, R14, headBytes(shape) / 2)
+  code.load(COS, at(RBX, JOB.cos))
+  code.add(COS, RAX)
+  code.load(SIN, at(RBX, JOB.sin))
+  code.add(SIN, RAX)
 }
 
 /** The queries of all heads, to those of their group. */
@@ -133,14 +130,14 @@ function emitKeys(code: Assembler, shape: AttentionShape): void {
   emitSource(code, shape, { field: JOB.key, heads: shape.kvHeads })
   code.mov(RAX, R14)
   code.shr(RAX, Math.log2(KEY_BLOCK))
-  code.imulNumber(R8, RAX, KEY_BLOCK)
-  code.mov(R9, R14)
-  code.sub(R9, R8)
-  code.imulNumber(R9, R9, 4)
-  code.imulNumber(R8, R8, bytes)
+  code.imulNumber(R10, RAX, KEY_BLOCK)
+  code.mov(RDX, R14)
+  code.sub(RDX, R10)
+  code.imulNumber(RDX, RDX, 4)
+  code.imulNumber(R10, R10, bytes)
   code.load(RDI, at(RBX, JOB.keys))
-  code.add(RDI, R8)
-  code.add(RDI, R9)
+  code.add(RDI, R10)
+  code.add(RDI, RDX)
   code.load(R11, at(RBX, JOB.headStride))
   code.movNumber(RCX, shape.kvHeads)
   code.bind(next)
@@ -165,8 +162,8 @@ function emitValues(code: Assembler, shape: AttentionShape): void {
   code.movNumber(RCX, shape.kvHeads)
   code.bind(next)
   for (let i = 0; i < bytes / 64; i++) {
-    code.vmovups(X, at(RSI, 64 * i))
-    code.vmovupsStore(at(RDI, 64 * i), X)
+    code.lanes.load(X, at(RSI, 64 * i))
+    code.lanes.store(at(RDI, 64 * i), X)
   }
   code.addNumber(RSI, bytes)
   code.add(RDI, R11)
@@ -192,25 +189,27 @@ function emitHead(
   shape: AttentionShape,
   { to, isScaled }: { to: number; isScaled: boolean },
 ): void {
+  const { lanes } = code
   const half = headBytes(shape) / 2
   const put = (offset: number, vector: number): void => {
-    if (isScaled) code.vmulps(vector, vector, SCALE)
-    code.vmovupsStore(at(to, offset), vector)
+    if (isScaled) lanes.mul(vector, vector, SCALE)
+    lanes.store(at(to, offset), vector)
   }
   if (!shape.isRotated) {
     for (let i = 0; i < shape.headDim / 16; i++) {
-      code.vmovups(X, at(RSI, 64 * i))
+      lanes.load(X, at(RSI, 64 * i))
       put(64 * i, X)
     }
     return
   }
   for (let i = 0; i < shape.headDim / 32; i++) {
-    code.vmovups(X, at(RSI, 64 * i))
-    code.vmovups(Y, at(RSI, half + 64 * i))
-    code.vmulps(NEW_X, X, COS + i)
-    code.vfnmadd231ps(NEW_X, Y, SIN + i)
-    code.vmulps(NEW_Y, Y, COS + i)
-    code.vfmadd231ps(NEW_Y, X, SIN + i)
+    const [cos, sin] = [at(COS, 64 * i), at(SIN, 64 * i)]
+    lanes.load(X, at(RSI, 64 * i))
+    lanes.load(Y, at(RSI, half + 64 * i))
+    lanes.mul(NEW_X, X, cos)
+    lanes.fnma(NEW_X, Y, sin)
+    lanes.mul(NEW_Y, Y, cos)
+    lanes.fma(NEW_Y, X, sin)
     put(64 * i, NEW_X)
     put(half + 64 * i, NEW_Y)
   }

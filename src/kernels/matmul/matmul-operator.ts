@@ -28,10 +28,11 @@ import {
   ROW_BLOCK_BYTES,
   stripBytes,
   stripsOf,
-  TILE_ROWS,
+  tileRows,
 } from './matmul-shape.ts'
 import { emitRowsTask, emitRowTask, rowsTasks, rowTasks } from './multiply-code.ts'
-import { emitRoundTask } from './quantize-code.ts'
+import { emitQuantizeTask } from './quantize-code.ts'
+import { emitBlockData } from './ymm-block.ts'
 
 /** Below so many bytes of weights a row is not worth waking another thread. */
 const INLINE_BYTES = 64_000
@@ -43,7 +44,7 @@ const FRAME = 160
 const SAVED = [RBX, RBP, R12]
 
 interface Tasks {
-  readonly round: Label
+  readonly quantize: Label
   readonly row: Label
   readonly rows: Label
 }
@@ -60,7 +61,7 @@ export function productKind(shape: ProductShape): OperatorKind {
 
 /**
  * `OrtStatus* (kernel, context)`. Inputs: fp32 [..., K], the weights as bytes. Outputs: fp32 [..., N], and the memory for the
- * rounded input, which nobody reads.
+ * quantized input, which nobody reads.
  * @param message address of what to say when the input has another shape.
  */
 function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi, message: bigint): Label {
@@ -87,7 +88,7 @@ function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi, messa
   code.store(at(RSP, CALLS.outDims), RAX)
   code.movNumber(RAX, 1)
   code.store(at(RSP, CALLS.dimCount), RAX)
-  emitOutput(calls, 1, JOB.rounded)
+  emitOutput(calls, 1, JOB.quantized)
   emitWork(calls, shape, tasks)
   code.bind(isWrong)
   emitWrongShape(calls, message)
@@ -99,12 +100,13 @@ function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi, messa
 }
 
 function emitTasks(code: Assembler, shape: ProductShape): Tasks {
-  const exp = code.label()
-  if (shape.isGated) emitExpData(code, exp)
+  const data = { exp: code.label(), blocks: code.label() }
+  if (shape.isGated) emitExpData(code, data.exp)
+  if (code.isa !== 'avx512-vnni') emitBlockData(code, data.blocks)
   return {
-    round: emitWithoutDenormals(code, emitRoundTask(code, shape)),
-    row: emitWithoutDenormals(code, emitRowTask(code, shape, exp)),
-    rows: emitWithoutDenormals(code, emitRowsTask(code, shape, exp)),
+    quantize: emitWithoutDenormals(code, emitQuantizeTask(code, shape)),
+    row: emitWithoutDenormals(code, emitRowTask(code, shape, data)),
+    rows: emitWithoutDenormals(code, emitRowsTask(code, shape, data)),
   }
 }
 
@@ -139,13 +141,13 @@ function emitShape(code: Assembler, shape: ProductShape, isWrong: Label): void {
   code.store(at(RSP, ROWS_DIMS), RAX)
 }
 
-/** Rounds the rows, and multiplies them; goes to the end with no status. */
+/** Quantizes the rows, and multiplies them; goes to the end with no status. */
 function emitWork(calls: KernelCalls, shape: ProductShape, tasks: Tasks): void {
   const { code, end } = calls
   const several = code.label()
   code.cmpNumber(RBX, 1)
   code.jumpIf('notEqual', several)
-  emitTask(calls, tasks.round, 0)
+  emitTask(calls, tasks.quantize, 0)
   if (stripsOf(shape) * stripBytes(shape) <= INLINE_BYTES) emitAllTasks(code, tasks.row, rowTasks(shape))
   else {
     code.movNumber(RDX, rowTasks(shape))
@@ -154,9 +156,9 @@ function emitWork(calls: KernelCalls, shape: ProductShape, tasks: Tasks): void {
   code.movNumber(RAX, 0)
   code.jump(end)
   code.bind(several)
-  code.lea(RDX, at(RBX, TILE_ROWS - 1))
-  code.shr(RDX, Math.log2(TILE_ROWS))
-  emitShare(calls, tasks.round)
+  code.lea(RDX, at(RBX, tileRows(code.isa) - 1))
+  code.shr(RDX, Math.log2(tileRows(code.isa)))
+  emitShare(calls, tasks.quantize)
   code.movNumber(RDX, rowsTasks(shape))
   emitShare(calls, tasks.rows)
   code.movNumber(RAX, 0)

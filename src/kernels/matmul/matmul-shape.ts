@@ -9,6 +9,8 @@
  * below and the odd one above it. Of a gated product, strips of gate and up stand by turns, gate first.
  */
 
+import type { Isa } from '../isa.ts'
+
 export interface ProductShape {
   /** Size of the input; a multiple of 32. */
   readonly k: number
@@ -45,8 +47,8 @@ export function operatorName({ k, n, bits, scaleBytes, isGated = false }: Produc
   return `${isGated ? 'Gated' : 'Product'}${bits}_${8 * scaleBytes}_${k}x${n}`
 }
 
-/** Rows of the input that are multiplied together: their weights are read once. */
-export const TILE_ROWS = 8
+/** Rows of the input that are multiplied together: their weights are read once. As many as there are vectors for their sums. */
+export const tileRows = (isa: Isa): number => (isa === 'avx512-vnni' ? 8 : 4)
 /** Of a row of a tile, for each block: 32 bytes of codes, its scale, and minus the zero point times the sum of its codes. */
 export const ROW_BLOCK_BYTES = BLOCK + 4 + 4
 

@@ -2,6 +2,7 @@
 import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
 import { at, R8, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI } from '../x64/registers.ts'
+import { emitTile } from './emit-tile.ts'
 import { JOB } from './matmul-job.ts'
 import {
   blocksOf,
@@ -9,11 +10,11 @@ import {
   ROW_BLOCK_BYTES,
   stripBytes,
   stripsOf,
-  TILE_ROWS,
+  tileRows,
   turnStrips,
   VECTOR_BYTES,
 } from './matmul-shape.ts'
-import { emitTile } from './tile-code.ts'
+import type { TileData } from './tile-code.ts'
 
 /** Strips that one row is multiplied with at once: as many sums run side by side. */
 const ROW_STRIPS = 4
@@ -23,8 +24,8 @@ const TASK_STRIPS = 2
 export const rowTasks = (shape: ProductShape): number => Math.ceil(stripsOf(shape) / ROW_STRIPS)
 export const rowsTasks = (shape: ProductShape): number => Math.ceil(stripsOf(shape) / TASK_STRIPS)
 
-/** A task, `void (job, index)`, for one row. @param exp as a tile wants it. */
-export function emitRowTask(code: Assembler, shape: ProductShape, exp: Label): Label {
+/** A task, `void (job, index)`, for one row. @param data as a tile wants it. */
+export function emitRowTask(code: Assembler, shape: ProductShape, data: TileData): Label {
   const entry = code.label()
   const rest = stripsOf(shape) % ROW_STRIPS
   const last = code.label()
@@ -32,19 +33,19 @@ export function emitRowTask(code: Assembler, shape: ProductShape, exp: Label): L
   code.bind(entry)
   emitStrips(code, shape, ROW_STRIPS)
   code.mov(R8, RSI)
-  code.load(RSI, at(RDI, JOB.rounded))
+  code.load(RSI, at(RDI, JOB.quantized))
   code.mov(RDI, RAX)
   if (rest > 0) {
     code.cmpNumber(R8, rowTasks(shape) - 1)
     code.jumpIf('equal', last)
   }
-  emitTile(code, { rows: 1, strips: ROW_STRIPS, exp }, shape)
+  emitTile(code, { rows: 1, strips: ROW_STRIPS, ...data }, shape)
   code.bind(end)
   code.vzeroupper()
   code.ret()
   if (rest === 0) return entry
   code.bind(last)
-  emitTile(code, { rows: 1, strips: rest, exp }, shape)
+  emitTile(code, { rows: 1, strips: rest, ...data }, shape)
   code.jump(end)
   return entry
 }
@@ -61,11 +62,11 @@ function emitStrips(code: Assembler, shape: ProductShape, strips: number): void 
 
 const SAVED = [RBX, RBP, R12, R13, R14, R15]
 
-/** A task, `void (job, index)`, for several rows. @param exp as a tile wants it. */
-export function emitRowsTask(code: Assembler, shape: ProductShape, exp: Label): Label {
-  const tiles = emitTiles(code, shape, exp)
+/** A task, `void (job, index)`, for several rows. @param data as a tile wants it. */
+export function emitRowsTask(code: Assembler, shape: ProductShape, data: TileData): Label {
+  const tiles = emitTiles(code, shape, data)
   const entry = code.label()
-  // rbx: rounded rows; rbp: rows left; r12: the job; r13: strips; r14: their results; r15: turns left
+  // rbx: quantized rows; rbp: rows left; r12: the job; r13: strips; r14: their results; r15: turns left
   const nextTurn = code.label()
   const nextTile = code.label()
   const tail = code.label()
@@ -78,16 +79,16 @@ export function emitRowsTask(code: Assembler, shape: ProductShape, exp: Label): 
   code.mov(R13, RAX)
   code.mov(R14, RDX)
   code.bind(nextTurn)
-  code.load(RBX, at(R12, JOB.rounded))
+  code.load(RBX, at(R12, JOB.quantized))
   code.load(RBP, at(R12, JOB.rows))
   code.mov(RDX, R14)
   code.bind(nextTile)
-  code.cmpNumber(RBP, TILE_ROWS)
+  code.cmpNumber(RBP, tileRows(code.isa))
   code.jumpIf('less', tail)
-  emitTileCall(code, tiles[TILE_ROWS - 1]!)
-  code.addNumber(RBX, TILE_ROWS * ROW_BLOCK_BYTES * blocksOf(shape))
-  code.addNumber(RDX, TILE_ROWS * shape.n * 4)
-  code.subNumber(RBP, TILE_ROWS)
+  emitTileCall(code, tiles.at(-1)!)
+  code.addNumber(RBX, tileRows(code.isa) * ROW_BLOCK_BYTES * blocksOf(shape))
+  code.addNumber(RDX, tileRows(code.isa) * shape.n * 4)
+  code.subNumber(RBP, tileRows(code.isa))
   code.jump(nextTile)
   code.bind(tail)
   emitTail(code, tiles, done)
@@ -103,12 +104,12 @@ export function emitRowsTask(code: Assembler, shape: ProductShape, exp: Label): 
 }
 
 /** Tiles of 1 to `TILE_ROWS` rows, as functions of their own. */
-function emitTiles(code: Assembler, shape: ProductShape, exp: Label): Label[] {
-  return Array.from({ length: TILE_ROWS }, (_, i) => {
+function emitTiles(code: Assembler, shape: ProductShape, data: TileData): Label[] {
+  return Array.from({ length: tileRows(code.isa) }, (_, i) => {
     code.align(VECTOR_BYTES)
     const label = code.label()
     code.bind(label)
-    emitTile(code, { rows: i + 1, strips: turnStrips(shape), exp }, shape)
+    emitTile(code, { rows: i + 1, strips: turnStrips(shape), ...data }, shape)
     code.ret()
     return label
   })
@@ -135,7 +136,7 @@ function emitTileCall(code: Assembler, tile: Label): void {
 
 /** The rows that are left, fewer than a whole tile. */
 function emitTail(code: Assembler, tiles: readonly Label[], done: Label): void {
-  for (let rows = 1; rows < TILE_ROWS; rows++) {
+  for (let rows = 1; rows < tiles.length; rows++) {
     const other = code.label()
     code.cmpNumber(RBP, rows)
     code.jumpIf('notEqual', other)

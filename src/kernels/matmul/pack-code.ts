@@ -89,10 +89,10 @@ function emitScales(
     code.loadWord(RAX, at(RSI, column * columnBytes))
     code.storeWord(at(RSP, column * WORD), RAX)
   }
-  code.vmovups(0, at(RSP))
+  code.lanes.load(0, at(RSP))
   for (let block = 0; block < blocks; block++) {
     const to = at(R8, block * blockScaleBytes(shape))
-    if (shape.scaleBytes === 2) code.vcvtps2phStore(to, 0)
-    else code.vmovupsStore(to, 0)
+    if (shape.scaleBytes === 2) code.lanes.storeHalves(to, 0)
+    else code.lanes.store(to, 0)
   }
 }

@@ -1,4 +1,4 @@
-/** The registers of x86-64 by their numbers in an instruction. Vector registers are plain numbers, 0 to 31. */
+/** The registers of x86-64 by their numbers in an instruction. Vector registers are plain numbers: 0 to 31 of zmm, 0 to 15 of ymm. */
 export const RAX = 0
 export const RCX = 1
 export const RDX = 2
@@ -25,3 +25,6 @@ export interface Memory {
 export function at(base: number, disp = 0): Memory {
   return { base, disp }
 }
+
+/** A memory operand, or a register. */
+export type Source = Memory | number

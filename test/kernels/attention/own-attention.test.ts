@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { hasOwnAttention, withOwnAttention } from '../../../src/backend/onnx/passes/own-attention.ts'
-import { TILE_QUERIES } from '../../../src/kernels/attention/attention-shape.ts'
+import { tileQueries } from '../../../src/kernels/attention/attention-shape.ts'
 import { distinctOperators } from '../../../src/kernels/operators.ts'
-import { mayRunOwnProducts } from '../../../src/system/cpu-features.ts'
 import {
   type AttentionOptions,
   type AttentionRun,
@@ -12,6 +11,7 @@ import {
   attentionRows,
   widthsOf,
 } from '../../support/attention-graphs.ts'
+import { attendOwn, WAYS, type Way } from '../../support/kernel-ways.ts'
 import { opTypes } from '../../support/product-graphs.ts'
 import { graphAttribute, node } from '../../support/tiny-graphs.ts'
 
@@ -87,38 +87,59 @@ function runOf(
   }
 }
 
-function own(run: AttentionRun): Promise<Float32Array> {
-  const { graph, attentions } = withOwnAttention(run.graph)
-  expect(attentions.length).toBe(1)
-  return attend({ ...run, graph, operators: distinctOperators({ products: [], attentions }) })
+const ownRunner =
+  (way: Way) =>
+  (run: AttentionRun): Promise<Float32Array> => {
+    const { graph, attentions } = withOwnAttention(run.graph)
+    expect(attentions.length).toBe(1)
+    return attendOwn(way, { ...run, graph, operators: distinctOperators({ products: [], attentions }) })
+  }
+
+interface Most {
+  readonly kvHeads: number
+  readonly group: number
+  readonly headDims: readonly number[]
+  readonly chunks: readonly fc.Arbitrary<number>[]
 }
 
-const shapes = fc.record({
-  kvHeads: fc.integer({ min: 1, max: 3 }),
-  group: fc.integer({ min: 1, max: 2 * TILE_QUERIES + 1 }),
-  headDim: fc.constantFrom(32, 64, 96, 128, 256),
-  isPacked: fc.boolean(),
-  isRotated: fc.boolean(),
-  scale: fc.constantFrom(undefined, 0.0721),
+const casesOf = ({ kvHeads, group, headDims, chunks }: Most): fc.Arbitrary<Case> =>
+  fc
+    .record({
+      kvHeads: fc.integer({ min: 1, max: kvHeads }),
+      group: fc.integer({ min: 1, max: group }),
+      headDim: fc.constantFrom(...headDims),
+      isPacked: fc.boolean(),
+      isRotated: fc.boolean(),
+      scale: fc.constantFrom(undefined, 0.0721),
+      chunks: fc.array(fc.oneof(fc.constant(1), ...chunks), { minLength: 1, maxLength: 6 }),
+      threads: fc.integer({ min: 1, max: 3 }),
+      seed: fc.integer(),
+    })
+    .map(({ group, scale, ...rest }) => ({
+      ...rest,
+      ...(scale === undefined ? {} : { scale }),
+      heads: group * rest.kvHeads,
+    }))
+
+const anyCase = casesOf({
+  kvHeads: 3,
+  group: 2 * tileQueries('avx512-vnni') + 1,
+  headDims: [32, 64, 96, 128, 256],
+  chunks: [fc.integer({ min: 1, max: 40 }), fc.integer({ min: 100, max: 200 })],
 })
-const chunks = fc.array(
-  fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 100, max: 200 })),
-  {
-    minLength: 1,
-    maxLength: 6,
-  },
-)
+const smallCase = casesOf({
+  kvHeads: 2,
+  group: tileQueries('avx2') + 2,
+  headDims: [32, 64],
+  chunks: [fc.integer({ min: 1, max: 20 }), fc.constant(60)],
+})
 
-const cases: fc.Arbitrary<Case> = fc
-  .record({ shape: shapes, chunks, threads: fc.integer({ min: 1, max: 3 }), seed: fc.integer() })
-  .map(({ shape: { group, scale, ...shape }, ...rest }) => ({
-    ...shape,
-    ...rest,
-    ...(scale === undefined ? {} : { scale }),
-    heads: group * shape.kvHeads,
-  }))
+describe.each(WAYS)('numbers, $name', (way) => {
+  const own = ownRunner(way)
+  const cases = way.isNative ? anyCase : smallCase
+  const numRuns = way.isNative ? 8 : 4
+  const threadCounts = way.isNative ? [1, 2, 3] : [1]
 
-describe.skipIf(!mayRunOwnProducts())('numbers (skipped where the processor has no AVX-512 VNNI)', () => {
   test('are those of ONNX Runtime', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async ({ chunks, threads, seed, ...options }) => {
@@ -126,7 +147,7 @@ describe.skipIf(!mayRunOwnProducts())('numbers (skipped where the processor has 
         const [expected, found] = [await attend(run), await own(run)]
         expect(farthest(expected, found)).toBeLessThan(5e-6)
       }),
-      { numRuns: 15 },
+      { numRuns },
     )
   }, 60_000)
 
@@ -138,15 +159,16 @@ describe.skipIf(!mayRunOwnProducts())('numbers (skipped where the processor has 
         const whole = await own({ ...run, chunks: [count] })
         expect(differences(whole, await own({ ...run, threads }))).toEqual([])
       }),
-      { numRuns: 15 },
+      { numRuns },
     )
   }, 60_000)
 
   test('one by one is all at once', async () => {
-    const run = runOf({ heads: 9, kvHeads: 3, headDim: 64 }, { chunks: [300] })
+    const count = way.isNative ? 300 : 132
+    const run = runOf({ heads: 9, kvHeads: 3, headDim: way.isNative ? 64 : 32 }, { chunks: [count] })
     const whole = await own({ ...run, threads: 2 })
-    for (const threads of [1, 2, 3]) {
-      const found = await own({ ...run, chunks: Array(300).fill(1), threads })
+    for (const threads of threadCounts) {
+      const found = await own({ ...run, chunks: Array(count).fill(1), threads })
       expect(differences(whole, found)).toEqual([])
     }
   })
@@ -190,7 +212,7 @@ describe.skipIf(!mayRunOwnProducts())('numbers (skipped where the processor has 
     for (const gap of [88, 95, 100]) {
       key[0] = -gap
       const whole = await own(run)
-      for (const threads of [1, 2, 3]) {
+      for (const threads of threadCounts) {
         for (const chunks of [[140], Array(140).fill(1)]) {
           expect(differences(whole, await own({ ...run, chunks, threads }))).toEqual([])
         }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { loadSession } from '../../../src/backend/onnx/load-session.ts'
 import { OnnxBackend } from '../../../src/backend/onnx/onnx-backend.ts'
 import { openCApiRuntime } from '../../../src/backend/onnx/runtime/c-session.ts'
-import { mayRunOwnProducts } from '../../../src/system/cpu-features.ts'
+import { kernelChoice } from '../../../src/kernels/isa.ts'
 import { attentionDecoder, DECODERS, type DecoderKind, VOCABULARY } from '../../support/attention-decoder.ts'
 import { graphFile } from '../../support/graph-file.ts'
 import { emptyConfig, noTokenizer } from '../../support/open-onnx.ts'
@@ -41,7 +41,7 @@ async function openDecoder(kind: DecoderKind, { precise = false, threads = 1 } =
   }
 }
 
-describe.skipIf(!mayRunOwnProducts())('(skipped where the processor has no AVX-512 VNNI)', () => {
+describe.skipIf(kernelChoice().isa === undefined)('(skipped where the processor has no AVX2)', () => {
   test.each(Object.entries(DECODERS))('%s: %s', async (name, _) => {
     const kind = name as DecoderKind
     const [own, precise] = [await openDecoder(kind), await openDecoder(kind, { precise: true })]

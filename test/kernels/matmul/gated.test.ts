@@ -5,7 +5,7 @@ import { withOwnProducts } from '../../../src/backend/onnx/passes/own-products.t
 import { operatorName, stripBytes, stripsOf } from '../../../src/kernels/matmul/matmul-shape.ts'
 import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
 import { encodeGraph, type Graph } from '../../../src/onnx-file/graph-file.ts'
-import { mayRunOwnProducts } from '../../../src/system/cpu-features.ts'
+import { runOwnGraph, WAYS, type Way } from '../../support/kernel-ways.ts'
 import { graphOf, opTypes, rowsOf } from '../../support/product-graphs.ts'
 import {
   byteTensor,
@@ -47,12 +47,10 @@ const mlpParts = ({
 const mlp = (shape: Mlp, ...more: Uint8Array[]): Graph =>
   graphOf(...mlpParts(shape), value('output', 'h', ['batch', 'count', shape.n]), ...more)
 
-async function runOwn(graph: Graph, feeds: Record<string, Feed>, { threads = 1, isStacked = false } = {}) {
-  const { graph: own, ...rest } = withOwnOperators(graph, { isStacked })
-  return runGraph({ bytes: encodeGraph(own), weightsFolder: graph.weightsFolder, ...rest }, feeds, {
-    threads,
-  })
-}
+const ownRunner =
+  (way: Way) =>
+  (graph: Graph, feeds: Record<string, Feed>, { threads = 1, isStacked = false } = {}) =>
+    runOwnGraph(way, withOwnOperators(graph, { isStacked }), feeds, { threads })
 
 const runRuntime = (graph: Graph, feeds: Record<string, Feed>) =>
   runGraph({ bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder }, feeds)
@@ -130,7 +128,8 @@ describe('which graphs', () => {
   })
 })
 
-describe.skipIf(!mayRunOwnProducts())('numbers (skipped where the processor has no AVX-512 VNNI)', () => {
+describe.each(WAYS)('numbers, $name', (way) => {
+  const runOwn = ownRunner(way)
   const KINDS: Record<string, Partial<Mlp>> = {
     '4 bits': {},
     '4 bits, scales of fp16': { hasHalfScales: true },
@@ -141,14 +140,18 @@ describe.skipIf(!mayRunOwnProducts())('numbers (skipped where the processor has 
   const SIZES = [
     [64, 16],
     [64, 48],
-    [192, 80],
-    [576, 1536],
+    ...(way.isNative
+      ? ([
+          [192, 80],
+          [576, 1536],
+        ] as const)
+      : []),
   ] as const
 
   for (const [kind, shape] of Object.entries(KINDS)) {
     test.each(SIZES)(`${kind}, %d × %d: as the runtime's own nodes`, async (k, n) => {
       const graph = mlp({ k, n, level: 4, ...shape })
-      for (const count of [1, 2, 8, 9, 35]) {
+      for (const count of way.isNative ? [1, 2, 8, 9, 35] : [1, 9]) {
         const feeds = { rows: rowsOf(count, k) }
         const [{ h: before }, { h }] = [await runRuntime(graph, feeds), await runOwn(graph, feeds)]
         const size = Math.max(...before!.map(Math.abs))
@@ -208,7 +211,8 @@ describe.skipIf(!mayRunOwnProducts())('numbers (skipped where the processor has 
         const graph = mlp({ ...shape, level: 4 })
         const rows = rowsOf(count, shape.k)
         const { h } = await runOwn(graph, { rows })
-        for (const threads of [2, 3]) expect(await runOwn(graph, { rows }, { threads })).toEqual({ h })
+        for (const threads of way.isNative ? [2, 3] : [])
+          expect(await runOwn(graph, { rows }, { threads })).toEqual({ h })
         expect(await runOwn(graph, { rows }, { isStacked: true })).toEqual({ h })
         for (const row of new Set([0, count - 1])) {
           const data = rows.data.slice(row * shape.k, (row + 1) * shape.k)
@@ -218,7 +222,7 @@ describe.skipIf(!mayRunOwnProducts())('numbers (skipped where the processor has 
           })
         }
       }),
-      { numRuns: 30 },
+      { numRuns: way.isNative ? 30 : 6 },
     )
   })
 

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { withOwnOperators } from '../../../src/backend/onnx/passes/own-graph.ts'
 import { hasOwnProducts, withOwnProducts } from '../../../src/backend/onnx/passes/own-products.ts'
+import { loadOwnWeights } from '../../../src/backend/onnx/runtime/own-weights.ts'
 import {
   type ProductShape as OwnShape,
   operatorName,
@@ -12,7 +13,7 @@ import {
 } from '../../../src/kernels/matmul/matmul-shape.ts'
 import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
 import { encodeGraph, type Graph } from '../../../src/onnx-file/graph-file.ts'
-import { mayRunOwnProducts } from '../../../src/system/cpu-features.ts'
+import { runOwnGraph, WAYS, type Way } from '../../support/kernel-ways.ts'
 import { graphOf, opTypes, rowsOf } from '../../support/product-graphs.ts'
 import {
   byteTensor,
@@ -36,12 +37,10 @@ interface RunOptions {
   readonly isStacked?: boolean
 }
 
-async function runOwn(graph: Graph, feeds: Record<string, Feed>, options: RunOptions = {}) {
-  const { threads = 1, isStacked = false } = options
-  const { graph: own, ...rest } = withOwnOperators(graph, { isStacked })
-  const { weightsFolder } = graph
-  return runGraph({ bytes: encodeGraph(own), weightsFolder, ...rest }, feeds, { threads })
-}
+const ownRunner =
+  (way: Way) =>
+  (graph: Graph, feeds: Record<string, Feed>, { threads = 1, isStacked = false }: RunOptions = {}) =>
+    runOwnGraph(way, withOwnOperators(graph, { isStacked }), feeds, { threads })
 
 const runRuntime = ({ weightsFolder, ...graph }: Graph, feeds: Record<string, Feed>, threads = 1) =>
   runGraph({ bytes: encodeGraph({ ...graph, weightsFolder } as Graph), weightsFolder }, feeds, { threads })
@@ -52,8 +51,6 @@ function farthest(a: readonly number[], b: readonly number[]): number {
   const size = a.reduce((most, number) => Math.max(most, Math.abs(number)), 0)
   return a.reduce((most, number, i) => Math.max(most, Math.abs(number - b[i]!) / size), 0)
 }
-
-const canRun = mayRunOwnProducts()
 
 describe('graphs', () => {
   const kinds: Record<string, ProductShape> = {
@@ -94,13 +91,27 @@ describe('graphs', () => {
   })
 })
 
-describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VNNI)', () => {
+test('a file of weights that has shrunk is told', async () => {
+  const { weights } = withOwnOperators(graphWith({ k: 256, n: 1024, level: 4 })).own!
+  const { path } = weights[0]!.parts[0]!.codes as { path: string }
+  truncateSync(path, 5000)
+  const own = loadOwnWeights(weights)
+  await expect(own.ready).rejects.toThrow('model weights: model.onnx ends too soon')
+  await own.dispose()
+})
+
+describe.each(WAYS)('numbers, $name', (way) => {
+  const runOwn = ownRunner(way)
   const SIZES = [
     [32, 16],
     [64, 64],
     [96, 80],
-    [256, 112],
-    [576, 1536],
+    ...(way.isNative
+      ? ([
+          [256, 112],
+          [576, 1536],
+        ] as const)
+      : []),
   ] as const
   const kinds: Record<string, Omit<ProductShape, 'k' | 'n'>> = {
     '4 bits': {},
@@ -111,7 +122,7 @@ describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VN
   for (const [kind, shape] of Object.entries(kinds)) {
     test.each(SIZES)(`${kind}, %d × %d: as the runtime's own product of the same level`, async (k, n) => {
       const graph = graphWith({ k, n, level: 4, ...shape })
-      for (const count of [1, 2, 7, 8, 9, 33, 130]) {
+      for (const count of way.isNative ? [1, 2, 7, 8, 9, 33, 130] : [1, 7, 9]) {
         const feeds = { rows: rowsOf(count, k) }
         const [before, own] = [await runRuntime(graph, feeds), await runOwn(graph, feeds)]
         expect(farthest(before.y!, own.y!), `${count} rows`).toBeLessThan(3e-6)
@@ -151,7 +162,7 @@ describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VN
         const last = { ...rows, dims: [1, 1, shape.k], data: rows.data.slice(-shape.k) } as Feed
         expect(await runOwn(graph, { rows: last })).toEqual({ y: y!.slice(-shape.n) })
       }),
-      { numRuns: 40 },
+      { numRuns: way.isNative ? 40 : 10 },
     )
   })
 
@@ -189,24 +200,6 @@ describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VN
       )
       await expect(runOwn(graph, { rows: rowsOf(3, 64) })).rejects.toThrow('has another shape')
     }
-  })
-
-  test('a file of weights that has shrunk is told, and the session is gone', async () => {
-    const graph = graphWith({ k: 256, n: 1024, level: 4 })
-    const { graph: own, ...rest } = withOwnOperators(graph)
-    const { path } = rest.own!.weights[0]!.parts[0]!.codes as { path: string }
-    truncateSync(path, 5000)
-    const bytes = encodeGraph(own)
-    const before = readdirSync('/proc/self/task').length
-    for (let i = 0; i < 5; i++) {
-      const run = runGraph(
-        { bytes, weightsFolder: graph.weightsFolder, ...rest },
-        { rows: rowsOf(1, 256) },
-        { threads: 2 },
-      )
-      await expect(run).rejects.toThrow('model weights: model.onnx ends too soon')
-    }
-    expect(readdirSync('/proc/self/task').length).toBeLessThan(before + 5)
   })
 
   test('zero is zero, and what is no finite number makes none', async () => {
@@ -248,4 +241,22 @@ describe.skipIf(!canRun)('numbers (skipped where the processor has no AVX-512 VN
       expect(await runOwn(graph, feeds, { isStacked: true })).toEqual(await runOwn(graph, feeds))
     }
   })
+})
+
+test.runIf(WAYS.some(({ isNative }) => isNative))('and the session of such a file is gone', async () => {
+  const graph = graphWith({ k: 256, n: 1024, level: 4 })
+  const { graph: own, ...rest } = withOwnOperators(graph)
+  const { path } = rest.own!.weights[0]!.parts[0]!.codes as { path: string }
+  truncateSync(path, 5000)
+  const bytes = encodeGraph(own)
+  const before = readdirSync('/proc/self/task').length
+  for (let i = 0; i < 5; i++) {
+    const run = runGraph(
+      { bytes, weightsFolder: graph.weightsFolder, ...rest },
+      { rows: rowsOf(1, 256) },
+      { threads: 2 },
+    )
+    await expect(run).rejects.toThrow('model weights: model.onnx ends too soon')
+  }
+  expect(readdirSync('/proc/self/task').length).toBeLessThan(before + 5)
 })

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { Assembler } from '../../../src/kernels/x64/assembler.ts'
 import { CodeBuffer } from '../../../src/kernels/x64/code-buffer.ts'
+import { Ymm } from '../../../src/kernels/x64/ymm.ts'
+import { Zmm } from '../../../src/kernels/x64/zmm.ts'
 
 type Row = readonly [method: string, args: readonly unknown[], bytes: string]
 /** As LLVM encodes them: fixtures/make/instructions.py. */
@@ -13,20 +15,26 @@ const hex = (code: CodeBuffer): string => Buffer.from(code.finish()).toString('h
 
 test.each([...byMethod])('%s', (method, cases) => {
   for (const [, args, bytes] of cases) {
-    const code = new Assembler() as unknown as Record<string, (...args: readonly unknown[]) => void>
-    code[method]!(...args)
-    expect(hex(code as unknown as Assembler), JSON.stringify(args)).toBe(bytes)
+    const code = new Assembler('avx2')
+    const [first, second] = method.split('.') as [keyof Assembler, string?]
+    const [owner, name] = second === undefined ? [code, first] : [code[first], second]
+    ;(owner as unknown as Record<string, (...args: readonly unknown[]) => void>)[name]!(...args)
+    expect(hex(code), JSON.stringify(args)).toBe(bytes)
   }
 })
 
 test('every instruction of the assembler is compared, but those that go to a label', () => {
-  const own = Object.getOwnPropertyNames(Assembler.prototype)
-  const left = own.filter((name) => name !== 'constructor' && !byMethod.has(name))
+  const namesOf = (type: { prototype: object }, prefix: string): string[] =>
+    Object.getOwnPropertyNames(type.prototype).flatMap((name) =>
+      name === 'constructor' ? [] : [`${prefix}${name}`],
+    )
+  const own = [...namesOf(Assembler, ''), ...namesOf(Zmm, 'zmm.'), ...namesOf(Ymm, 'ymm.')]
+  const left = own.filter((name) => !byMethod.has(name))
   expect(left.sort()).toEqual(['call', 'jump', 'jumpIf', 'leaLabel'])
 })
 
 test('a number that would turn into another one is refused', () => {
-  const code = new Assembler()
+  const code = new Assembler('avx2')
   for (const value of [2 ** 31, -(2 ** 31) - 1]) {
     expect(() => code.addNumber(3, value)).toThrow(RangeError)
     expect(() => code.imulNumber(3, 3, value)).toThrow(RangeError)
@@ -36,7 +44,7 @@ test('a number that would turn into another one is refused', () => {
 
 describe('labels', () => {
   test('forward and backward', () => {
-    const code = new Assembler()
+    const code = new Assembler('avx2')
     const [before, after] = [code.label(), code.label()]
     code.bind(before)
     code.jumpIf('notEqual', after) // 6 bytes

@@ -1,8 +1,7 @@
 /** Sessions over the C API. No output is copied; loading and running leave the main thread free. */
 import koffi from 'koffi'
 import { afterDispose, SpoutError } from '../../../errors.ts'
-import { mayRunOwnProducts } from '../../../system/cpu-features.ts'
-import { mayExecute } from '../../../system/executable-memory.ts'
+import { kernelChoice } from '../../../kernels/isa.ts'
 import { configureGlibcMalloc } from '../../../system/glibc-malloc.ts'
 import { type NativeFunction, type OrtLibrary, openOrt } from './c-api.ts'
 import { CBinding } from './c-binding.ts'
@@ -20,8 +19,8 @@ export function openCApiRuntime(): Runtime {
   return {
     name: 'c-api',
     get noOwnKernels() {
-      if (!mayRunOwnProducts()) return 'they need a processor with AVX-512 VNNI, and Linux'
-      return mayExecute() ? undefined : 'this system runs no code that is made while it runs'
+      const { isa, why } = kernelChoice()
+      return isa === undefined ? why : undefined
     },
     version: async () => (await opening).version,
     async createSession(graph, options) {

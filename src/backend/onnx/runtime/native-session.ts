@@ -1,5 +1,7 @@
 /** Makes a session of the library: its options, our own operators, and the weights that are laid out meanwhile. */
 import { basename } from 'node:path'
+import { SpoutError } from '../../../errors.ts'
+import { kernelChoice } from '../../../kernels/isa.ts'
 import { configureGlibcMalloc } from '../../../system/glibc-malloc.ts'
 import { stableMemory } from '../../../system/stable-memory.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
@@ -81,7 +83,11 @@ function configure(ort: OrtLibrary, handle: bigint, graph: GraphSource, options:
   entry('session.set_denormal_as_zero', '1')
   ort.call('SetSessionGraphOptimizationLevel', handle, graph.isOptimized ? OPTIMIZE_NOTHING : OPTIMIZE_ALL)
   entry('session.model_external_initializers_file_folder_path', graph.weightsFolder)
-  if (graph.own !== undefined) addOwnOperators(ort, handle, graph.own.operators)
+  if (graph.own !== undefined) {
+    const isa = options.isa ?? kernelChoice().isa
+    if (isa === undefined) throw new SpoutError('failed', 'kernels: none of ours runs here')
+    addOwnOperators(ort, handle, { operators: graph.own.operators, isa })
+  }
   if (options.writeOptimizedTo === undefined) return
   ort.call('SetOptimizedModelFilePath', handle, pathString(options.writeOptimizedTo))
   entry(

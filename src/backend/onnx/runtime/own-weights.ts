@@ -124,7 +124,8 @@ function packerOf(source: PackSource): NativeFunction {
   const key = `${operatorName(source.shape)} ${source.scaleRows}`
   let packer = packers.get(key)
   if (packer === undefined) {
-    const code = new Assembler()
+    // Words are moved, which every set can do.
+    const code = new Assembler('avx2')
     emitPack(code, source)
     packer = koffi.decode(executableMemory(code.finish()), PACKER) as NativeFunction
     packers.set(key, packer)

@@ -6,6 +6,7 @@ import {
   type OperatorKind,
   operatorStruct,
 } from '../../../kernels/abi/operator-code.ts'
+import type { Isa } from '../../../kernels/isa.ts'
 import { kindsOf, type OwnOperators } from '../../../kernels/operators.ts'
 import { OWN_DOMAIN } from '../../../onnx-file/domains.ts'
 import { executableMemory } from '../../../system/executable-memory.ts'
@@ -19,19 +20,24 @@ const domains = new Map<string, bigint>()
  * Lets a session of these options use the operators.
  * @throws Error where machine code cannot be run.
  */
-export function addOwnOperators(ort: OrtLibrary, options: bigint, operators: OwnOperators): void {
+export function addOwnOperators(
+  ort: OrtLibrary,
+  options: bigint,
+  { operators, isa }: { readonly operators: OwnOperators; readonly isa: Isa },
+): void {
   const kinds = kindsOf(operators)
-  const key = kinds.map(({ name }) => name).join()
+  const key = [isa, ...kinds.map(({ name }) => name)].join()
   let domain = domains.get(key)
   if (domain === undefined) {
-    domain = makeDomain(ort, kinds)
+    domain = makeDomain(ort, kinds, isa)
     domains.set(key, domain)
   }
   ort.call('AddCustomOpDomain', options, domain)
 }
 
-function makeDomain(ort: OrtLibrary, kinds: readonly OperatorKind[]): bigint {
+function makeDomain(ort: OrtLibrary, kinds: readonly OperatorKind[], isa: Isa): bigint {
   const texts = {
+    isa,
     names: kinds.map(({ name }) => heldText(name)),
     wrongShape: heldText('an input of an operator of spout has another shape'),
   }

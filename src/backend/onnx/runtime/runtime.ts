@@ -2,6 +2,7 @@
  * What the backend needs of a binding to ONNX Runtime: sessions, tensors, and names bound to tensors before a run.
  * Two implementations: `c-api.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
  */
+import type { Isa } from '../../../kernels/isa.ts'
 import type { OwnParts } from '../own-parts.ts'
 
 export type ElementType =
@@ -50,6 +51,8 @@ export interface SessionOptions {
   readonly threads: number
   /** False: worker threads sleep between operators instead of spinning. */
   readonly spinning: boolean
+  /** The set of instructions of our own operators; the best that runs here unless told otherwise. */
+  readonly isa?: Isa | undefined
   /**
    * Where to write the graph as it was optimized; beside it, in a file of the same name and `.data`, its weights, those
    * that the kernels arrange anew also as they arranged them. Only the C API can.

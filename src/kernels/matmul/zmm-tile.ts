@@ -1,0 +1,95 @@
+/** A tile with AVX-512 VNNI: a vector is a row of 16 columns, the weights of a block fill eight. */
+import type { Assembler } from '../x64/assembler.ts'
+import { emitExpConstants } from '../x64/exp-code.ts'
+import { at, RAX, RCX, RDI, RDX, RSI } from '../x64/registers.ts'
+import {
+  BLOCK,
+  blockCodeBytes,
+  blockScaleBytes,
+  blocksOf,
+  GROUPS,
+  type ProductShape,
+  ROW_BLOCK_BYTES,
+  scalesOffset,
+  stripBytes,
+  turnStrips,
+  VECTOR_BYTES,
+} from './matmul-shape.ts'
+import { emitGate, emitPrefetch, groupPlace, type Tile } from './tile-code.ts'
+
+/** What lies in which vector: eight groups of weights from 0 on, and what is added up in `SUMS` and after. */
+const LOW_HALVES = 8
+const SCALES = 9
+const SUMS = 11
+const MOST_SUMS = 16
+const VECTORS = 32
+/** After the sums are made: the constants of the exponential function from 0 on, and the work with it. */
+const WORK = [SUMS + MOST_SUMS, SUMS + MOST_SUMS + 1, SUMS + MOST_SUMS + 2] as const
+
+/** As `emitTile` has it. */
+export function emitZmmTile(code: Assembler, tile: Tile, shape: ProductShape): void {
+  if (tile.rows * tile.strips > MOST_SUMS) throw new RangeError('a tile has more sums than vectors')
+  const { zmm } = code
+  const next = code.label()
+  code.movNumber(RAX, 0x0f0f0f0f)
+  zmm.vpbroadcastdRegister(LOW_HALVES, RAX)
+  for (let i = 0; i < tile.rows * tile.strips; i++) zmm.vpxord(SUMS + i, SUMS + i, SUMS + i)
+  code.lea(RAX, at(RDI, scalesOffset(shape)))
+  code.movNumber(RCX, blocksOf(shape))
+  code.bind(next)
+  for (let strip = 0; strip < tile.strips; strip++) emitStripBlock(code, tile, shape, strip)
+  code.addNumber(RSI, tile.rows * ROW_BLOCK_BYTES)
+  code.addNumber(RDI, blockCodeBytes(shape))
+  code.addNumber(RAX, blockScaleBytes(shape))
+  code.subNumber(RCX, 1)
+  code.jumpIf('notEqual', next)
+  const turn = turnStrips(shape)
+  if (turn === 2) emitGates(code, tile)
+  for (let row = 0; row < tile.rows; row++) {
+    for (let strip = 0; strip < tile.strips; strip += turn) {
+      const place = at(RDX, row * shape.n * 4 + (strip / turn) * VECTOR_BYTES)
+      zmm.vmovupsStore(place, SUMS + row * tile.strips + strip)
+    }
+  }
+}
+
+/** Of each two sums, gate and up, the first becomes the result. */
+function emitGates(code: Assembler, { rows, strips, exp }: Tile): void {
+  const constants = emitExpConstants(code, exp, 0)
+  for (let gate = SUMS; gate < SUMS + rows * strips; gate += 2) {
+    emitGate(code, { gate, up: gate + 1, work: WORK, constants })
+  }
+}
+
+/** One block of one strip, times every row. */
+function emitStripBlock(code: Assembler, { rows, strips }: Tile, shape: ProductShape, strip: number): void {
+  const { zmm } = code
+  const offset = strip * stripBytes(shape)
+  if (rows === 1) emitPrefetch(code, offset, shape)
+  if (shape.bits === 4) emitNibbles(code, offset)
+  else for (let g = 0; g < GROUPS; g++) zmm.vmovups(g, at(RDI, offset + g * VECTOR_BYTES))
+  if (shape.scaleBytes === 2) zmm.vcvtph2ps(SCALES, at(RAX, offset))
+  else zmm.vmovups(SCALES, at(RAX, offset))
+  const firstWork = SUMS + rows * strips
+  for (let row = 0; row < rows; row++) {
+    const work = firstWork + (row % (VECTORS - firstWork))
+    zmm.vpbroadcastd(work, at(RSI, rows * (BLOCK + 4) + row * 4))
+    for (let g = 0; g < GROUPS; g++) {
+      zmm.vpdpbusd(work, g, at(RSI, row * BLOCK + groupPlace(g, shape) * 4))
+    }
+    zmm.vcvtdq2ps(work, work)
+    zmm.vmulps(work, work, SCALES)
+    zmm.vfmadd231psBroadcast(SUMS + row * strips + strip, work, at(RSI, rows * BLOCK + row * 4))
+  }
+}
+
+/** Four vectors of 4-bit codes as eight of bytes. */
+function emitNibbles({ zmm }: Assembler, offset: number): void {
+  const vectors = GROUPS / 2
+  for (let g = 0; g < vectors; g++) {
+    zmm.vmovups(g, at(RDI, offset + g * VECTOR_BYTES))
+    zmm.vpsrlw(g + vectors, g, 4)
+    zmm.vpandd(g, g, LOW_HALVES)
+    zmm.vpandd(g + vectors, g + vectors, LOW_HALVES)
+  }
+}

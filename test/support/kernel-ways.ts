@@ -1,0 +1,43 @@
+/** How kernels run in tests: by the interpreter on every machine, and on the processor where it has the instructions. */
+import type { OwnGraph } from '../../src/backend/onnx/passes/own-graph.ts'
+import { ISAS, type Isa, kernelChoice } from '../../src/kernels/isa.ts'
+import { encodeGraph } from '../../src/onnx-file/graph-file.ts'
+import { type AttentionRun, attend } from './attention-graphs.ts'
+import { attendInterpreted } from './interpreter/attend.ts'
+import { interpretGraph } from './interpreter/run-own-graph.ts'
+import { type Feed, runGraph } from './run-graph.ts'
+
+export interface Way {
+  readonly name: string
+  readonly isa: Isa
+  readonly isNative: boolean
+}
+
+const { isa: best, available } = kernelChoice()
+const native = (isa: Isa): Way => ({ name: `${isa} on the processor`, isa, isNative: true })
+const interpreted = (isa: Isa): Way => ({ name: `${isa} interpreted`, isa, isNative: false })
+
+/** What every test of kernels runs: the set of this processor, and one that needs none. */
+export const WAYS: readonly Way[] = [
+  interpreted(best ?? 'avx2'),
+  ...(best === undefined ? [] : [native(best)]),
+]
+
+/** Every set in every way that there is here: for tests that they are equal. */
+export const ALL_WAYS: readonly Way[] = [...ISAS.map(interpreted), ...available.map(native)]
+
+export async function runOwnGraph(
+  { isa, isNative }: Way,
+  own: OwnGraph,
+  feeds: Readonly<Record<string, Feed>>,
+  { threads = 1 } = {},
+): Promise<Record<string, number[]>> {
+  if (!isNative) return interpretGraph(own, feeds, isa)
+  const { graph, ...rest } = own
+  const { weightsFolder } = graph
+  return runGraph({ bytes: encodeGraph(graph), weightsFolder, ...rest }, feeds, { threads, isa })
+}
+
+export async function attendOwn({ isa, isNative }: Way, run: AttentionRun): Promise<Float32Array> {
+  return isNative ? attend({ ...run, isa }) : attendInterpreted(run, isa)
+}
