@@ -3,6 +3,8 @@ export interface Runs {
   /** The binding to ONNX Runtime. */
   readonly runtime: string
   readonly threads: number
+  /** Where the operators are computed; on the graphics card, `gpu-recorded` gives it the recorded commands of a step. */
+  readonly device: 'cpu' | 'gpu' | 'gpu-recorded'
   readonly kernels: KernelUse
   /** The graph and the weights are those that were written ahead of time. */
   readonly prepared: boolean

@@ -70,7 +70,7 @@ export function toyDecoder(options: ToyOptions): Uint8Array {
         ]),
     ...placed(positionRows),
     value('input', 'attention_mask', ['batch', 'total'], INT64),
-    ...lengths(),
+    ...attentionLengths(),
     ...layers.flatMap((layer, i) => LAYERS[layer](i)),
     // Of all ids so far, also where no layer has a state.
     node('CumSum', ['x', 'one'], ['summed']),
@@ -145,7 +145,7 @@ function branch(name: 'then' | 'else'): Uint8Array[] {
 
 const LAYERS: Readonly<Record<ToyLayer, (i: number) => Uint8Array[]>> = {
   concat: concatLayer,
-  gqa: (i) => attentionLayer(i, []),
+  gqa: toyAttention,
   window: (i) =>
     attentionLayer(i, [intAttribute('local_window_size', WINDOW), intAttribute('sliding_window_cache', 1)]),
   conv: convLayer,
@@ -170,6 +170,11 @@ function concatLayer(i: number): Uint8Array[] {
     node('Squeeze', [`sum.${i}`, 'axis.1'], [`flat.${i}`]),
     node('Mul', [`flat.${i}`, 'tenth'], [`out.${i}`]),
   ]
+}
+
+/** One head; queries, keys and values are `x`. */
+export function toyAttention(i: number): Uint8Array[] {
+  return attentionLayer(i, [])
 }
 
 function attentionLayer(i: number, attributes: readonly Uint8Array[]): Uint8Array[] {
@@ -252,8 +257,8 @@ function lateFailure(): Uint8Array[] {
   ]
 }
 
-/** What GroupQueryAttention wants to know of the mask. */
-function lengths(): Uint8Array[] {
+/** What GroupQueryAttention wants to know of the mask. Of the constants it needs `axis.1` and `one`. */
+export function attentionLengths(): Uint8Array[] {
   const int32 = { attributes: [intAttribute('to', 6)] }
   return [
     node('ReduceSum', ['attention_mask', 'axis.1'], ['ones'], { attributes: [intAttribute('keepdims', 0)] }),

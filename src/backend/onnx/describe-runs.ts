@@ -22,6 +22,7 @@ export function describeRuns(input: RunsInput): Runs {
   return {
     runtime: runtime.name,
     threads: options.threads,
+    device: traits.device,
     kernels: kernelUse(input),
     prepared: traits.graph === 'prepared',
     refused: [...(note === undefined ? [] : [{ way: 'prepared', why: note }]), ...refused.map(refusedWay)],

@@ -5,6 +5,7 @@
 
 import { stableMemory } from '../../system/stable-memory.ts'
 import type { Embedder } from './embedder.ts'
+import { LENGTH, LENGTH_LESS_ONE } from './passes/length-inputs.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
 import type { Session } from './runtime/runtime.ts'
 
@@ -19,6 +20,8 @@ export class Feeds {
   readonly #position: Int32Array
   readonly #branch = new Uint8Array(stableMemory(1))
   readonly #maskDims = [1, 0]
+  /** The length of the text, less one and whole. */
+  readonly #lengths = [new Int32Array(stableMemory(4)), new Int32Array(stableMemory(4))] as const
   #mask = new BigInt64Array(stableMemory(8 * 1024)).fill(1n)
   /** True while `#id` and `#position` are bound, as they are from one decode step to the next. */
   #stepBound = false
@@ -29,6 +32,10 @@ export class Feeds {
     this.#embedder = embedder
     this.#idSession = embedder?.session ?? session
     this.#position = new Int32Array(stableMemory(8 * Math.max(1, plan.positionRows)))
+    if (plan.hasLengths) {
+      session.bindData(LENGTH_LESS_ONE, 'int32', this.#lengths[0], [1])
+      session.bindData(LENGTH, 'int32', this.#lengths[1], [1])
+    }
     if (plan.hasCacheBranch) session.bindData('use_cache_branch', 'bool', this.#branch, [1])
   }
 
@@ -36,7 +43,10 @@ export class Feeds {
   bind(ids: Int32Array, held: number): void {
     if (ids.length === 1) this.#bindStep(ids[0]!, held)
     else this.#bindIds(ids, held)
-    if (this.#plan.hasAttentionMask) this.#bindMask(held + ids.length)
+    const total = held + ids.length
+    if (this.#plan.hasAttentionMask) this.#bindMask(total)
+    this.#lengths[0][0] = total - 1
+    this.#lengths[1][0] = total
     this.#branch[0] = held === 0 ? 0 : 1
     this.#embedder?.bind(ids.length)
   }

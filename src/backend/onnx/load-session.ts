@@ -6,6 +6,7 @@ import { readGraphFile } from '../../onnx-file/graph-file.ts'
 import type { Runs } from '../runs.ts'
 import { describeRuns } from './describe-runs.ts'
 import type { Embedder } from './embedder.ts'
+import { gpuVariants } from './gpu-variants.ts'
 import { type Decoder, type DecoderOptions, decoderVariants, type OpenedGraph } from './open-decoder.ts'
 import { openEmbedder } from './open-embedder.ts'
 import { withInt8Products } from './passes/accuracy-level.ts'
@@ -32,6 +33,8 @@ export interface OpenedModel extends OpenedGraph {
 export interface LoadOptions extends DecoderOptions {
   /** Looks for a prepared model in `cacheFolder`. */
   readonly usePrepared?: boolean | undefined
+  /** On the graphics card; the processor computes what that cannot. Only the C API can. */
+  readonly onGpu?: boolean | undefined
   /** Products are computed as exactly as the file says. */
   readonly precise?: boolean | undefined
 }
@@ -46,7 +49,7 @@ export async function loadSession(
   config: ModelConfig,
   options: LoadOptions,
 ): Promise<LoadedSession> {
-  const mayUse = options.usePrepared === true && runtime.name === 'c-api'
+  const mayUse = options.usePrepared === true && runtime.name === 'c-api' && options.onGpu !== true
   const prepared = mayUse ? await lookForPrepared(runtime, onnxPath, options) : undefined
   const found = await openFirst(waysToLoad({ runtime, onnxPath, config, options, prepared }))
   const { opened, refused, traits } = found
@@ -84,10 +87,18 @@ function* waysToLoad({
   if (prepared !== undefined && prepared.manifest.refused === undefined) {
     const kernels = prepared.manifest.operators === undefined ? 'runtime' : 'own'
     const open = (): Promise<OpenedModel> => openPreparedModel(runtime, prepared, options)
-    yield { graph: 'prepared', kernels, head: 'last row', open }
+    yield { device: 'cpu', graph: 'prepared', kernels, head: 'last row', open }
   }
   const file = readGraphFile(onnxPath)
   const graph = options.precise ? file : withInt8Products(file)
+  if (options.onGpu) {
+    for (const variant of gpuVariants(runtime, { graph, path: onnxPath, options })) {
+      const open = async (): Promise<OpenedModel> =>
+        completed(await variant.open(), { path: onnxPath, options, runtime, config })
+      yield { ...variant, open }
+    }
+    return
+  }
   const mayBeOwn = !options.precise && runtime.noOwnKernels === undefined && hasOwnOperators(graph)
   const source = { graph, path: onnxPath, options }
   for (const variant of decoderVariants(runtime, source, mayBeOwn ? ['single', 'none'] : ['none'])) {

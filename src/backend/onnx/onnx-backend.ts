@@ -121,7 +121,7 @@ export class OnnxBackend implements Backend {
 
   #bindLogits(count: number): boolean {
     const { session, plan } = this.#loaded
-    if (plan.keepInput === undefined && count > 1) {
+    if (plan.keepInput === undefined && !plan.isLastRow && count > 1) {
       session.bindOutput('logits')
       this.#rowBound = false
       return true

@@ -47,6 +47,7 @@ export function decoderVariants(
 ): Variant<Decoder>[] {
   return headsOf(source.graph).flatMap(({ graph, head }) =>
     kernels.map((own) => ({
+      device: 'cpu' as const,
       graph: 'original' as const,
       kernels: own === 'none' ? ('runtime' as const) : ('own' as const),
       head,

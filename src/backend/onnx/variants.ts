@@ -3,9 +3,11 @@
  * allow is taken, and why each one before it was refused is kept.
  */
 import { SpoutError } from '../../errors.ts'
+import type { Runs } from '../runs.ts'
 
 /** What tells one way from another. */
 export interface Traits {
+  readonly device: Runs['device']
   /** The model's own graph, or the one that was written ahead of time. */
   readonly graph: 'prepared' | 'original'
   /** Who computes what kernels of ours could compute. */
@@ -51,8 +53,8 @@ export async function openFirst<T>(variants: Iterable<Variant<T>>): Promise<Open
   const ruledOut: Partial<Traits>[] = []
   let last: unknown
   for (const variant of variants) {
-    const { graph, kernels, head } = variant
-    const traits: Traits = { graph, kernels, head }
+    const { device, graph, kernels, head } = variant
+    const traits: Traits = { device, graph, kernels, head }
     if (ruledOut.some((part) => matches(traits, part))) continue
     try {
       return { opened: await variant.open(), traits, refused }

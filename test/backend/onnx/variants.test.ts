@@ -11,7 +11,12 @@ import { emptyConfig } from '../../support/open-onnx.ts'
 import { toyDecoder } from '../../support/toy-decoder.ts'
 
 const WAYS: readonly Traits[] = (['last row', 'all rows'] as const).flatMap((head) =>
-  (['own', 'runtime'] as const).map((kernels) => ({ graph: 'original' as const, kernels, head })),
+  (['own', 'runtime'] as const).map((kernels) => ({
+    device: 'cpu',
+    graph: 'original' as const,
+    kernels,
+    head,
+  })),
 )
 const nameOf = ({ kernels, head }: Traits): string => `${kernels}, ${head}`
 
@@ -100,6 +105,7 @@ describe('loadSession', () => {
     expect(loaded.runs).toEqual({
       runtime: 'c-api',
       threads: 1,
+      device: 'cpu',
       kernels: { matmul: 'onnxruntime', attention: 'onnxruntime', why: expect.stringContaining('exactly') },
       prepared: false,
       refused: [],

@@ -30,7 +30,7 @@ const WEIGHT_STEPS = 8
 /** The graph with the input `num_logits_to_keep`, or `undefined` when its head is not one we recognise. */
 export function keepLastRows(graph: Graph): Graph | undefined {
   if (graph.inputs.includes(NUM_LOGITS_TO_KEEP)) return graph
-  const patched = sliceBeforeHead(graph, 'logits', 'spout.last_rows', () => false)
+  const patched = cutBeforeHead(graph, { logits: 'logits', rows: 'spout.last_rows', cut: sliceOf })
   if (patched === undefined) return undefined
   return {
     ...graph,
@@ -40,35 +40,61 @@ export function keepLastRows(graph: Graph): Graph | undefined {
   }
 }
 
+/**
+ * The graph with logits of the last position alone, without a new input: what is asked for at run time would be computed on
+ * the CPU, also where all else is not. `undefined` when the head is not one we recognise.
+ */
+export function keepLastRow(graph: Graph): Graph | undefined {
+  if (graph.inputs.includes(NUM_LOGITS_TO_KEEP)) return undefined
+  const patched = cutBeforeHead(graph, { logits: 'logits', rows: 'spout.last_row', cut: lastOf })
+  if (patched === undefined) return undefined
+  const initializers = new Map(graph.initializers).set(LAST_ROW, { type: INT64, dims: [1], scalar: -1 })
+  return { ...graph, nodes: patched.nodes, initializers, rest: [...graph.rest, constant(LAST_ROW, -1n)] }
+}
+
+interface HeadCut {
+  readonly logits: string
+  /** The name of the rows that are left. */
+  readonly rows: string
+  /** Makes `rows` of the hidden rows. */
+  readonly cut: (hidden: string, rows: string) => GraphNode
+}
+
+/** The number of the last row, in a graph that gives logits of no other. */
+export const LAST_ROW = 'spout.last'
+
+const sliceOf: HeadCut['cut'] = (hidden, rows) =>
+  makeNode('Slice', { inputs: [hidden, 'spout.start', 'spout.end', 'spout.one'], outputs: [rows] })
+
+const lastOf: HeadCut['cut'] = (hidden, rows) =>
+  makeNode('Gather', { inputs: [hidden, LAST_ROW], outputs: [rows], ints: { axis: 1 } })
+
 /** @param isOuterConstant about names of the graph around this one. */
-function sliceBeforeHead(
+function cutBeforeHead(
   body: GraphBody,
-  logits: string,
-  rows: string,
-  isOuterConstant: (name: string) => boolean,
+  { logits, rows, cut }: HeadCut,
+  isOuterConstant: (name: string) => boolean = () => false,
 ): GraphBody | undefined {
   const isConstant = constantTest(body, isOuterConstant)
   const last = producersOf(body).get(logits)
-  if (last?.opType === 'If') return sliceInBranches(body, last, logits, rows, isConstant)
+  if (last?.opType === 'If') return cutInBranches(body, last, { logits, rows, cut }, isConstant)
   const head = findHead(body, logits, isConstant)
   if (head === undefined) return undefined
-  const inputs = [head.inputs[0]!, 'spout.start', 'spout.end', 'spout.one']
-  const slice = makeNode('Slice', { inputs, outputs: [rows] })
+  const kept = cut(head.inputs[0]!, rows)
   const patched = withFirstInput(head, rows)
-  return { ...body, nodes: body.nodes.flatMap((node) => (node === head ? [slice, patched] : [node])) }
+  return { ...body, nodes: body.nodes.flatMap((node) => (node === head ? [kept, patched] : [node])) }
 }
 
 /** Merged decoders are an If of two whole graphs; both are cut, or none. */
-function sliceInBranches(
+function cutInBranches(
   body: GraphBody,
   node: GraphNode,
-  logits: string,
-  rows: string,
+  { logits, rows, cut }: HeadCut,
   isConstant: (name: string) => boolean,
 ): GraphBody | undefined {
   const at = node.outputs.indexOf(logits)
   const bodies = node.bodies.map((branch, i) =>
-    sliceBeforeHead(branch, branch.outputs[at] ?? '', `${rows}.${i}`, isConstant),
+    cutBeforeHead(branch, { logits: branch.outputs[at] ?? '', rows: `${rows}.${i}`, cut }, isConstant),
   )
   if (bodies.length === 0 || bodies.includes(undefined)) return undefined
   const patched = withBodies(node, bodies as GraphBody[])

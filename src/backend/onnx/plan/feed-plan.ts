@@ -7,7 +7,8 @@ import type { ModelConfig } from '../../../model/resolved-model.ts'
 import { BFLOAT16, FLOAT16 } from '../../../onnx-file/fields.ts'
 import type { Graph } from '../../../onnx-file/graph.ts'
 import { weightBytes } from '../../../onnx-file/weight-bytes.ts'
-import { NUM_LOGITS_TO_KEEP } from '../passes/keep-last-rows.ts'
+import { LAST_ROW, NUM_LOGITS_TO_KEEP } from '../passes/keep-last-rows.ts'
+import { LENGTH, LENGTH_LESS_ONE } from '../passes/length-inputs.ts'
 import type { ElementType, Session, TensorInfo } from '../runtime/runtime.ts'
 import { contextLength } from './context-length.ts'
 import { readRopeTables } from './rope-table.ts'
@@ -25,10 +26,14 @@ export interface FeedPlan {
   /** Inputs that a session of embeddings makes of the ids; none when the graph takes `input_ids` itself. */
   readonly embeddings: readonly string[]
   readonly hasAttentionMask: boolean
+  /** The graph takes the length of the text as two numbers (see `length-inputs.ts`), and no mask. */
+  readonly hasLengths?: boolean | undefined
   /** Rows of `position_ids`: none, one, or the three of models that also place pictures, alike for text. */
   readonly positionRows: 0 | 1 | 3
   /** The graph can be asked for the logits of the last rows only; the shape of that input. */
   readonly keepInput: readonly number[] | undefined
+  /** The graph gives the logits of the last row alone, whatever went in. */
+  readonly isLastRow?: boolean | undefined
   /** `use_cache_branch`: false for a run without a past, true for all others. */
   readonly hasCacheBranch: boolean
   readonly slots: readonly StateSlot[]
@@ -66,6 +71,7 @@ export function makeFeedPlan({ session, graph, config, embeddings = NONE }: Plan
     throw unsupported(tensorText(ids!), 'a free number of ids')
   const mask = inputs.integers('attention_mask', 2)
   if (typeof mask?.dims[1] === 'number') throw unsupported(tensorText(mask), 'a mask of free length')
+  const hasLengths = inputs.takeAll(LENGTHS).length > 0
   const positionRows = positionRowsOf(inputs.integers('position_ids', 2, 3))
   const keep = inputs.integers(NUM_LOGITS_TO_KEEP, 0, 1)
   const hasCacheBranch = inputs.take('use_cache_branch', ['bool'], 1) !== undefined
@@ -75,8 +81,10 @@ export function makeFeedPlan({ session, graph, config, embeddings = NONE }: Plan
   return {
     embeddings: embedded,
     hasAttentionMask: mask !== undefined,
+    ...(hasLengths && { hasLengths }),
     positionRows,
     keepInput: keep?.dims.map(() => 1),
+    ...(graph.initializers.has(LAST_ROW) && { isLastRow: true }),
     hasCacheBranch,
     slots,
     logitsType: logits.type as 'float32' | 'float16',
@@ -91,6 +99,7 @@ export function makeFeedPlan({ session, graph, config, embeddings = NONE }: Plan
 }
 
 const NONE: ReadonlySet<string> = new Set()
+const LENGTHS: ReadonlySet<string> = new Set([LENGTH_LESS_ONE, LENGTH])
 const DYNAMIC_INT8 = [
   'DynamicQuantizeLinear',
   'DynamicQuantizeMatMul',

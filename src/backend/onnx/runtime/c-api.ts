@@ -62,6 +62,7 @@ const TABLE = {
   GetDimensions: [62, 'S (void*, void*, size_t)'],
   GetSymbolicDimensions: [63, 'S (void*, void*, size_t)'],
   GetTensorTypeAndShape: [65, 'S (void*, void*)'],
+  CreateMemoryInfo: [68, 'S (const char*, int, int, int, void*)'],
   CreateCpuMemoryInfo: [69, 'S (int, int, void*)'],
   AllocatorFree: [76, 'S (void*, void*)'],
   GetAllocatorWithDefaultOptions: [78, 'S (void*)'],
@@ -77,6 +78,8 @@ const TABLE = {
   ReleaseTensorTypeAndShapeInfo: [99, 'void (void*)'],
   ReleaseSessionOptions: [100, 'void (void*)'],
   AddSessionConfigEntry: [130, 'S (void*, const char*, const char*)'],
+  CreateAllocator: [131, 'S (void*, void*, void*)'],
+  ReleaseAllocator: [132, 'void (void*)'],
   RunWithBinding: [133, 'S (void*, void*, void*)'],
   CreateIoBinding: [134, 'S (void*, void*)'],
   ReleaseIoBinding: [135, 'void (void*)'],
@@ -84,7 +87,10 @@ const TABLE = {
   BindOutput: [137, 'S (void*, void*, void*)'],
   BindOutputToDevice: [138, 'S (void*, void*, void*)'],
   GetBoundOutputValues: [140, 'S (void*, void*, void*, void*)'],
+  AddRunConfigEntry: [165, 'S (void*, const char*, const char*)'],
+  SessionOptionsAppendExecutionProvider: [216, 'S (void*, const char*, const char**, const char**, size_t)'],
   KernelContext_ParallelFor: [274, 'S (void*, void*, size_t, size_t, void*)'],
+  CopyTensors: [386, 'S (void*, void*, void*, void*, size_t)'],
   GetTensorElementTypeAndShapeDataReference: [414, 'S (void*, void*, void*, void*)'],
 } as const satisfies Record<string, readonly [number, string]>
 

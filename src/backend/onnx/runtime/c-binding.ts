@@ -51,10 +51,11 @@ export class CBinding {
     this.#bindValue(name, tensorOver(this.#ort, { type: 'uint8', dims }, address))
   }
 
-  bindOutput(name: string, tensor?: CTensor): void {
+  /** @param memory where the library allocates an output without a tensor. */
+  bindOutput(name: string, tensor?: CTensor, memory: bigint = this.#ort.cpuMemory): void {
     if (!this.#boundOutputs.includes(name)) this.#boundOutputs.push(name)
     if (tensor === undefined) {
-      this.#ort.call('BindOutputToDevice', this.handle, this.#name(name), this.#ort.cpuMemory)
+      this.#ort.call('BindOutputToDevice', this.handle, this.#name(name), memory)
     } else {
       this.#ort.call('BindOutput', this.handle, this.#name(name), tensor.handle)
     }

@@ -6,17 +6,20 @@ import type { OrtLibrary } from './c-api.ts'
 import { dataOf, ELEMENT_TYPES, elementBytes, typeCode } from './element-types.ts'
 import type { ElementType, Tensor, TensorData, TensorInfo } from './runtime.ts'
 
-interface Shape {
+export interface Shape {
   readonly type: ElementType
   readonly dims: readonly number[]
 }
 
 /** Memory of the library, contents undefined. */
 export function allocateTensor(ort: OrtLibrary, type: ElementType, dims: readonly number[]): CTensor {
+  return new CTensor(ort, allocateValue(ort, ort.allocator, { type, dims }), { type, dims })
+}
+
+/** The handle of a tensor in memory of `allocator`. */
+export function allocateValue(ort: OrtLibrary, allocator: bigint, { type, dims }: Shape): bigint {
   const shape = BigInt64Array.from(dims, BigInt)
-  const code = typeCode(type)
-  const handle = ort.make('CreateTensorAsOrtValue', ort.allocator, shape, dims.length, code)
-  return new CTensor(ort, handle, { type, dims })
+  return ort.make('CreateTensorAsOrtValue', allocator, shape, dims.length, typeCode(type))
 }
 
 /** A tensor over memory of ours. */

@@ -5,6 +5,7 @@ import { kernelChoice } from '../../../kernels/isa.ts'
 import { configureGlibcMalloc } from '../../../system/glibc-malloc.ts'
 import { stableMemory } from '../../../system/stable-memory.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
+import { addDevice } from './device-provider.ts'
 import { loadOwnWeights, type OwnWeights } from './own-weights.ts'
 import { addOwnOperators } from './register-operators.ts'
 import type { GraphSource, SessionOptions } from './runtime.ts'
@@ -83,6 +84,7 @@ function configure(ort: OrtLibrary, handle: bigint, graph: GraphSource, options:
   entry('session.set_denormal_as_zero', '1')
   ort.call('SetSessionGraphOptimizationLevel', handle, graph.isOptimized ? OPTIMIZE_NOTHING : OPTIMIZE_ALL)
   entry('session.model_external_initializers_file_folder_path', graph.weightsFolder)
+  if (options.device !== undefined) addDevice(ort, handle, options.device)
   if (graph.own !== undefined) {
     const isa = options.isa ?? kernelChoice().isa
     if (isa === undefined) throw new SpoutError('failed', 'kernels: none of ours runs here')

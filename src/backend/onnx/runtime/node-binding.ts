@@ -16,6 +16,7 @@ import type {
   TensorData,
   TensorInfo,
 } from './runtime.ts'
+import { writeMemory } from './write-memory.ts'
 
 export async function openNodeRuntime(): Promise<Runtime> {
   process.env.ORT_DISABLE_TELEMETRY = '1'
@@ -101,6 +102,14 @@ class NodeSession implements Session {
     return new NodeTensor(type, dims, data)
   }
 
+  read({ data }: Tensor): TensorData {
+    return data
+  }
+
+  write(tensor: Tensor, data: TensorData): void {
+    writeMemory(tensor, data)
+  }
+
   bindInput(name: string, tensor: Tensor): void {
     this.#feeds[name] = tensor as NodeTensor
   }
@@ -112,6 +121,10 @@ class NodeSession implements Session {
 
   bindOutput(name: string, tensor?: Tensor): void {
     this.#fetches.set(name, tensor as NodeTensor | undefined)
+  }
+
+  bindState(name: string): void {
+    this.bindOutput(name)
   }
 
   async run(signal?: AbortSignal): Promise<void> {

@@ -53,11 +53,23 @@ export interface SessionOptions {
   readonly spinning: boolean
   /** The set of instructions of our own operators; the best that runs here unless told otherwise. */
   readonly isa?: Isa | undefined
+  /** Where the operators are computed; the processor unless it is said. Only the C API knows another place. */
+  readonly device?: DeviceUse | undefined
   /**
    * Where to write the graph as it was optimized; beside it, in a file of the same name and `.data`, its weights, those
    * that the kernels arrange anew also as they arranged them. Only the C API can.
    */
   readonly writeOptimizedTo?: string | undefined
+}
+
+/** A graphics card, and how it gets its work. */
+export interface DeviceUse {
+  readonly kind: 'gpu'
+  /**
+   * The commands of a step are recorded once and given to the card again for each further step. The whole graph must run on
+   * the card, and a step must bind the same tensors as the one before.
+   */
+  readonly isRecorded: boolean
 }
 
 /** A graph in memory; its weights stay in files under `weightsFolder`, mapped by the runtime. */
@@ -99,6 +111,10 @@ export interface Session {
   readonly heldTensors: readonly HeldTensor[]
   /** Memory of the runtime, contents undefined. */
   allocate(type: ElementType, dims: readonly number[]): Tensor
+  /** What a tensor of this session holds: the memory itself or, of one on a graphics card, a copy. */
+  read(tensor: Tensor): TensorData
+  /** Puts `data` into a tensor, all of it; what `read` gave of memory that is the tensor's own is there already. */
+  write(tensor: Tensor, data: TensorData): void
   /** A tensor over memory of ours, which must stay referenced while the tensor is bound. */
   wrap(type: ElementType, dims: readonly number[], data: TensorData): Tensor
   bindInput(name: string, tensor: Tensor): void
@@ -107,8 +123,10 @@ export interface Session {
    * shape is copied; the session keeps `data` referenced until another binding replaces it.
    */
   bindData(name: string, type: ElementType, data: TensorData, dims: readonly number[]): void
-  /** Without a tensor the runtime allocates the output at each run; `takeOutput` fetches it. */
+  /** Without a tensor the runtime allocates the output at each run, for us to read; `takeOutput` fetches it. */
   bindOutput(name: string, tensor?: Tensor): void
+  /** As `bindOutput` without a tensor, but the output stays where it is computed, for a run to come. */
+  bindState(name: string): void
   /**
    * Runs on a thread of the pool. A step of one token, `isStep`, may be run in place while such steps are short; the
    * event loop gets its turn between them.

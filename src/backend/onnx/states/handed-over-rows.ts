@@ -21,7 +21,7 @@ export class HandedOverRows implements StateGroup {
     for (let i = 0; i < this.#slots.length; i++) {
       this.#session.bindInput(this.#slots[i]!.past, this.#tensors[i]!)
       // Anew for each run: a binding keeps what the last run made, and would have it written over.
-      this.#session.bindOutput(this.#slots[i]!.present)
+      this.#session.bindState(this.#slots[i]!.present)
     }
   }
 
@@ -53,8 +53,10 @@ export class HandedOverRows implements StateGroup {
       const tensor = this.#session.allocate(type, withRows(dims, axis, held))
       const old = this.#tensors[i]
       if (old !== undefined && held > 0) {
-        const from = { data: old.data, capacity: this.#rows }
-        copyRows(from, { data: tensor.data, capacity: held }, { ...rowLayout(dims, axis), count: held })
+        const from = { data: this.#session.read(old), capacity: this.#rows }
+        const to = { data: this.#session.read(tensor), capacity: held }
+        copyRows(from, to, { ...rowLayout(dims, axis), count: held })
+        this.#session.write(tensor, to.data)
       }
       old?.dispose()
       return tensor

@@ -60,9 +60,11 @@ export class InPlaceRows implements StateGroup {
       const larger = this.#session.allocate(slot.type, withRows(slot.dims, slot.axis, capacity))
       const smaller = this.#tensors[i]
       if (smaller !== undefined && held > 0) {
-        const from = { data: smaller.data, capacity: this.#capacity }
+        const from = { data: this.#session.read(smaller), capacity: this.#capacity }
+        const to = { data: this.#session.read(larger), capacity }
         const count = wholeBlocks(held)
-        copyRows(from, { data: larger.data, capacity }, { ...rowLayout(slot.dims, slot.axis), count })
+        copyRows(from, to, { ...rowLayout(slot.dims, slot.axis), count })
+        this.#session.write(larger, to.data)
       }
       this.#tensors[i] = larger
       this.#bindSlot(slot, larger)

@@ -1,11 +1,12 @@
-import type { Tensor, TensorData } from '../runtime/runtime.ts'
+import type { Session, Tensor, TensorData } from '../runtime/runtime.ts'
 
 /** Copies of states that are overwritten as the text goes on. */
 export class MarkedCopies {
   #copies: TensorData[] = []
 
-  take(tensors: readonly Tensor[]): void {
-    this.#copies = tensors.map(({ data }, i) => {
+  take(session: Session, tensors: readonly Tensor[]): void {
+    this.#copies = tensors.map((tensor, i) => {
+      const data = session.read(tensor)
       const copy = this.#copies[i]
       if (copy === undefined) return data.slice() as TensorData
       ;(copy as Float32Array).set(data as Float32Array)
@@ -13,9 +14,9 @@ export class MarkedCopies {
     })
   }
 
-  giveBack(tensors: readonly Tensor[]): void {
-    tensors.forEach(({ data }, i) => {
-      ;(data as Float32Array).set(this.#copies[i] as Float32Array)
+  giveBack(session: Session, tensors: readonly Tensor[]): void {
+    tensors.forEach((tensor, i) => {
+      session.write(tensor, this.#copies[i]!)
     })
   }
 

@@ -1,4 +1,4 @@
-import type { TensorData } from '../runtime/runtime.ts'
+import type { Session, Tensor, TensorData } from '../runtime/runtime.ts'
 
 /**
  * Those states of one cache that are bound alike. The cache calls `bind`, the session runs, the cache calls `commit`;
@@ -51,6 +51,8 @@ export function copyRows(
   }
 }
 
-export function zero(data: TensorData): void {
+export function zero(session: Session, tensor: Tensor): void {
+  const data = session.read(tensor)
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength).fill(0)
+  session.write(tensor, data)
 }

@@ -35,15 +35,15 @@ export class SwappedStates implements StateGroup {
   }
 
   clear(): void {
-    for (const tensor of this.#pasts) zero(tensor.data)
+    for (const tensor of this.#pasts) zero(this.#session, tensor)
   }
 
   mark(): void {
-    this.#copies.take(this.#pasts)
+    this.#copies.take(this.#session, this.#pasts)
   }
 
   restore(): void {
-    this.#copies.giveBack(this.#pasts)
+    this.#copies.giveBack(this.#session, this.#pasts)
   }
 
   dispose(): void {

@@ -33,15 +33,15 @@ export class WindowBuffers implements StateGroup {
   commit(): void {}
 
   clear(): void {
-    for (const tensor of this.#tensors) zero(tensor.data)
+    for (const tensor of this.#tensors) zero(this.#session, tensor)
   }
 
   mark(): void {
-    this.#copies.take(this.#tensors)
+    this.#copies.take(this.#session, this.#tensors)
   }
 
   restore(): void {
-    this.#copies.giveBack(this.#tensors)
+    this.#copies.giveBack(this.#session, this.#tensors)
   }
 
   dispose(): void {

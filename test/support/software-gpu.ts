@@ -1,0 +1,22 @@
+/** A graphics card made of software: SwiftShader, which Debian's package chromium brings. To be called before a session is made. */
+import { existsSync } from 'node:fs'
+
+const DRIVER = '/usr/lib/chromium/vk_swiftshader_icd.json'
+const LOADERS = ['/usr/lib/x86_64-linux-gnu/libvulkan.so.1', '/usr/lib/aarch64-linux-gnu/libvulkan.so.1']
+
+/** Why there is none here. */
+export const noSoftwareGpu: string | undefined = !existsSync(DRIVER)
+  ? 'no SwiftShader (Debian: apt-get install chromium)'
+  : LOADERS.some((path) => existsSync(path))
+    ? undefined
+    : 'no Vulkan loader (Debian: apt-get install libvulkan1)'
+
+export const softwareGpuEnvironment: Readonly<Record<string, string>> = {
+  VK_DRIVER_FILES: DRIVER,
+  // Where it is not set, the loader of the provider's warns.
+  XDG_RUNTIME_DIR: '/tmp',
+}
+
+export function useSoftwareGpu(): void {
+  Object.assign(process.env, softwareGpuEnvironment)
+}
