@@ -1,5 +1,14 @@
 /** The commands beside the main one, by their first word, for help and completion. What runs them is in commands.ts. */
-import { CHAT_FLAGS, type Flag, MODELS_FLAGS } from './flags.ts'
+import { CHAT_FLAGS, FLAGS, type Flag, longName, MODELS_FLAGS } from './flags.ts'
+import { MODELS_ACTIONS } from './models-actions.ts'
+
+/** What `spout config` does, and the number of words with the action's own. */
+export const CONFIG_ACTIONS = { list: 1, get: 2, set: 3, unset: 2, path: 1 } as const
+
+/** A flag that may have a default has a name without dashes in the configuration file. */
+export const SETTING_NAMES: readonly string[] = FLAGS.filter((flag) => flag.setting).map((flag) =>
+  longName(flag).slice(2),
+)
 
 export interface Command {
   readonly name: string
@@ -9,6 +18,8 @@ export interface Command {
   readonly flags?: readonly Flag[]
   /** After its words come names of models. */
   readonly takesModels?: true
+  /** What follows after some of its words. */
+  readonly following?: { readonly after: readonly string[]; readonly words: readonly string[] }
 }
 
 export const COMMANDS: readonly Command[] = [
@@ -16,14 +27,15 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'models',
     summary: 'list, download, describe, verify and remove models',
-    words: ['list', 'pull', 'show', 'rm', 'verify', 'path'],
+    words: Object.keys(MODELS_ACTIONS),
     flags: MODELS_FLAGS,
     takesModels: true,
   },
   {
     name: 'config',
     summary: 'show and set defaults',
-    words: ['list', 'get', 'set', 'unset', 'path'],
+    words: Object.keys(CONFIG_ACTIONS),
+    following: { after: ['get', 'set', 'unset'], words: SETTING_NAMES },
   },
   {
     name: 'completion',

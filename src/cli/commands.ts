@@ -25,8 +25,9 @@ export async function chooseCommand(
   argv: readonly string[],
 ): Promise<readonly [RunCommand, readonly string[]]> {
   const [first = '', ...rest] = argv
-  if (first === 'help' && rest.length === 1 && rest[0] !== 'help' && Object.hasOwn(LOADERS, rest[0]!)) {
-    return [await LOADERS[rest[0]!]!(), ['--help']]
+  const [named = '', ...words] = rest
+  if (first === 'help' && named !== 'help' && isCommand(named)) {
+    return [await LOADERS[named]!(), [...words, '--help']]
   }
   if (isCommand(first)) return [await LOADERS[first]!(), rest]
   return [(await import('./commands/generate.ts')).generateCommand, argv]

@@ -1,4 +1,5 @@
 /** Values of flags, parsed strictly: `5abc`, `0x10`, an empty text and numbers out of range are refused with the range. */
+import { statSync } from 'node:fs'
 import { SpoutError } from '../errors.ts'
 import {
   BIAS_RANGE,
@@ -64,6 +65,18 @@ export function parsePercent(text: string): number {
 export function parseText(text: string): string {
   if (text !== '') return text
   throw refused(text, 'a text of at least one character')
+}
+
+/** A model is a folder, or a name on the hub; who names a file has one of another program, or means its folder. */
+export function parseModel(text: string): string {
+  const [, kind] = /\.(gguf|ggml|safetensors|bin|pth?|onnx|mlx|llamafile)$/i.exec(parseText(text)) ?? []
+  if (kind === undefined || statSync(text, { throwIfNoEntry: false })?.isDirectory()) return text
+  const isOnnx = kind.toLowerCase() === 'onnx'
+  throw new SpoutError('usage', `${quote(text, 80)} is a file, and a model is a folder or a name`, {
+    hint: isOnnx
+      ? 'the folder that config.json and tokenizer.json are in, and --dtype to choose among its graphs'
+      : 'spout reads ONNX: most small models have it under onnx-community, as in -m onnx-community/Qwen2.5-0.5B-Instruct',
+  })
 }
 
 function splitOnce(text: string): [string, string | undefined] {

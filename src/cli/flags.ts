@@ -12,6 +12,7 @@ import {
   parseChoice,
   parseKeyValue,
   parseLogitBias,
+  parseModel,
   parseNumber,
   parsePercent,
   parseSeed,
@@ -57,7 +58,7 @@ export const FLAGS: readonly Flag[] = [
   {
     flags: '-m, --model <name>',
     help: 'org/name[@revision] on the hub, or a folder (default: the embedded model)',
-    parse: parseText,
+    parse: parseModel,
     group: 'Model',
     everyday: true,
     setting: true,
@@ -416,6 +417,11 @@ export const MODELS_FLAGS: readonly Flag[] = [
 /** `--max-tokens` of `-n, --max-tokens <n>`. */
 export function longName({ flags }: Flag): string {
   return /--[\w-]+/.exec(flags)![0]
+}
+
+/** `-m` of `-m, --model <name>`. */
+export function shortName({ flags }: Flag): string | undefined {
+  return /^-\w/.exec(flags)?.[0]
 }
 
 /** True of `--threads <n>`; false of a switch. */

@@ -1,7 +1,9 @@
 /** Command lines, read by commander as the table of flags says. Its help is ours, and its complaints are thrown. */
 import { Command, CommanderError, Option } from 'commander'
 import { SpoutError } from '../errors.ts'
+import { refuseTexts, shellWord } from './clusters.ts'
 import { type Flag, longName, takesValue } from './flags.ts'
+import { hintForForeign } from './foreign-flags.ts'
 import { nearest } from './nearest.ts'
 
 /** `--help` or `--version` was asked for: this is to be printed, and nothing else happens. */
@@ -42,10 +44,11 @@ export function parseCommandLine<Options>(
   addPage(command, '-h, --help', help)
   if (version !== undefined) addPage(command, '-V, --version', version)
   refuseRepeats(command, flags)
+  refuseTexts(argv, name, flags)
   try {
     command.parse([...argv], { from: 'user' })
   } catch (error) {
-    throw error instanceof CommanderError ? asUsageError(error, flags) : error
+    throw error instanceof CommanderError ? asUsageError(error, name, flags) : error
   }
   return { words: command.args, options: command.opts() as Options }
 }
@@ -99,17 +102,15 @@ function refuseRepeats(command: Command, flags: readonly Flag[]): void {
   }
 }
 
-function asUsageError(error: CommanderError, flags: readonly Flag[]): SpoutError {
+function asUsageError(error: CommanderError, name: string, flags: readonly Flag[]): SpoutError {
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? ''
   if (error.code === 'commander.unknownOption') {
-    const near = nearest(quoted.replace(/=.*/s, ''), [...flags.map(longName), '--help', '--version'])
-    const hint =
-      near === undefined ? `spout help options; a prompt: spout -- ${quoted}` : `did you mean ${near}`
+    const hint = flagHint(quoted, flags) ?? `spout help options; a prompt: ${name} -- ${shellWord(quoted)}`
     return new SpoutError('usage', `${quoted}: no such option`, { hint, cause: error })
   }
   if (error.code === 'commander.optionMissingArgument') {
-    const name = /--[\w-]+/.exec(quoted)?.[0] ?? quoted
-    return new SpoutError('usage', `${name}: a value is missing`, {
+    const flag = /--[\w-]+/.exec(quoted)?.[0] ?? quoted
+    return new SpoutError('usage', `${flag}: a value is missing`, {
       hint: 'spout help options',
       cause: error,
     })
@@ -118,4 +119,15 @@ function asUsageError(error: CommanderError, flags: readonly Flag[]): SpoutError
     hint: 'spout --help',
     cause: error,
   })
+}
+
+/** Names of other programs first: `--temp` is nearer to `--help` than to what it is. */
+function flagHint(written: string, flags: readonly Flag[]): string | undefined {
+  const name = written.replace(/=.*/s, '').replaceAll('_', '-')
+  const known = [...flags.map(longName), '--help', '--version']
+  if (known.includes(name)) return `did you mean ${name}`
+  const foreign = hintForForeign(name)
+  if (foreign !== undefined) return foreign
+  const near = nearest(name, known)
+  return near === undefined ? undefined : `did you mean ${near}`
 }

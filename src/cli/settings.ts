@@ -2,10 +2,11 @@
  * Defaults of the user's: a flag wins over its variable, the variable over the configuration file. What a setting may
  * be is what its flag may be.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { quote } from '../system/text-display.ts'
+import { shellWord } from './clusters.ts'
 import { FLAGS, type Flag, isNegated, longName, optionKey, takesValue } from './flags.ts'
 import { nearest } from './nearest.ts'
 import type { Options } from './options.ts'
@@ -45,6 +46,22 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Setting[] {
     const written = file.get(name)
     return [{ name, text: String(written), value: fileValue(flag, name, written, path), source: path }]
   })
+}
+
+/**
+ * A failure that speaks of what a setting says names the setting: nobody thinks of a file written a year ago.
+ * @param given what the flags say: a setting that a flag has replaced is not at fault
+ */
+export function namingSettings(error: unknown, given: object): unknown {
+  if (!(error instanceof SpoutError)) return error
+  const atFault = readSettings().filter(({ name, text }) => {
+    const isReplaced = (given as Record<string, unknown>)[optionKey(SETTINGS.get(name)!)] !== undefined
+    return !isReplaced && text.length > 1 && error.message.includes(text)
+  })
+  if (atFault.length === 0) return error
+  const told = atFault.map(({ name, source }) => `the ${name} is that of ${source}`).join(', ')
+  const hint = error.hint === undefined ? told : `${error.hint} (${told})`
+  return new SpoutError(error.code, error.message, { hint, cause: error })
 }
 
 /** The options with the user's defaults under them. */
@@ -109,30 +126,44 @@ export function settingFlag(name: string, where = 'config'): Flag {
   if (flag !== undefined) return flag
   const names = [...SETTINGS.keys()]
   const near = nearest(name, names)
+  const hint = near === undefined ? `there are ${names.join(', ')}` : `did you mean ${near}`
   throw new SpoutError('usage', `${where}: no setting is called ${quote(name, 80)}`, {
-    hint: near === undefined ? `there are ${names.join(', ')}` : `did you mean ${near}`,
+    hint: where === 'config' ? hint : `${hint}; spout config unset ${shellWord(name)} removes it`,
   })
 }
 
-/** The keys and values of the configuration file; empty where there is none. */
-export function readConfigFile(path: string): Map<string, unknown> {
+/**
+ * The keys and values of the configuration file; empty where there is none.
+ * @param options.strict false: keys that are no settings are given too
+ */
+export function readConfigFile(path: string, { strict = true } = {}): Map<string, unknown> {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') return new Map()
+    if (code === 'ENOENT' || code === 'ENOTDIR' || isOutOfReach(path)) return new Map()
     throw new SpoutError('config', `${path}: cannot be read: ${code}`, { cause })
   }
   const entries = Object.entries(parseObject(text, path))
-  for (const [name] of entries) settingFlag(name, path)
+  if (strict) for (const [name] of entries) settingFlag(name, path)
   return new Map(entries)
+}
+
+/** In a folder one may not enter, as another user's home is, lies nobody's configuration of ours. */
+function isOutOfReach(path: string): boolean {
+  try {
+    accessSync(dirname(path), constants.X_OK)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES'
+  }
 }
 
 function parseObject(text: string, path: string): object {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = text.trim() === '' ? {} : JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (cause) {
     throw new SpoutError('config', `${path}:${lineOf(text, cause)}: not JSON`, {
       hint: `an object, such as {"threads": 2}`,

@@ -19,6 +19,7 @@ import type { AnswerSink, Conversation, EngineDoor, EngineResult, SettleDoor, Se
 import { checkFits, lengthLimit } from './length.ts'
 import { type SplittingSink, splitReasoning } from './reasoning.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './request.ts'
+import { namingTokens } from './token-names.ts'
 import { type Turn, Turns } from './turns.ts'
 
 export interface ConversationParts {
@@ -158,12 +159,13 @@ export class LocalConversation implements Conversation {
     const { stopStrings, ignoreEos } = request
     const cache = this.#cache!
     const split = splitterOf(door.sink, prompt, template)
+    const sink = split ?? door.sink
     let generated: readonly number[] = []
     try {
       const result = await generate({
         ...door,
         onPrefill: this.#marking(door.onPrefill),
-        sink: split ?? door.sink,
+        sink: request.sampling.logprobs === undefined ? sink : namingTokens(sink, backend.tokenizer),
         stopStrings,
         ignoreEos,
         backend,

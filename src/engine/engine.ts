@@ -1,9 +1,9 @@
 import type { Runs } from '../backend/runs.ts'
 import type { GenerateResult } from '../generation/generate.ts'
-import type { TokenSink } from '../generation/token-sink.ts'
 import type { Trace } from '../trace.ts'
 import type { EncodedPrompt } from './encode-prompt.ts'
 import type { GenerateRequest } from './request.ts'
+import type { NamedSink } from './token-names.ts'
 
 /** What runs requests. A command does not know whether it is in this process. */
 export interface Engine {
@@ -64,7 +64,7 @@ export interface EngineModel {
 }
 
 /** Where an answer goes. */
-export interface AnswerSink extends TokenSink {
+export interface AnswerSink extends NamedSink {
   /**
    * Where this is, the reasoning of a chat model comes here and is kept out of the text. It became certain with the id
    * that `token` is told next, if any.

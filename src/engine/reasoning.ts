@@ -1,10 +1,10 @@
 /** Parts what a chat model thinks aloud from its answer, on the way to a sink that wants them apart. */
 
 import { openedBlock, type Segment, ThinkSplitter, thinkMarkersOf } from '../generation/think-splitter.ts'
-import type { TokenSink } from '../generation/token-sink.ts'
 import type { AnswerSink } from './engine.ts'
+import type { NamedSink } from './token-names.ts'
 
-export interface SplittingSink extends TokenSink {
+export interface SplittingSink extends NamedSink {
   /** Hands over what was held back. */
   end(): Promise<void>
 }
@@ -46,7 +46,7 @@ export function splitReasoning(
   }
 }
 
-function restOf(sink: TokenSink, segments: readonly Segment[]): Promise<void> | undefined {
+function restOf(sink: NamedSink, segments: readonly Segment[]): Promise<void> | undefined {
   const text = textOf(segments, 'answer')
   return text === '' ? undefined : sink.rest(text)
 }

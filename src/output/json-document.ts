@@ -1,7 +1,7 @@
 /** The one document of `--json`, and the last event of `--jsonl`. Field names are the contract: see the README. */
 import type { Engine, EngineResult } from '../engine/engine.ts'
+import type { NamedLogprobs } from '../engine/token-names.ts'
 import type { SpoutError } from '../errors.ts'
-import type { TokenLogprobs } from '../sampling/token-logprobs.ts'
 import type { Measurements } from './measurements.ts'
 
 export interface JsonInput {
@@ -14,9 +14,8 @@ export interface JsonInput {
   readonly logprobs?: readonly LogprobEntry[] | undefined
 }
 
-export interface LogprobEntry extends TokenLogprobs {
+export interface LogprobEntry extends NamedLogprobs {
   readonly id: number
-  readonly token: string
 }
 
 export function jsonDocument({ engine, result, text, reasoning, measured, logprobs }: JsonInput) {
@@ -28,7 +27,7 @@ export function jsonDocument({ engine, result, text, reasoning, measured, logpro
     text,
     ...(reasoning === '' ? {} : { reasoning }),
     finish_reason: result.finishReason,
-    seed: Number(result.seed) <= Number.MAX_SAFE_INTEGER ? Number(result.seed) : String(result.seed),
+    seed: String(result.seed),
     token_ids: result.tokenIds,
     usage: { prompt_tokens: result.promptTokens, completion_tokens: result.tokenIds.length },
     timings: {

@@ -21,7 +21,7 @@ export function createJsonSink({ output, engine, logprobs, hideReasoning }: Json
     sink: {
       token(id, text, chosen) {
         pieces.push(text)
-        if (logprobs && chosen !== undefined) entries.push({ id, token: text, ...chosen })
+        if (logprobs && chosen !== undefined) entries.push({ id, ...chosen })
         return undefined
       },
       rest(text) {

@@ -71,6 +71,15 @@ describe.runIf(hasShell('bash'))('[completion.shells] bash', () => {
     [['spout', '--model', 'org/t'], ['org/two']],
     [['spout', 'config', 's'], ['set']],
     [['spout', 'models', 'ver'], ['verify']],
+    [
+      ['spout', 'models', 'pr'],
+      ['prepare', 'prune'],
+    ],
+    [
+      ['spout', 'config', 'set', 'th'],
+      ['threads', 'think'],
+    ],
+    [['spout', 'config', 'set', 'threads', 'th'], []],
     [['spout', 'models', 'show', 'org/o'], ['org/one']],
     [['spout', 'help', 'sa'], ['sampling']],
     [
@@ -116,6 +125,8 @@ describe('[completion.shells] fish', () => {
     expect(complete('spout --dtype q')).toEqual(['q4', 'q4f16', 'q8'])
     expect(complete('spout completion ')).toEqual(['bash', 'fish', 'zsh'])
     expect(complete('spout chat --sys')).toEqual(['--system', '--system-file'])
+    expect(complete('spout config set th')).toEqual(['think', 'threads'])
+    expect(complete('spout models pr')).toEqual(['prepare', 'prune'])
   })
 })
 

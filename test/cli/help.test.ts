@@ -8,7 +8,7 @@ import { FLAG_GROUPS, FLAGS, longName } from '../../src/cli/flags.ts'
 import { columns, wrap } from '../../src/cli/help/columns.ts'
 import { optionsHelp, shortHelp } from '../../src/cli/help/help-text.ts'
 import { manPage } from '../../src/cli/help/man-page.ts'
-import { TOPICS } from '../../src/cli/help/topics.ts'
+import { findTopic, TOPICS } from '../../src/cli/help/topics.ts'
 import { editDistance, nearest } from '../../src/cli/nearest.ts'
 import { errorLines, literal, testRows } from '../support/cli-rows.ts'
 import { ROOT } from '../support/run-spout.ts'
@@ -59,6 +59,24 @@ test('nothing is near to what is far', () => {
   expect(nearest('banana', ['--temperature', '--top-k'])).toBeUndefined()
 })
 
+test.each([
+  ['bench', 'measure'],
+  ['exit', 'endings'],
+  ['env', 'environment'],
+  ['json', 'json'],
+  ['sampling', 'sampling'],
+])('[help.short] help %s is the page of %s', (word, topic) => {
+  expect(findTopic(word)).toBe(TOPICS.find(({ name }) => name === topic))
+})
+
+test('[help.short] no two pages have a name in common', () => {
+  const names = [
+    ...TOPICS.flatMap(({ name, also = [] }) => [name, ...also]),
+    ...COMMANDS.map(({ name }) => name),
+  ]
+  expect(names).toEqual([...new Set(names)])
+})
+
 describe('[help.man] the manual page', () => {
   test('in the package is that of the tables: npm run docs', () => {
     expect(readFileSync(join(ROOT, 'man/spout.1'), 'utf8')).toBe(manPage())
@@ -93,6 +111,12 @@ describe.concurrent('the command', () => {
       what: 'a command',
       argv: ['help', 'chat'],
       stdout: /^Usage: spout chat \[options\]/,
+    },
+    {
+      proves: ['help.short'],
+      what: 'an action of a command',
+      argv: ['help', 'models', 'pull'],
+      stdout: /^Usage: spout models pull \[options\] <model>\.\.\.\n\nDownload models[\s\S]*--repair +hash/,
     },
     {
       proves: ['help.short', 'exit.2'],

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { JSON_FIELDS } from '../../src/cli/help/json-fields.ts'
 import { errorLines, testRows } from '../support/cli-rows.ts'
 import { HOME, type RunResult, runSpout } from '../support/run-spout.ts'
 import { EOS, FAIL, NAN, removeToys, type Step, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
@@ -153,7 +154,7 @@ describe.concurrent('JSON', () => {
       ...common,
       text: 'Hello, world',
       finish_reason: 'stop',
-      seed: 7,
+      seed: '7',
       token_ids: [256, 257, 258],
       usage: { prompt_tokens: 1, completion_tokens: 3 },
       timings,
@@ -175,11 +176,33 @@ describe.concurrent('JSON', () => {
       [257, ', '],
       [258, 'world'],
     ])
-    for (const { id, logprob, top } of logprobs) {
+    for (const { id, token, bytes, logprob, top } of logprobs) {
       expect(logprob).toBeCloseTo(0, 5)
+      expect(bytes).toEqual([...Buffer.from(token)])
       expect(top).toHaveLength(2)
-      expect(top[0]).toEqual({ id, logprob })
+      expect(top[0]).toEqual({ id, token, bytes, logprob })
     }
+  })
+
+  test('[json.document] halves of a character: each by itself, and as bytes that join', async () => {
+    const { stdout } = await runSpout(on(toy, 'c', '--json', '--logprobs', '--seed', '9007199254740993'))
+    const { logprobs, seed, text } = JSON.parse(stdout)
+    expect(logprobs.map(({ token }: { token: string }) => token)).toEqual([
+      '\ufffd',
+      '\ufffd',
+      '\ufffd',
+      '\ufffd\ufffd',
+    ])
+    expect(Buffer.from(logprobs.flatMap(({ bytes }: { bytes: number[] }) => bytes)).toString()).toBe(text)
+    expect(seed).toBe('9007199254740993')
+  })
+
+  test('[json.document help.short] every field of a document is in help json, and no other', async () => {
+    const { stdout } = await runSpout(on(thinking, '?', '--json', '--logprobs', '1'))
+    const document = JSON.parse(stdout)
+    const inner = [document.usage, document.timings, document.logprobs[0]].flatMap(Object.keys)
+    const told = JSON_FIELDS.map(([name]) => name.trim())
+    expect([...Object.keys(document), ...inner].sort()).toEqual(told.sort())
   })
 
   test('[json.events] events whose texts are the text of the last', async () => {

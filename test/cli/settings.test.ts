@@ -70,8 +70,17 @@ describe('[A12 exit.78] a configuration file that is wrong', () => {
   test('an unknown key, with the nearest', () => {
     const message = expect.stringContaining('no setting is called "thread"')
     read({ thread: 2 }).failure.toThrow(
-      expect.objectContaining({ code: 'usage', message, hint: 'did you mean threads' }),
+      expect.objectContaining({
+        code: 'usage',
+        message,
+        hint: 'did you mean threads; spout config unset thread removes it',
+      }),
     )
+  })
+
+  test('an empty one, and one with a byte order mark, are none and itself', () => {
+    expect(readSettings(configured('').env)).toEqual([])
+    expect(readSettings(configured('\uFEFF{"threads": 2}').env)).toMatchObject([{ value: 2 }])
   })
 
   test('__proto__ is unknown, and changes no prototype', () => {
@@ -104,7 +113,10 @@ describe.concurrent('the program', () => {
       what: 'refuses an unknown key before anything else',
       argv: ['x'],
       env: bad.env,
-      stderr: errorLines(`${bad.path}: no setting is called "modle"`, 'did you mean model'),
+      stderr: errorLines(
+        `${bad.path}: no setting is called "modle"`,
+        'did you mean model; spout config unset modle removes it',
+      ),
       code: 2,
     },
     {
@@ -113,6 +125,14 @@ describe.concurrent('the program', () => {
       argv: ['--no-stdin', 'a'],
       env: { SPOUT_MODEL: toy },
       stdout: 'Hello\n',
+    },
+    {
+      proves: ['options.settings'],
+      what: 'names the setting that a failure speaks of',
+      argv: ['--no-stdin', 'a'],
+      env: { SPOUT_MODEL: 'org/nowhere', SPOUT_THREADS: '1' },
+      stderr: /^spout: error: org\/nowhere: .*\nspout: hint: .* \(the model is that of SPOUT_MODEL\)\n$/,
+      code: 66,
     },
     {
       proves: ['options.settings'],
@@ -223,4 +243,18 @@ test('[config.command] sets, shows, gets and forgets', async () => {
   expect(await config('unset', 'threads')).toBe('')
   expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ model: 'org/name' })
   expect(existsSync(`${path}.tmp`)).toBe(false)
+
+  writeFileSync(path, '{"modle": "x", "threads": 2}')
+  expect(await config('unset', 'modle')).toBe('')
+  expect(await config('unset', 'modle')).toMatch(errorLines('config: no setting is called "modle"'))
+  const cwd = mkdtempSync(join(HOME, 'cwd-'))
+  for (const [name, folder] of [
+    ['model', './x'],
+    ['cache-dir', 'c'],
+    ['model', 'y'],
+  ] as const) {
+    if (folder === 'y') mkdirSync(join(cwd, 'y'))
+    await runSpout(['config', 'set', name, folder], { env, cwd })
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ [name]: join(cwd, folder), threads: 2 })
+  }
 })

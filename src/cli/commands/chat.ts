@@ -14,7 +14,7 @@ import { prepareLater } from '../prepare-later.ts'
 import { parseCommandLine } from '../program.ts'
 import { readText } from '../prompt-source.ts'
 import { checkFlags } from '../request-from-flags.ts'
-import { withSettings } from '../settings.ts'
+import { namingSettings, withSettings } from '../settings.ts'
 import { asSpoutError, writeError, writeLine } from '../terminal/messages.ts'
 import { openStatusLine } from '../terminal/status-line.ts'
 
@@ -37,7 +37,9 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
   checkFlags(given)
   const options = withSettings({ ...given, stdin: true, newline: true })
   const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
-  const engine = await load(options, context)
+  const engine = await load(options, context).catch((error) => {
+    throw namingSettings(error, given)
+  })
   const session = new ChatSession({ engine, options, context, system })
   const desk = process.stdin.isTTY ? terminalDesk(context) : pipeDesk(context)
   try {

@@ -15,11 +15,12 @@ import { engineOptions } from '../engine-options.ts'
 import { FLAGS } from '../flags.ts'
 import { shortHelp } from '../help/help-text.ts'
 import { abortable } from '../interrupt.ts'
+import { refuseMistyped } from '../mistyped.ts'
 import type { Options } from '../options.ts'
 import { parseCommandLine } from '../program.ts'
 import { findPrompt, type PromptSource, readPrompt, readText } from '../prompt-source.ts'
 import { checkFlags, requestOptions } from '../request-from-flags.ts'
-import { withSettings } from '../settings.ts'
+import { namingSettings, withSettings } from '../settings.ts'
 import { asSpoutError, writeLine } from '../terminal/messages.ts'
 import { makePrefillListener } from '../terminal/prefill-text.ts'
 import { writeStatistics } from '../terminal/statistics.ts'
@@ -36,8 +37,17 @@ export async function generateCommand(argv: readonly string[], context: Context)
     words: true,
   })
   checkFlags(given)
+  refuseMistyped(argv, words)
   const options = withSettings(given)
   startClock(options.timeout, context)
+  try {
+    await runGenerate(words, options, context)
+  } catch (error) {
+    throw namingSettings(error, given)
+  }
+}
+
+async function runGenerate(words: readonly string[], options: Options, context: Context): Promise<void> {
   if (options.bench) {
     const { benchCommand } = await import('./bench.ts')
     return benchCommand(words, options, context)

@@ -4,7 +4,7 @@ import { quote } from '../../system/text-display.ts'
 import { COMMANDS } from '../command-table.ts'
 import type { Context } from '../context.ts'
 import { shortHelp } from '../help/help-text.ts'
-import { TOPICS } from '../help/topics.ts'
+import { findTopic, TOPICS } from '../help/topics.ts'
 import { nearest } from '../nearest.ts'
 import { parseCommandLine } from '../program.ts'
 
@@ -12,7 +12,7 @@ export async function helpCommand(argv: readonly string[], context: Context): Pr
   const { words } = parseCommandLine(argv, { name: 'spout help', flags: [], help: shortHelp, words: true })
   const [topic] = words
   if (topic === undefined) return print(shortHelp(), context)
-  const page = words.length === 1 ? TOPICS.find(({ name }) => name === topic) : undefined
+  const page = words.length === 1 ? findTopic(topic) : undefined
   if (page !== undefined) return print(page.text(), context)
   throw unknownTopic(words)
 }

@@ -4,33 +4,32 @@ import { quote } from '../../system/text-display.ts'
 import type { Context } from '../context.ts'
 import { type Flag, longName, MODELS_FLAGS, optionKey } from '../flags.ts'
 import { commandHelp, section } from '../help/help-text.ts'
+import { isModelsAction, MODELS_ACTIONS, type ModelsAction, takesFlag } from '../models-actions.ts'
 import { nearest } from '../nearest.ts'
 import { parseCommandLine } from '../program.ts'
 import { withSettings } from '../settings.ts'
 import { modelsCommands } from './models.ts'
 import type { ModelsOptions } from './models-io.ts'
 
-export type ModelsAction = keyof typeof modelsCommands
-
-/** What each action does, and the flags of its own. */
-const ACTIONS: Readonly<
-  Record<ModelsAction, { readonly summary: string; readonly flags: readonly string[] }>
-> = {
-  list: { summary: 'what is in the cache', flags: ['--all'] },
-  pull: { summary: 'download models, or bring them up to date', flags: ['--dtype', '--repair'] },
-  show: { summary: 'what a model is', flags: ['--dtype'] },
-  prepare: {
-    summary: 'make a model ready to start quickly; without a name, the one that runs by default',
-    flags: ['--dtype', '--threads', '--precise', '--again'],
-  },
-  prune: { summary: 'remove what was prepared', flags: ['--keep', '--dry-run'] },
-  rm: { summary: 'remove models from the cache', flags: ['--dry-run'] },
-  verify: { summary: 'hash the files of models, of all when none is named', flags: [] },
-  path: { summary: 'the folder of a model', flags: ['--dtype'] },
+/** The help of one action, when the command line names one, else of all. */
+function modelsHelp(argv: readonly string[]): string {
+  const action = argv.find((word) => !word.startsWith('-'))
+  if (action === undefined) return actionsHelp()
+  if (!isModelsAction(action)) throw unknownAction(action)
+  const { summary, usage } = MODELS_ACTIONS[action]
+  return commandHelp({
+    usage: ['spout models', action, '[options]', usage].join(' ').trimEnd(),
+    summary: `${summary[0]!.toUpperCase()}${summary.slice(1)}.`,
+    flags: MODELS_FLAGS.filter((flag) => takesFlag(action, longName(flag))).map(ofAction),
+  })
 }
-const EVERYWHERE = ['--json', '--cache-dir', '--offline', '--quiet', '--verbose', '--color']
 
-export function modelsHelp(): string {
+/** `pull: hash what is there`: which action a flag is of need not be said on that action's page. */
+function ofAction(flag: Flag): Flag {
+  return { ...flag, help: flag.help.replace(/^[a-z, ]+: /, '') }
+}
+
+function actionsHelp(): string {
   return commandHelp({
     usage: 'spout models <action> [model...]',
     summary: 'Manages the models in the Hugging Face cache, which Python and other programs share.',
@@ -38,7 +37,7 @@ export function modelsHelp(): string {
     more: [
       section(
         'Actions',
-        Object.entries(ACTIONS).map(([name, { summary }]) => [name, summary]),
+        Object.entries(MODELS_ACTIONS).map(([name, { summary }]) => [name, summary]),
       ),
     ],
   })
@@ -48,18 +47,18 @@ export async function modelsCommand(argv: readonly string[], context: Context): 
   const { words, options } = parseCommandLine<ModelsOptions>(argv, {
     name: 'spout models',
     flags: MODELS_FLAGS,
-    help: modelsHelp,
+    help: () => modelsHelp(argv),
     words: true,
   })
   const [action = 'list', ...models] = words
-  if (!Object.hasOwn(ACTIONS, action)) throw unknownAction(action)
-  refuseForeignFlags(action as ModelsAction, options)
+  if (!isModelsAction(action)) throw unknownAction(action)
+  refuseForeignFlags(action, options)
   const { stdout, interrupts } = context
   interrupts.listen()
   try {
     const io = { stdout, stderr: process.stderr, env: process.env }
     const all = action === 'prepare' ? { ...settings(), ...options } : options
-    await modelsCommands[action as ModelsAction](models, { ...all, signal: interrupts.signal }, io)
+    await modelsCommands[action](models, { ...all, signal: interrupts.signal }, io)
     await stdout.flush()
   } finally {
     interrupts.release()
@@ -74,19 +73,18 @@ function settings(): ModelsOptions {
 
 /** A flag of another action would do nothing; whoever wrote it expects something. */
 function refuseForeignFlags(action: ModelsAction, options: object): void {
-  const allowed = [...EVERYWHERE, ...ACTIONS[action].flags]
   const isGiven = (flag: Flag): boolean => {
     return (options as Record<string, unknown>)[optionKey(flag)] !== undefined
   }
-  const foreign = MODELS_FLAGS.find((flag) => isGiven(flag) && !allowed.includes(longName(flag)))
+  const foreign = MODELS_FLAGS.find((flag) => isGiven(flag) && !takesFlag(action, longName(flag)))
   if (foreign === undefined) return
   throw new SpoutError('usage', `${longName(foreign)}: not a flag of models ${action}`, {
-    hint: 'spout help models',
+    hint: `spout help models ${action}`,
   })
 }
 
 function unknownAction(action: string): SpoutError {
-  const similar = nearest(action, Object.keys(ACTIONS))
+  const similar = nearest(action, Object.keys(MODELS_ACTIONS))
   return new SpoutError('usage', `models: there is no action ${quote(action)}`, {
     hint: similar === undefined ? 'spout help models' : `spout models ${similar}`,
   })

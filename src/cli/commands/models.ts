@@ -13,6 +13,7 @@ import { describeModel } from '../../open/describe-model.ts'
 import { ownCacheFolder } from '../../system/own-cache.ts'
 import { bytesText } from '../../system/quantities.ts'
 import { escapeText, toJson } from '../../system/text-display.ts'
+import type { ModelsAction } from '../models-actions.ts'
 import { createDownloadProgress } from '../terminal/download-progress.ts'
 import {
   day,
@@ -29,10 +30,9 @@ import { prepare, preparedLines, prune } from './models-prepared.ts'
 // people or, with --json, as one document; what happens meanwhile goes to stderr.
 
 /** The commands under `spout models`, by name. */
-export const modelsCommands = { list, pull, show, prepare, prune, rm, verify, path } satisfies Record<
-  string,
-  ModelsCommand
->
+export const modelsCommands: Readonly<Record<ModelsAction, ModelsCommand>> = {
+  ...{ list, pull, show, prepare, prune, rm, verify, path },
+}
 
 async function list(_models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {
   const root = cacheRoot(io.env, options.cacheDir)

@@ -44,10 +44,14 @@ function offer(words: string, quote: string): string {
   return `COMPREPLY=($(compgen -W ${quote}${words}${quote} -- "$cur")); `
 }
 
-function commandCase({ name, words, flags, takesModels }: CommandWords): string {
+function commandCase({ name, words, flags, takesModels, following }: CommandWords): string {
   const here = offer([...words, flagWords(flags)].join(' '), "'")
   const later = takesModels ? `((COMP_CWORD > 2)) && [[ $cur != -* ]] && ${offer(MODELS, '"')}` : ''
-  return `      ${name}) ${here}${later}return ;;`
+  const next =
+    following === undefined
+      ? ''
+      : `case $prev in ${following.after.join('|')}) ((COMP_CWORD == 3)) && ${offer(following.words.join(' '), "'")};; esac; `
+  return `      ${name}) ${here}${later}${next}return ;;`
 }
 
 function flagWords(flags: readonly Flag[]): string {

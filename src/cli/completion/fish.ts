@@ -1,5 +1,5 @@
-import { FLAGS, type Flag, longName, takesValue } from '../flags.ts'
-import { type CommandWords, commandWords, shortName } from './words.ts'
+import { FLAGS, type Flag, longName, shortName, takesValue } from '../flags.ts'
+import { type CommandWords, commandWords } from './words.ts'
 
 /** Completion for fish. */
 export function fishScript(): string {
@@ -19,11 +19,17 @@ export function fishScript(): string {
   ].join('\n')
 }
 
-function wordLine({ name, words, takesModels }: CommandWords): string[] {
+function wordLine({ name, words, takesModels, following }: CommandWords): string[] {
   if (words.length === 0) return []
   const condition = quoted(`__fish_seen_subcommand_from ${name}`)
   const models = takesModels ? ' (spout completion models)' : ''
-  return [`complete -c spout -n ${condition} -a ${quoted(words.join(' ') + models)}`]
+  const next = `${quoted(`__fish_seen_subcommand_from ${name}; and __fish_seen_subcommand_from ${following?.after.join(' ')}`)}`
+  return [
+    `complete -c spout -n ${condition} -a ${quoted(words.join(' ') + models)}`,
+    ...(following === undefined
+      ? []
+      : [`complete -c spout -n ${next} -a ${quoted(following.words.join(' '))}`]),
+  ]
 }
 
 /** Flags belong to the main command, and to those commands that take them too. */

@@ -1,6 +1,6 @@
 /** What there is to complete, as the scripts of all shells need it. */
-import { COMMANDS, HELP } from '../command-table.ts'
-import { type Flag, longName } from '../flags.ts'
+import { COMMANDS, type Command, HELP } from '../command-table.ts'
+import { type Flag, longName, shortName } from '../flags.ts'
 import { TOPICS } from '../help/topics.ts'
 
 /** A command and the words that may follow it. */
@@ -10,6 +10,8 @@ export interface CommandWords {
   readonly words: readonly string[]
   readonly flags: readonly Flag[]
   readonly takesModels: boolean
+  /** What follows after some of its words. */
+  readonly following?: Command['following']
 }
 
 export function commandWords(): CommandWords[] {
@@ -20,11 +22,6 @@ export function commandWords(): CommandWords[] {
     takesModels: false,
     ...command,
   }))
-}
-
-/** `-m` of `-m, --model <name>`. */
-export function shortName({ flags }: Flag): string | undefined {
-  return /^-\w/.exec(flags)?.[0]
 }
 
 /** Both spellings. */

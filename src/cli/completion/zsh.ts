@@ -31,9 +31,10 @@ if [[ $funcstack[1] == _spout ]]; then _spout "$@"; else compdef _spout spout; f
 `
 }
 
-function commandCase({ name, words, flags, takesModels }: CommandWords): string {
+function commandCase({ name, words, flags, takesModels, following }: CommandWords): string {
   const models = takesModels ? ["'*:model:_spout_models'"] : []
-  const specs = [...flags.map(argument), quoted(`1:word:(${words.join(' ')})`), ...models]
+  const next = following === undefined ? [] : [quoted(`2:name:(${following.words.join(' ')})`)]
+  const specs = [...flags.map(argument), quoted(`1:word:(${words.join(' ')})`), ...next, ...models]
   return `      ${name}) shift words; ((CURRENT--)); _arguments -s ${specs.join(' ')}; return ;;`
 }
 

@@ -3,11 +3,14 @@ import { columns, type Row, wrap } from './columns.ts'
 import { ENDINGS } from './endings.ts'
 import { environmentRows } from './environment.ts'
 import { groupHelp, optionsHelp, page, section } from './help-text.ts'
+import { JSON_EVENTS, JSON_FIELDS } from './json-fields.ts'
 import { manPage } from './man-page.ts'
 
 export interface Topic {
   readonly name: string
   readonly summary: string
+  /** What else it may be asked for as. */
+  readonly also?: readonly string[]
   text(): string
 }
 
@@ -37,16 +40,43 @@ export const TOPICS: readonly Topic[] = [
     'stdout holds the answer and nothing else; everything else is on stderr. On a terminal control characters of the ' +
       'model are shown as \\x1b; a pipe or a file gets them as they are.',
   ]),
-  topicOf('measure', 'how fast it is, and whether B is faster than A', [
-    '--bench measures instead of answering: the same prompt and so many tokens, greedy, by several arms in turn, in ' +
-      'shuffled pairs after a warm-up. Arms that are here do one thing as it was done before it was repaired, or are ' +
-      "whole engines; --bench-arm q4='--dtype q4' --bench-arm q8='--dtype q8' compares settings. The report on stdout says " +
-      'what is faster, what is slower, what makes no difference, and what would need more pairs.',
-  ]),
-  { name: 'endings', summary: 'exit codes', text: () => page([section('Exit codes', ENDINGS)]) },
+  topicOf(
+    'measure',
+    'how fast it is, and whether B is faster than A',
+    [
+      '--bench measures instead of answering: the same prompt and so many tokens, greedy, by several arms in turn, in ' +
+        'shuffled pairs after a warm-up. Arms that are here do one thing as it was done before it was repaired, or are ' +
+        "whole engines; --bench-arm q4='--dtype q4' --bench-arm q8='--dtype q8' compares settings. The report on stdout says " +
+        'what is faster, what is slower, what makes no difference, and what would need more pairs.',
+    ],
+    ['bench', 'benchmark'],
+  ),
+  {
+    name: 'json',
+    summary: 'the fields of --json and --jsonl',
+    also: ['jsonl', 'logprobs'],
+    text: () =>
+      page([
+        paragraph(
+          '--json writes one document when the answer is complete, --jsonl an event per line as it comes.',
+        ),
+        section('The document', JSON_FIELDS),
+        section('Events', JSON_EVENTS),
+        paragraph(
+          'A failure is {"error": {"code", "exit", "message"}} on stdout; exit is the exit code, code its word.',
+        ),
+      ]),
+  },
+  {
+    name: 'endings',
+    summary: 'exit codes',
+    also: ['exit', 'errors', 'codes'],
+    text: () => page([section('Exit codes', ENDINGS)]),
+  },
   {
     name: 'environment',
     summary: 'variables',
+    also: ['env', 'variables'],
     text: () => page([section('Environment', environmentRows())]),
   },
   { name: 'man', summary: 'the manual page: spout help man | man -l -', text: manPage },
@@ -57,11 +87,26 @@ export const TOPICS: readonly Topic[] = [
   },
 ]
 
-function topicOf(name: string, summary: string, paragraphs: readonly string[]): Topic {
+/** The page of a name, whatever it is asked for as. */
+export function findTopic(word: string): Topic | undefined {
+  return TOPICS.find(({ name, also = [] }) => name === word || also.includes(word))
+}
+
+function topicOf(
+  name: string,
+  summary: string,
+  paragraphs: readonly string[],
+  also: readonly string[] = [],
+): Topic {
   const group = (name[0]!.toUpperCase() + name.slice(1)) as FlagGroup
   return {
     name,
     summary,
-    text: () => page([...paragraphs.map((text) => wrap(text).join('\n')), ...groupHelp(group)]),
+    also,
+    text: () => page([...paragraphs.map(paragraph), ...groupHelp(group)]),
   }
+}
+
+function paragraph(text: string): string {
+  return wrap(text).join('\n')
 }

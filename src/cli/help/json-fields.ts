@@ -1,0 +1,40 @@
+import type { Row } from './columns.ts'
+
+/** The fields of `--json`, in its order; an indented name is a field of the one before: in `spout help json`. */
+export const JSON_FIELDS: readonly Row[] = [
+  ['model', 'its name or folder'],
+  ['revision', 'the commit on the hub; null for a folder'],
+  ['dtype', 'of the weights'],
+  ['text', 'the answer'],
+  ['reasoning', 'what the model thought aloud; only where it did, and not with --think hide'],
+  ['finish_reason', 'stop: the end token; stop-string: a text of --stop; length: a limit; aborted: a signal'],
+  ['seed', 'a text of digits, for a number of 64 bits is more than JSON readers keep: --seed repeats it'],
+  ['token_ids', 'ids of the answer'],
+  ['usage', 'tokens'],
+  ['  prompt_tokens', 'of the prompt, with what the chat template adds'],
+  ['  completion_tokens', 'of the answer'],
+  ['timings', 'in milliseconds; null where nothing was measured'],
+  ['  load_ms', 'from the start of the process to the model being ready'],
+  ['  prefill_ms', 'reading the prompt'],
+  ['  ttft_ms', 'from the start of the process to the first text'],
+  ['  decode_ms', 'from the end of the prompt to the last token'],
+  ['  prefill_tps', 'tokens of the prompt per second'],
+  ['  decode_tps', 'tokens per second, the first left out: it comes with the prompt'],
+  ['logprobs', 'with --logprobs: one entry per token'],
+  ['  id', 'of the token'],
+  ['  token', 'its text, by itself: U+FFFD for a part of a character'],
+  ['  bytes', 'the same as bytes of UTF-8, which can be joined'],
+  ['  logprob', 'ln of its probability, before any penalty, temperature or filter'],
+  ['  top', 'with --logprobs k: the k likeliest, each with id, token, bytes and logprob'],
+]
+
+/** The events of `--jsonl`. */
+export const JSON_EVENTS: readonly Row[] = [
+  ['start', 'model, revision, dtype'],
+  [
+    'token',
+    'id, and the text that became certain with it; reasoning where there is some; with --logprobs also token, bytes, logprob and top. An id of null: text that was held back',
+  ],
+  ['end', 'the document of --json, without logprobs'],
+  ['error', 'in place of end: error, as below'],
+]
