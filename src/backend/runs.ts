@@ -16,6 +16,8 @@ export interface Runs {
 export interface KernelUse {
   readonly matmul: 'own' | 'onnxruntime'
   readonly attention: 'own' | 'onnxruntime'
+  /** The instruction set of our own, where they run. */
+  readonly isa?: string
   /** Why one of them is ONNX Runtime's, where one is. */
   readonly why?: string
 }

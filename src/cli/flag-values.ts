@@ -67,6 +67,14 @@ export function parseText(text: string): string {
   throw refused(text, 'a text of at least one character')
 }
 
+/** A file that is not stdin, which is the prompt's. */
+export function parseFile(text: string): string {
+  if (parseText(text) !== '-') return text
+  throw new SpoutError('usage', '- is stdin, which belongs to the prompt', {
+    hint: './- is a file of that name',
+  })
+}
+
 /** A model is a folder, or a name on the hub; who names a file has one of another program, or means its folder. */
 export function parseModel(text: string): string {
   const [, kind] = /\.(gguf|ggml|safetensors|bin|pth?|onnx|mlx|llamafile)$/i.exec(parseText(text)) ?? []

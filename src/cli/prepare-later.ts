@@ -3,12 +3,13 @@
  * the answer is out, and the shell has its prompt back.
  */
 import { spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { setPriority } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { makeFolder } from '../system/make-folder.ts'
 import { ownCacheFolder } from '../system/own-cache.ts'
 import { PACKAGE_ROOT } from '../system/package-root.ts'
+import { stdioOfNobody } from './inherited-descriptors.ts'
 import type { Options } from './options.ts'
 
 const LOWEST_PRIORITY = 19
@@ -21,7 +22,9 @@ export function prepareLater(options: Options): void {
     accessSync(cacheFolder, constants.W_OK)
     const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'bin/spout.js'), ...prepareWords(options)], {
       detached: true,
-      stdio: 'ignore',
+      cwd: '/',
+      env: fromAnywhere(process.env),
+      stdio: stdioOfNobody(),
       windowsHide: true,
     })
     child.on('error', () => undefined)
@@ -32,8 +35,31 @@ export function prepareLater(options: Options): void {
   }
 }
 
-/** `spout models prepare` for the model of these options. Nothing is fetched for it. */
-export function prepareWords({ model, dtype, threads, cacheDir, precise }: Options): string[] {
+/** Folders that a variable may name, seen from where this process was started. */
+const FOLDERS = [
+  'SPOUT_CACHE_DIR',
+  'XDG_CACHE_HOME',
+  'XDG_CONFIG_HOME',
+  'HF_HUB_CACHE',
+  'HUGGINGFACE_HUB_CACHE',
+  'HF_HOME',
+]
+
+/** The environment for a process that stands elsewhere: one that stayed would keep a disk from being taken out. */
+function fromAnywhere(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const changed = FOLDERS.flatMap((name): [string, string][] => {
+    const value = env[name]
+    return value && /^[^/~$]/.test(value) ? [[name, resolve(value)]] : []
+  })
+  return { ...env, ...Object.fromEntries(changed) }
+}
+
+/** `spout models prepare` for the model of these options, from any folder. Nothing is fetched for it. */
+export function prepareWords(options: Options): string[] {
+  const { dtype, threads, precise } = options
+  const cacheDir = options.cacheDir === undefined ? undefined : resolve(options.cacheDir)
+  const model =
+    options.model !== undefined && existsSync(options.model) ? resolve(options.model) : options.model
   return [
     ...['models', 'prepare', '--quiet', '--offline'],
     ...(dtype === undefined ? [] : ['--dtype', dtype]),

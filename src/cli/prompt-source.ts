@@ -17,6 +17,8 @@ export interface StdinReading {
   readonly signal: AbortSignal
   /** Told once when stdin is open but silent. */
   readonly onSilence: () => void
+  /** Told how much of stdin stands before the words, if any does. */
+  readonly onStdin?: (bytes: number) => void
 }
 
 /** More than any context holds; a mistake, or a file of another kind. */
@@ -56,7 +58,11 @@ export async function readPrompt(
 ): Promise<string> {
   const parts: string[] = []
   for (const file of files) parts.push(await readText(file))
-  if (stdin) parts.push(await readStdin(reading))
+  if (stdin) {
+    const text = await readStdin(reading)
+    if (text !== '' && words.length > 0) reading.onStdin?.(Buffer.byteLength(text))
+    parts.push(text)
+  }
   if (words.length > 0) parts.push(words.join(' '))
   return parts.filter((part) => part !== '').join('\n\n')
 }

@@ -54,14 +54,24 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Setting[] {
  */
 export function namingSettings(error: unknown, given: object): unknown {
   if (!(error instanceof SpoutError)) return error
-  const atFault = readSettings().filter(({ name, text }) => {
-    const isReplaced = (given as Record<string, unknown>)[optionKey(SETTINGS.get(name)!)] !== undefined
-    return !isReplaced && text.length > 1 && error.message.includes(text)
-  })
+  const atFault = settingsInUse(given).filter(({ text }) => text.length > 1 && error.message.includes(text))
   if (atFault.length === 0) return error
   const told = atFault.map(({ name, source }) => `the ${name} is that of ${source}`).join(', ')
   const hint = error.hint === undefined ? told : `${error.hint} (${told})`
   return new SpoutError(error.code, error.message, { hint, cause: error })
+}
+
+/** What is set, and where, as far as no flag has replaced it. */
+export function settingLines(given: object): string[] {
+  return settingsInUse(given).map(({ name, text, source }) => `${name} = ${text} (${source})`)
+}
+
+function settingsInUse(given: object): Setting[] {
+  const flags = given as Record<string, unknown>
+  return readSettings().filter(({ name }) => {
+    const flag = SETTINGS.get(name)!
+    return isNegated(flag) || flags[optionKey(flag)] === undefined
+  })
 }
 
 /** The options with the user's defaults under them. */

@@ -103,18 +103,22 @@ export class LocalConversation implements Conversation {
     const prompt = door.encoded ?? encodePrompt(request, backend.tokenizer, template)
     const { ids } = prompt
     checkFits(ids.length, backend.contextLength)
-    const sampler = createSampler({ ...defaults, ...present(request.sampling) }, backend)
+    const sampling = { ...defaults, ...present(request.sampling) }
+    const sampler = createSampler(sampling, backend)
     const maxTokens = request.maxTokens ?? (prompt.rendered === undefined ? DEFAULT_RAW_TOKENS : 0)
     const kept = this.#keep(ids, ids.length + (maxTokens || DEFAULT_RAW_TOKENS))
     sampler.accept(ids.subarray(0, kept))
     door.trace?.('prompt', { tokens: ids.length, kept, text: prompt.rendered ?? request.text })
+    const facts = {
+      ...{ promptTokens: ids.length, keptTokens: kept, seed: sampler.seed },
+      ...{ sampling, isChat: prompt.rendered !== undefined },
+    }
+    door.onStart?.(facts)
     door.onPrefill?.(0, ids.length - kept)
     const result = await this.#run({ request, door, prompt, sampler, maxTokens, kept })
     return {
       ...result,
-      promptTokens: ids.length,
-      keptTokens: kept,
-      seed: sampler.seed,
+      ...facts,
       maxTokens,
       lengthLimit: lengthLimit(request, maxTokens, backend.contextLength - ids.length),
     }

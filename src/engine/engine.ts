@@ -1,5 +1,6 @@
 import type { Runs } from '../backend/runs.ts'
 import type { GenerateResult } from '../generation/generate.ts'
+import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import type { Trace } from '../trace.ts'
 import type { EncodedPrompt } from './encode-prompt.ts'
 import type { GenerateRequest } from './request.ts'
@@ -79,15 +80,25 @@ export interface EngineDoor {
   /** The request's ids, when they were found before. */
   readonly encoded?: EncodedPrompt | undefined
   readonly trace?: Trace | undefined
+  /** Told before anything is computed. */
+  readonly onStart?: ((facts: RequestFacts) => void) | undefined
   /** Prompt tokens done, prompt tokens in all; those that were kept from before count as neither. */
   readonly onPrefill?: ((done: number, total: number) => void) | undefined
 }
 
-export interface EngineResult extends GenerateResult {
+/** What is known of a request before anything is computed. */
+export interface RequestFacts {
   readonly promptTokens: number
   /** How many of them were kept from an earlier request. */
   readonly keptTokens: number
   readonly seed: bigint
+  /** What chooses its tokens: what was asked for over the author's defaults. */
+  readonly sampling: SamplingOptions
+  /** Its messages went through the chat template. */
+  readonly isChat: boolean
+}
+
+export interface EngineResult extends GenerateResult, RequestFacts {
   /** Why the length ended it, when it did: the limit asked for, the default limit, or the context. */
   readonly lengthLimit: 'asked' | 'default' | 'context'
   readonly maxTokens: number

@@ -1,7 +1,6 @@
 /**
  * The composition root: finds the model, loads session and tokenizer side by side, and wires the engine that owns them.
  */
-import { join } from 'node:path'
 import type { Backend } from '../backend/backend.ts'
 import { type LoadedSession, loadSession } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
@@ -19,11 +18,11 @@ import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { samplingDefaults } from '../sampling/generation-defaults.ts'
 import { chooseThreads } from '../system/choose-threads.ts'
 import { trustedOwnCache } from '../system/own-cache.ts'
-import { PACKAGE_ROOT } from '../system/package-root.ts'
 import { tidyHeapAfter } from '../system/tidy-heap.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Trace } from '../trace.ts'
+import { EMBEDDED_MODEL } from './embedded-model.ts'
 
 export interface OpenEngineOptions {
   /** `org/name[@revision]` or a folder; the embedded model when absent. */
@@ -52,12 +51,6 @@ export interface OpenEngineOptions {
   /** Told what was decided (`info`) and what should be looked at (`warning`). */
   readonly note?: ((text: string, level: 'info' | 'warning') => void) | undefined
   readonly trace?: Trace | undefined
-}
-
-/** The model that comes with the program, and its name. */
-export const EMBEDDED_MODEL = {
-  name: 'spout-tiny',
-  folder: join(PACKAGE_ROOT, 'fixtures/models/spout-tiny'),
 }
 
 /** A backend and what was read beside it. Whoever opened it disposes the backend. */
@@ -144,6 +137,12 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
     const loaded = await loading
     const backend = new OnnxBackend(loaded, tokenizer, config, options.contextLength)
     for (const line of loaded.plan.warnings) options.note?.(line, 'warning')
+    if ((options.contextLength ?? 0) > backend.contextLength) {
+      options.note?.(
+        `a context of ${options.contextLength} tokens: the model has ${backend.contextLength}`,
+        'warning',
+      )
+    }
     const { id, revision, dtype } = resolved
     const { runs } = loaded
     options.trace?.('loaded', { model: id, dtype, runtime: runtime.name, threads, runs })

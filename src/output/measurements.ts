@@ -11,7 +11,7 @@ export interface Measurements {
   readonly decodeMs: number
   /** Prompt tokens per second, those kept from before left out. */
   readonly prefillTps: number | undefined
-  /** Tokens per second, the first token left out: it belongs to the prefill. */
+  /** Steps per second: tokens, the first one left out, for it belongs to the prefill, and an end token counted. */
   readonly decodeTps: number | undefined
 }
 
@@ -26,8 +26,13 @@ export function measure(result: EngineResult, loadedAt: number, since = 0): Meas
     ttftMs: firstTextAt === undefined ? undefined : firstTextAt - since,
     decodeMs,
     prefillTps: rate(result.promptTokens - result.keptTokens, prefillMs),
-    decodeTps: rate(result.tokenIds.length - 1, decodeMs),
+    decodeTps: rate(decodeSteps(result), decodeMs),
   }
+}
+
+/** Steps after the prefill, which gave the first id; an end token is a step too, though no part of the answer. */
+function decodeSteps({ tokenIds, finishReason }: EngineResult): number {
+  return tokenIds.length - (finishReason === 'stop' ? 0 : 1)
 }
 
 function rate(tokens: number, ms: number): number | undefined {

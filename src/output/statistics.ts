@@ -3,6 +3,7 @@ import type { Engine, EngineResult, Settled } from '../engine/engine.ts'
 import { bytesText, durationText } from '../system/quantities.ts'
 import { escapeText } from '../system/text-display.ts'
 import type { Measurements } from './measurements.ts'
+import { refusedLines, runsText, samplingText, templateText } from './run-facts.ts'
 
 export interface StatisticsInput {
   readonly engine: Engine
@@ -20,17 +21,21 @@ export function statisticsLines({
   peakRssBytes,
   settled,
 }: StatisticsInput): string[] {
-  const { id, dtype, runtime } = engine.model
+  const { id, dtype, runs } = engine.model
   const { promptTokens, keptTokens, tokenIds } = result
   const kept = keptTokens === 0 ? '' : `, ${keptTokens} kept from before`
   return [
-    `model     ${escapeText(id)} (${dtype}, ${runtime}), loaded after ${durationText(measured.loadMs)}`,
+    `model     ${escapeText(id)} (${dtype}), loaded after ${durationText(measured.loadMs)}`,
+    `runs      ${escapeText(runsText(runs))}`,
+    ...refusedLines(runs).map((line) => `          ${escapeText(line)}`),
+    `template  ${templateText({ ...engine.model, ...result })}`,
+    `sampling  ${samplingText(result)}`,
     `prompt    ${count(promptTokens - keptTokens)} in ${durationText(measured.prefillMs)}${perSecond(measured.prefillTps)}${kept}`,
     ...(settled?.tokens
       ? [`settled   ${count(settled.tokens)} before it, in ${durationText(settled.ms)}`]
       : []),
     `first     ${measured.ttftMs === undefined ? 'no output' : `byte after ${durationText(measured.ttftMs)}`}`,
-    `output    ${count(tokenIds.length)} in ${durationText(measured.decodeMs)}${perSecond(measured.decodeTps)}`,
+    `output    ${count(tokenIds.length)}${decodeText(result, measured)}`,
     `memory    ${bytesText(peakRssBytes)} at most`,
     `seed      ${result.seed}`,
     `finish    ${result.finishReason}`,
@@ -39,6 +44,14 @@ export function statisticsLines({
 
 function count(tokens: number): string {
   return tokens === 1 ? '1 token' : `${tokens} tokens`
+}
+
+/** The first token comes with the prompt: time and rate are of the others, and of the end token where there is one. */
+function decodeText({ tokenIds, finishReason }: EngineResult, { decodeMs, decodeTps }: Measurements): string {
+  if (tokenIds.length === 0) return ''
+  if (decodeTps === undefined) return ', with the prompt'
+  const others = finishReason === 'stop' ? 'the others and the end token' : 'all but the first'
+  return `, ${others} in ${durationText(decodeMs)}${perSecond(decodeTps)}`
 }
 
 function perSecond(rate: number | undefined): string {

@@ -307,10 +307,13 @@ describe.concurrent('figures and details', () => {
     expect(stdout).toBe('Hello, world\n')
     const number = '[\\d.]+'
     const lines = [
-      `model {5}.* \\(fp32, (c-api|node)\\), loaded after ${number} m?s`,
+      `model {5}.* \\(fp32\\), loaded after ${number} m?s`,
+      'runs {6}.*, \\d+ threads?, (c-api|node)',
+      'template {2}the model has none: the text is completed',
+      'sampling {2}greedy',
       `prompt {4}1 token in ${number} ms, ${number} tokens/s`,
       `first {5}byte after ${number} m?s`,
-      `output {4}3 tokens in ${number} ms, ${number} tokens/s`,
+      `output {4}3 tokens, the others and the end token in ${number} ms, ${number} tokens/s`,
       `memory {4}${number} [MG]B at most`,
       'seed {6}5',
       'finish {4}stop',
@@ -318,10 +321,22 @@ describe.concurrent('figures and details', () => {
     expect(stderr).toMatch(new RegExp(`^${lines.join('\\n')}\\n$`))
   })
 
+  test('[err.verbose] what runs, with which settings, before the answer', async () => {
+    const { stdout, stderr } = await runSpout(['-m', toy, '-v', '-t', '0.7', '--seed', '5', 'a'], {
+      stdin: '\u00e4',
+      env: { SPOUT_THREADS: '1' },
+    })
+    expect(stdout).not.toBe('')
+    expect(stderr).toMatch(/^spout: threads = 1 \(SPOUT_THREADS\)$/m)
+    expect(stderr).toMatch(/^spout: 2 bytes of stdin stand before the words; --no-stdin leaves them$/m)
+    expect(stderr).toMatch(/^spout: runs: .* \(fp32\), .*, 1 thread, (c-api|node)$/m)
+    expect(stderr).toMatch(/^spout: sampling: temperature 0.7.*; seed 5$/m)
+  })
+
   test('[err.stats] nothing is divided by nothing', async () => {
     const { stderr } = await runSpout(on(toy, 'q', '--stats'))
     expect(stderr).toMatch(/^first {5}no output$/m)
-    expect(stderr).toMatch(/^output {4}0 tokens in [\d.]+ ms$/m)
+    expect(stderr).toMatch(/^output {4}0 tokens$/m)
     expect(stderr).not.toMatch(/NaN|Infinity|undefined/)
   })
 

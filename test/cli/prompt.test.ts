@@ -205,6 +205,14 @@ describe.concurrent('what is refused', () => {
       stderr: errorLines('missing.txt: not found'),
       code: 66,
     }),
+    refused(['exit.2'], 'stdin as a system message', {
+      argv: ['--system-file', '-', 'x'],
+      stderr: errorLines(
+        '--system-file: - is stdin, which belongs to the prompt',
+        './- is a file of that name',
+      ),
+      code: 2,
+    }),
     refused(['exit.66'], 'a file that is a folder', {
       argv: ['-f', folder, 'x'],
       stderr: errorLines(`${folder}: it is a folder`),

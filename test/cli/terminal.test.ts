@@ -71,6 +71,13 @@ describe.runIf(hasTerminal).concurrent('on a terminal', () => {
     expect(screen).toContain('round about round about \n')
   })
 
+  test('[err.embedded] the embedded model says once that it knows nothing', async () => {
+    const env = { SPOUT_CACHE_DIR: join(HOME, 'embedded-cache') }
+    const { screen } = await onTerminal('spout -n 1 a; spout -n 1 a; spout -n 1 a 2>/dev/null', { env })
+    expect(screen.match(/embedded model/g)).toHaveLength(1)
+    expect(screen).toContain('a real one: spout help model')
+  })
+
   test('[err.spinner] no spinner where a line has no length', async () => {
     const { screen } = await onTerminal(on(loading, '-n 4 d'), { columns: 0 })
     expect(screen).toBe('round about round about \n')

@@ -1,4 +1,5 @@
 /** Says of a session what runs, and why nothing faster does. */
+import { kernelChoice } from '../../kernels/isa.ts'
 import type { OwnOperators } from '../../kernels/operators.ts'
 import type { KernelUse, RefusedWay, Runs } from '../runs.ts'
 import type { PreparedModel } from './prepared/prepared-model.ts'
@@ -35,11 +36,17 @@ function kernelUse({ runtime, operators, options, refused }: RunsInput): KernelU
   const use = {
     matmul: own.matmul ? 'own' : 'onnxruntime',
     attention: own.attention ? 'own' : 'onnxruntime',
+    ...(own.matmul || own.attention ? isaOf() : {}),
   } as const
   if (own.matmul && own.attention) return use
   const failed = refused.find(({ traits }) => traits.graph === 'original' && traits.kernels === 'own')
   const known = options.precise ? PRECISE : (runtime.noOwnKernels ?? failed?.why)
   return { ...use, why: known ?? otherKinds(own) }
+}
+
+function isaOf(): { isa?: string } {
+  const { isa } = kernelChoice()
+  return isa === undefined ? {} : { isa }
 }
 
 const PRECISE = 'the model runs as exactly as its file says'

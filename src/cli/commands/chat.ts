@@ -15,6 +15,7 @@ import { parseCommandLine } from '../program.ts'
 import { readText } from '../prompt-source.ts'
 import { checkFlags } from '../request-from-flags.ts'
 import { namingSettings, withSettings } from '../settings.ts'
+import { noteEmbedded } from '../terminal/embedded-note.ts'
 import { asSpoutError, writeError, writeLine } from '../terminal/messages.ts'
 import { openStatusLine } from '../terminal/status-line.ts'
 
@@ -43,6 +44,7 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
   const session = new ChatSession({ engine, options, context, system })
   const desk = process.stdin.isTTY ? terminalDesk(context) : pipeDesk(context)
   try {
+    noteEmbedded(options)
     if (!options.quiet) greet(session, options, desk)
     if (words.length > 0) await answer(session, words.join(' '), desk)
     await converse(session, desk)

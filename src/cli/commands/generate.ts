@@ -3,12 +3,13 @@
  * is said before anything is started, and nothing is fetched before there is a prompt.
  */
 import type { EncodedPrompt } from '../../engine/encode-prompt.ts'
-import type { Engine, EngineResult } from '../../engine/engine.ts'
+import type { Engine, EngineResult, RequestFacts } from '../../engine/engine.ts'
 import { type GenerateRequest, makeRequest } from '../../engine/request.ts'
 import { SpoutError } from '../../errors.ts'
 import { type EngineStart, startEngine } from '../../open/start-engine.ts'
 import type { FileOutput } from '../../output/file-output.ts'
 import { measure } from '../../output/measurements.ts'
+import { refusedLines, runsText, samplingText, templateText } from '../../output/run-facts.ts'
 import { openAnswer } from '../answer.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
@@ -20,7 +21,8 @@ import type { Options } from '../options.ts'
 import { parseCommandLine } from '../program.ts'
 import { findPrompt, type PromptSource, readPrompt, readText } from '../prompt-source.ts'
 import { checkFlags, requestOptions } from '../request-from-flags.ts'
-import { namingSettings, withSettings } from '../settings.ts'
+import { namingSettings, settingLines, withSettings } from '../settings.ts'
+import { noteEmbedded } from '../terminal/embedded-note.ts'
 import { asSpoutError, writeLine } from '../terminal/messages.ts'
 import { makePrefillListener } from '../terminal/prefill-text.ts'
 import { writeStatistics } from '../terminal/statistics.ts'
@@ -39,6 +41,7 @@ export async function generateCommand(argv: readonly string[], context: Context)
   checkFlags(given)
   refuseMistyped(argv, words)
   const options = withSettings(given)
+  if (options.verbose) for (const line of settingLines(given)) writeLine(line)
   startClock(options.timeout, context)
   try {
     await runGenerate(words, options, context)
@@ -62,6 +65,14 @@ async function runGenerate(words: readonly string[], options: Options, context: 
   }
 }
 
+/** For `--verbose`: what is about to answer, and how. */
+function sayWhatRuns({ model }: Engine, facts: RequestFacts): void {
+  writeLine(`runs: ${model.id} (${model.dtype}), ${runsText(model.runs)}`)
+  for (const line of refusedLines(model.runs)) writeLine(line)
+  writeLine(`prompt: ${facts.promptTokens} tokens; template: ${templateText({ ...model, ...facts })}`)
+  writeLine(`sampling: ${samplingText(facts)}; seed ${facts.seed}`)
+}
+
 interface Job {
   readonly source: PromptSource
   readonly options: Options
@@ -74,6 +85,7 @@ async function generateOnce(job: Job): Promise<void> {
   const { options, context } = job
   const { start, letFetch } = startEarly(job)
   const request = await readRequest(job)
+  noteEmbedded(options)
   const status = openStatusLine({ enabled: !options.quiet, color: options.color })
   status.show('loading the model')
   letFetch(() => status.clear())
@@ -132,6 +144,9 @@ async function readRequest({ source, options, context }: Job): Promise<GenerateR
   const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
   const prompt = await readPrompt(source, {
     signal: context.interrupts.signal,
+    onStdin: (bytes) => {
+      if (options.verbose) writeLine(`${bytes} bytes of stdin stand before the words; --no-stdin leaves them`)
+    },
     onSilence: () => {
       if (!options.quiet) writeLine('waiting for stdin; --no-stdin goes on without it')
     },
@@ -166,6 +181,7 @@ async function answer({ options, context, file }: Job, { request, encoded, engin
       signal: interrupts.signal,
       encoded,
       trace: makeTrace(options.trace),
+      onStart: options.verbose ? (facts) => sayWhatRuns(engine, facts) : undefined,
       onPrefill: makePrefillListener((text) => status.show(text)),
     })
   } catch (error) {

@@ -1,0 +1,79 @@
+/** What runs, in words: for `--verbose` before the answer, and for `--stats` after it. */
+import type { EngineModel, RequestFacts } from '../engine/engine.ts'
+import type { SamplingOptions } from '../sampling/sampling-params.ts'
+
+type Runs = EngineModel['runs']
+
+/** `own kernels (avx2), prepared, 2 threads, c-api`. */
+export function runsText({ device, kernels, prepared, threads, runtime }: Runs): string {
+  return [
+    ...(device === 'cpu' ? [] : ['graphics card']),
+    kernelsText(kernels),
+    prepared ? 'prepared' : 'not prepared',
+    threads === 1 ? '1 thread' : `${threads} threads`,
+    runtime,
+  ].join(', ')
+}
+
+function kernelsText({ matmul, attention, isa, why }: Runs['kernels']): string {
+  const set = isa === undefined ? '' : ` (${isa})`
+  if (matmul === 'own' && attention === 'own') return `own kernels${set}`
+  const because = why === undefined ? '' : ` (${why})`
+  if (matmul === attention) return `ONNX Runtime's kernels${because}`
+  const [own, foreign] = matmul === 'own' ? ['matmul', 'attention'] : ['attention', 'matmul']
+  return `own ${own}${set}, ONNX Runtime's ${foreign}${because}`
+}
+
+/** Ways that would have been faster, and why they were not taken. */
+export function refusedLines({ refused }: Runs): string[] {
+  return refused.map(({ way, why }) => `not ${way}: ${why}`)
+}
+
+/** How the prompt was made. */
+export function templateText({
+  isChat,
+  hasChatTemplate,
+}: {
+  isChat: boolean
+  hasChatTemplate: boolean
+}): string {
+  if (isChat) return 'chat template'
+  return hasChatTemplate
+    ? 'none, as --raw asks: the text is completed'
+    : 'the model has none: the text is completed'
+}
+
+/** How each token is chosen: what is not off, by the names of the flags. */
+export function samplingText({ sampling }: Pick<RequestFacts, 'sampling'>): string {
+  const { temperature = 0, repetitionPenalty = 1, presencePenalty = 0, frequencyPenalty = 0 } = sampling
+  const chosen =
+    temperature === 0 ? 'greedy' : [`temperature ${number(temperature)}`, ...filters(sampling)].join(', ')
+  const changed = [
+    ['repetition-penalty', repetitionPenalty, 1],
+    ['presence-penalty', presencePenalty, 0],
+    ['frequency-penalty', frequencyPenalty, 0],
+    ['no-repeat-ngram-size', sampling.noRepeatNgramSize ?? 0, 0],
+    ['min-new-tokens', sampling.minNewTokens ?? 0, 0],
+  ] as const
+  const biased = sampling.logitBias?.size ?? 0
+  return [
+    chosen,
+    ...changed.filter(([, value, off]) => value !== off).map(([name, value]) => `${name} ${number(value)}`),
+  ]
+    .concat(biased === 0 ? [] : [`logit-bias of ${biased}`])
+    .join(', ')
+}
+
+function filters({ topK = 0, topP = 1, minP = 0, typicalP = 1 }: SamplingOptions): string[] {
+  return [
+    ...(topK === 0 ? [] : [`top-k ${topK}`]),
+    ...(topP === 1 ? [] : [`top-p ${number(topP)}`]),
+    ...(minP === 0 ? [] : [`min-p ${number(minP)}`]),
+    ...(typicalP === 1 ? [] : [`typical-p ${number(typicalP)}`]),
+  ]
+}
+
+/** 0.7 and not 0.699999988079071. */
+function number(value: number): string {
+  return String(Number(value.toPrecision(6)))
+}
