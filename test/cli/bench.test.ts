@@ -84,6 +84,16 @@ testRows([
 ])
 
 describe.concurrent('--bench', () => {
+  test('[bench.speed] alone, it says first how fast the model is here', async () => {
+    const shell = 'spout --bench "$@" | head -n 9'
+    const { stdout } = await runSpout(['d', '-m', toy, '--threads', '1'], { shell })
+    expect(stdout).toMatch(/^.* \(fp32\): .*, 1 thread, /)
+    for (const name of ['prefill of 128', 'prefill of 1024', 'decode after 128', 'decode after 1024']) {
+      expect(stdout).toMatch(new RegExp(`^\\| ${name} tokens \\| [\\d.]+ tokens/s \\|$`, 'm'))
+    }
+    expect(stdout).toMatch(/^\| first byte of a fresh process \| [\d.]+ m?s \|$/m)
+  })
+
   test('[bench.arms] arms of the history, one report on stdout', async () => {
     const result = await run(bench(toy, '-o', 'json', '--bench-arms', 'log-lines,all'))
     const { ended, comparisons, noise, environment, samples } = JSON.parse(result.stdout)

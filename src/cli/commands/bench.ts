@@ -1,8 +1,10 @@
 /** `spout --bench [prompt]`: measures, and writes what it found. */
 import type { BenchPlan, BenchRun } from '../../bench/bench-run.ts'
 import { defaultArms } from '../../bench/built-in-arms.ts'
+import { measureSpeed } from '../../bench/model-speed.ts'
 import { type BenchReport, makeReport } from '../../bench/report/report.ts'
 import { type SlowerArm, slowerArms } from '../../bench/report/slower-arms.ts'
+import { speedText } from '../../bench/report/speed-text.ts'
 import { writeReport } from '../../bench/report/write-report.ts'
 import { runBench } from '../../bench/run-bench.ts'
 import { loadSamples, openSampleFile, type SavedRun } from '../../bench/sample-file.ts'
@@ -39,10 +41,38 @@ export async function benchCommand(
   const saved = options.benchAgainst === undefined ? undefined : loadSamples(options.benchAgainst)
   const plot = options.benchPlot === undefined ? undefined : openFileOutput(options.benchPlot)
   const plan = await makePlan(words, options, context)
+  if (asksForSpeed(options, format)) await tellSpeed(plan, options, context)
   const run = await measure(plan, options, context)
   if (run.samples.length > 0) await deliver({ run, format, plot, saved, options, context })
   context.interrupts.signal.throwIfAborted()
   if (run.ended.how === 'failed') throw failed(run.ended.why)
+}
+
+/** Whoever names nothing to compare wants to know how fast the model is; the history of the hot path comes after. */
+function asksForSpeed({ benchArm, benchArms, benchSave, benchAgainst }: Options, format: string): boolean {
+  return format === 'md' && [benchArm, benchArms, benchSave, benchAgainst].every((flag) => flag === undefined)
+}
+
+async function tellSpeed({ task }: BenchPlan, options: Options, context: Context): Promise<void> {
+  const { interrupts, stdout } = context
+  const status = openStatusLine({ enabled: !options.quiet, color: options.color })
+  const given = engineOptions(options, context, { onDownload: () => status.clear() })
+  const { signal, onProgress, onResolved, note } = given
+  interrupts.listen()
+  try {
+    const speed = await measureSpeed({
+      settings: plainSettings(given),
+      hooks: { signal, onProgress, onResolved, note },
+      text: task.request.text,
+      signal: interrupts.signal,
+      onProgress: (text) => status.show(text),
+    })
+    status.clear()
+    await stdout.write(speedText(speed, Boolean(process.stdout.isTTY)))
+    await stdout.flush()
+  } finally {
+    status.clear()
+  }
 }
 
 async function makePlan(

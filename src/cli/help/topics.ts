@@ -44,6 +44,7 @@ export const TOPICS: readonly Topic[] = [
     'measure',
     'how fast it is, and whether B is faster than A',
     [
+      '--bench alone first says how fast the model is here: prefill, decode, first byte, memory.',
       '--bench measures instead of answering: the same prompt and so many tokens, greedy, by several arms in turn, in ' +
         'shuffled pairs after a warm-up. Arms that are here do one thing as it was done before it was repaired, or are ' +
         "whole engines; --bench-arm q4='--dtype q4' --bench-arm q8='--dtype q8' compares settings. The report on stdout says " +
