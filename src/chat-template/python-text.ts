@@ -8,7 +8,7 @@ export function pythonStr(value: Value): string {
 }
 
 /** `repr(value)`. */
-export function pythonRepr(value: Value): string {
+function pythonRepr(value: Value): string {
   switch (value.type) {
     case 'StringValue':
       return quoted(value.value as string)

@@ -18,7 +18,7 @@ const STEPS_PER_CHARACTER = 8
 const MOST_STEPS = 5_000_000
 const FREE_SIZE = 1 << 20
 
-export class BudgetError extends Error {}
+class BudgetError extends Error {}
 
 /** @param input characters of the template and of what it is given. */
 export function createBudget(input: number): Budget {

@@ -6,7 +6,7 @@ import { MODELS_ACTIONS } from './models-actions.ts'
 export const CONFIG_ACTIONS = { list: 1, get: 2, set: 3, unset: 2, path: 1 } as const
 
 /** A flag that may have a default has a name without dashes in the configuration file. */
-export const SETTING_NAMES: readonly string[] = FLAGS.filter((flag) => flag.setting).map((flag) =>
+const SETTING_NAMES: readonly string[] = FLAGS.filter((flag) => flag.setting).map((flag) =>
   longName(flag).slice(2),
 )
 

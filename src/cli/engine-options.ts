@@ -62,7 +62,7 @@ function lazyProgress(onDownload?: () => void): Pick<DownloadProgress, 'onProgre
 
 export type Note = (text: string, level: 'info' | 'warning') => void
 
-export function makeNote({ quiet, verbose }: Options): Note {
+function makeNote({ quiet, verbose }: Options): Note {
   return (text, level) => {
     if (verbose || (level === 'warning' && !quiet)) writeLine(text)
   }

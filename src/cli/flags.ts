@@ -10,6 +10,7 @@ import { ARM_NAMES, BENCH_FORMATS } from './bench-words.ts'
 import {
   parseArm,
   parseChoice,
+  parseFile,
   parseKeyValue,
   parseLogitBias,
   parseModel,
@@ -51,7 +52,7 @@ const sampling = (name: keyof typeof SAMPLING_RANGES) => (text: string) =>
   parseNumber(text, SAMPLING_RANGES[name])
 
 /** What becomes of the reasoning of a model that thinks aloud. */
-export const THINK_MODES = ['show', 'hide', 'only'] as const
+const THINK_MODES = ['show', 'hide', 'only'] as const
 export type ThinkMode = (typeof THINK_MODES)[number]
 
 export const FLAGS: readonly Flag[] = [
@@ -112,7 +113,7 @@ export const FLAGS: readonly Flag[] = [
   {
     flags: '--system-file <file>',
     help: 'system message from a file',
-    parse: parseText,
+    parse: parseFile,
     group: 'Prompt',
     values: 'file',
   },

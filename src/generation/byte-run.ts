@@ -59,7 +59,7 @@ export class ByteRun {
  * How many of the last bytes are the beginning of a character that more bytes may complete: 0 to 3. The table of
  * well-formed sequences is Unicode's 3-7: the second byte has a narrower range after E0, ED, F0 and F4.
  */
-export function incompleteTail(bytes: Uint8Array, length: number): number {
+function incompleteTail(bytes: Uint8Array, length: number): number {
   for (let size = 1; size <= 3 && size <= length; size++) {
     const lead = bytes[length - size]!
     if (lead >= 0x80 && lead < 0xc0) continue

@@ -8,12 +8,6 @@ export interface TokenOutputStreamOptions {
   readonly skipSpecialTokens?: boolean
   /** Special tokens that are text all the same: the markers of a reasoning block may be special. */
   readonly keep?: ReadonlySet<number>
-  /**
-   * Byte-fallback vocabularies only. A run of byte ids with one bad byte in it decodes to nothing but U+FFFD, so a run waits
-   * for its end (usually one id: a line feed, an emoji). With `eager` its characters leave as soon as they are whole, and the
-   * text differs from `decode` where a run is malformed. Default false.
-   */
-  readonly eager?: boolean
 }
 
 /**
@@ -66,10 +60,10 @@ class PieceJoiner implements Joiner {
   #opening = false
   #spaces = 0
 
-  constructor(pieces: PieceTable, { continuation = false, eager = false }: TokenOutputStreamOptions) {
+  constructor(pieces: PieceTable, { continuation = false }: TokenOutputStreamOptions) {
     this.#pieces = pieces
     this.#continuation = continuation
-    this.#run = new ByteRun(eager ? 'lossy' : pieces.malformed)
+    this.#run = new ByteRun(pieces.malformed)
     this.reset()
   }
 

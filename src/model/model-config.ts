@@ -40,7 +40,6 @@ function parseModelConfig({ raw, generation, genai, warn }: Sources): ModelConfi
   const attentionHeads = number(['num_attention_heads', 'n_head', 'n_heads'], 2 ** 16)
   const usable = usableId(vocabSize, warn)
   const eos = generation.eos_token_id ?? find(raw, ['eos_token_id']) ?? object(genai?.model)?.eos_token_id
-  const bos = generation.bos_token_id ?? find(raw, ['bos_token_id']) ?? object(genai?.model)?.bos_token_id
   return {
     modelType: typeof raw.model_type === 'string' ? raw.model_type : undefined,
     vocabSize,
@@ -50,8 +49,6 @@ function parseModelConfig({ raw, generation, genai, warn }: Sources): ModelConfi
     attentionHeads,
     kvHeads: kvHeads(raw, attentionHeads),
     headDim: number(['head_dim', 'head_size'], 2 ** 16) ?? quotient(hiddenSize, attentionHeads),
-    slidingWindow: slidingWindow(raw),
-    bosTokenId: [bos].flat().filter(usable('bos_token_id'))[0],
     eosTokenIds: [...new Set([eos].flat().filter(usable('eos_token_id')))],
     generation,
     raw,
@@ -102,12 +99,6 @@ function kvHeads(raw: JsonObject, attentionHeads: number | undefined): number | 
   const named = integer(raw, ['num_key_value_heads', 'num_kv_heads', 'n_head_kv'], 2 ** 16)
   if (raw.new_decoder_architecture === true) return named ?? attentionHeads
   return raw.multi_query === true ? 1 : (named ?? attentionHeads)
-}
-
-function slidingWindow(raw: JsonObject): number | undefined {
-  if (find(raw, ['use_sliding_window']) === false) return undefined
-  const value = find(raw, ['sliding_window'])
-  return Number.isInteger(value) && (value as number) > 0 ? (value as number) : undefined
 }
 
 /** A filter that keeps token ids the vocabulary has, and tells of those it has not. */

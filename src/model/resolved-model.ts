@@ -27,8 +27,6 @@ export interface ModelConfig {
   readonly kvHeads: number | undefined
   /** `head_dim`, else hidden_size / num_attention_heads. */
   readonly headDim: number | undefined
-  readonly slidingWindow: number | undefined
-  readonly bosTokenId: number | undefined
   /** Every end id, the first being EOS; generation_config.json before config.json. */
   readonly eosTokenIds: readonly number[]
   /** The author's sampling, as generation_config.json has it. */

@@ -4,8 +4,8 @@
  */
 import { SpoutError } from '../errors.ts'
 
-export const VARINT = 0
-export const FIXED64 = 1
+const VARINT = 0
+const FIXED64 = 1
 export const BYTES = 2
 export const FIXED32 = 5
 

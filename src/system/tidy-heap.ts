@@ -13,7 +13,7 @@ export function tidyHeapAfter(vocabSize: number): void {
   if (vocabSize >= LARGE_VOCABULARY) collectGarbage()
 }
 
-export function collectGarbage(): void {
+function collectGarbage(): void {
   setFlagsFromString('--expose-gc')
   const collect: unknown = runInNewContext('gc')
   setFlagsFromString('--no-expose-gc')

@@ -130,7 +130,7 @@ export function fallbackPiece(token: string): string | Uint8Array {
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** A token of a byte-level vocabulary; one with a foreign character (an added token) is text as it stands. */
-export function byteLevelPiece(token: string): string | Uint8Array {
+function byteLevelPiece(token: string): string | Uint8Array {
   const bytes = fromByteLevel(token)
   if (bytes === undefined) return token
   try {

@@ -185,7 +185,7 @@ export function countField(
 }
 
 /** Checks a step. */
-export function parseStep(value: unknown, field: string): Step | null {
+function parseStep(value: unknown, field: string): Step | null {
   if (value === undefined || value === null) return null
   if (!isObject(value) || typeof value.type !== 'string') throw invalid(field, 'has no type')
   return value as Step

@@ -102,21 +102,6 @@ describe('a byte-fallback vocabulary', () => {
     )
   })
 
-  test('eager: it does not wait, and equals decode where runs are well formed', () => {
-    expect(pieces(tokenizer, [byte(0x0a), byte(0x0a), id('a')], { eager: true })).toEqual([
-      '\n',
-      '\n',
-      'a',
-      '',
-    ])
-    fc.assert(
-      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
-        const ids = tokenizer.encode(text)
-        expect(pieces(tokenizer, ids, { eager: true }).join('')).toBe(tokenizer.decode(ids))
-      }),
-    )
-  })
-
   test('after flush and after reset a stream is as new', () => {
     const stream = new TokenOutputStream(tokenizer)
     const say = () => stream.push(id('▁the')) + stream.push(byte(0xe2))

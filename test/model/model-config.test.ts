@@ -39,7 +39,6 @@ describe('loadModelConfig', () => {
       contextLength: 8192,
       kvHeads: 3,
       headDim: 64,
-      bosTokenId: 1,
       eosTokenIds: [2, 0],
       generation: { temperature: 0.2 },
     })
@@ -54,12 +53,6 @@ describe('loadModelConfig', () => {
   it('looks into text_config of models that also see', () => {
     const { config } = load({ model_type: 'gemma3', text_config: { num_hidden_layers: 26, head_dim: 256 } })
     expect(config).toMatchObject({ layers: 26, headDim: 256 })
-  })
-
-  it('leaves a sliding window out that is switched off', () => {
-    expect(load({ sliding_window: 4096 }).config.slidingWindow).toBe(4096)
-    expect(load({ sliding_window: 4096, use_sliding_window: false }).config.slidingWindow).toBeUndefined()
-    expect(load({ sliding_window: null }).config.slidingWindow).toBeUndefined()
   })
 
   it('reads genai_config.json where it is alone', () => {

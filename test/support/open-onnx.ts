@@ -35,8 +35,6 @@ export const emptyConfig: ModelConfig = {
   attentionHeads: undefined,
   kvHeads: undefined,
   headDim: undefined,
-  slidingWindow: undefined,
-  bosTokenId: undefined,
   eosTokenIds: [],
   generation: {},
   raw: {},

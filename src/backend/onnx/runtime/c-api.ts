@@ -131,7 +131,7 @@ export function openOrt(libraryPath: string = findLibrary()): Promise<OrtLibrary
 }
 
 /** The libonnxruntime inside the onnxruntime-node package, by platform. */
-export function findLibrary(): string {
+function findLibrary(): string {
   const root = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
   const folder = join(root, 'bin', 'napi-v6', process.platform, process.arch)
   const names: Record<string, string> = { win32: 'onnxruntime.dll', darwin: 'libonnxruntime.1.dylib' }
