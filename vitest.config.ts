@@ -15,7 +15,7 @@ const PLAIN = [
   'test/{backend/{,onnx/,onnx/!(runtime)/**/},{chat-template,generation,grammar,kernels,onnx-file,open,output,system,tokenizer}/**/}*.test.ts',
   'test/{engine/!(soak),sampling/!(allocations)}.test.ts',
   'test/bench/{before-arms,report,sample-file,schedule,statistics,verdict}.test.ts',
-  'test/cli/{bench-plan,contract,download-progress,mistyped,models,prefill-text,program,readme}.test.ts',
+  'test/cli/{bench-plan,command-line-bytes,contract,download-progress,mistyped,models,prefill-text,program,readme}.test.ts',
   'test/{model/*,hub/hub-environment,hub-cache/resolve-model}.test.ts',
 ]
 

@@ -1,6 +1,7 @@
 /** Command lines, read by commander as the table of flags says. Its help is ours, and its complaints are thrown. */
 import { Command, CommanderError, Option } from 'commander'
 import { SpoutError } from '../errors.ts'
+import { checkArguments } from './arguments.ts'
 import { refuseTexts, shellWord } from './clusters.ts'
 import { type Flag, longName, takesValue } from './flags.ts'
 import { hintForForeign } from './foreign-flags.ts'
@@ -44,6 +45,7 @@ export function parseCommandLine<Options>(
   addPage(command, '-h, --help', help)
   if (version !== undefined) addPage(command, '-V, --version', version)
   refuseRepeats(command, flags)
+  checkArguments(argv)
   refuseTexts(argv, name, flags)
   try {
     command.parse([...argv], { from: 'user' })

@@ -2,7 +2,7 @@
  * Where the prompt comes from: files, then stdin, then the words of the command line. A document first and the
  * instruction last, so that the document stays a prefix that can be reused.
  */
-import { fstatSync, readFileSync } from 'node:fs'
+import { fstatSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { SpoutError } from '../errors.ts'
 
@@ -34,7 +34,7 @@ export interface PromptSource {
 
 /**
  * Where the prompt will come from; `undefined` when nothing was given and stdin is a terminal.
- * @throws SpoutError `usage` for what contradicts itself, `not-found` for a stdin that is a folder, `data` for bad words.
+ * @throws SpoutError `usage` for what contradicts itself, `not-found` for a stdin that is a folder.
  */
 export function findPrompt(input: PromptInput): PromptSource | undefined {
   const words = input.words.filter((word) => word !== '-')
@@ -46,8 +46,6 @@ export function findPrompt(input: PromptInput): PromptSource | undefined {
   if (source === 'folder') throw new SpoutError('not-found', 'stdin: it is a folder')
   const given = words.length > 0 || files.length > 0
   if (!given && !asked && source === 'terminal') return undefined
-
-  checkWords(words)
   return { words, files, stdin: asked || (source !== 'terminal' && source !== 'none') }
 }
 
@@ -65,19 +63,6 @@ export async function readPrompt(
   }
   if (words.length > 0) parts.push(words.join(' '))
   return parts.filter((part) => part !== '').join('\n\n')
-}
-
-/** Bytes of an argument that are not UTF-8 arrive as U+FFFD; whether they were one, only the system still knows. */
-function checkWords(words: readonly string[]): void {
-  if (!words.some((word) => word.includes('\uFFFD'))) return
-  let bytes: Uint8Array
-  try {
-    bytes = readFileSync('/proc/self/cmdline')
-  } catch {
-    return
-  }
-  if (isValid(bytes)) return
-  throw new SpoutError('data', 'prompt: the argument is not UTF-8', { hint: 'pipe the text in, as UTF-8' })
 }
 
 function isValid(bytes: Uint8Array, stream = false): boolean {

@@ -198,7 +198,7 @@ describe.concurrent('what is refused', () => {
     }),
     refused(['A9'], 'an argument that is not UTF-8', {
       shell: 'spout "$@" --no-stdin $\'caf\\xe9\'',
-      stderr: errorLines('prompt: the argument is not UTF-8', 'pipe the text in, as UTF-8'),
+      stderr: errorLines('argument "caf\ufffd": it is not UTF-8', 'pipe the text in, as UTF-8'),
     }),
     refused(['exit.66'], 'a file that is not there', {
       argv: ['-f', 'missing.txt', 'x'],
