@@ -13,14 +13,14 @@ test.runIf(process.platform === 'linux')(
     console.log(JSON.stringify([m.inheritedDescriptors(), m.stdioOfNobody().map((each) => typeof each)])))`
     const { stdout } = spawnSync(
       'bash',
-      ['-c', 'exec 5</dev/null 21>/dev/null; exec "$0" -e "$1"', process.execPath, program],
+      ['-c', 'exec 60</dev/null 61>/dev/null; exec "$0" -e "$1"', process.execPath, program],
       {
         encoding: 'utf8',
       },
     )
     const [found, stdio] = JSON.parse(stdout) as [number[], string[]]
-    expect(found).toEqual(expect.arrayContaining([5, 21]))
-    expect([stdio[5], stdio[21], stdio[2], stdio[6]]).toEqual(['number', 'number', 'string', 'string'])
+    expect(found).toEqual(expect.arrayContaining([60, 61]))
+    expect([stdio[60], stdio[61], stdio[2], stdio[59]]).toEqual(['number', 'number', 'string', 'string'])
   },
 )
 
