@@ -1,6 +1,6 @@
 import http, { type Agent, type ClientRequest, type IncomingMessage } from 'node:http'
 import https from 'node:https'
-import type { Socket } from 'node:net'
+import type { LookupFunction, Socket } from 'node:net'
 import tls from 'node:tls'
 
 // One request and the head of its answer. Node's http client rather than fetch: fetch unpacks compressed bodies
@@ -13,6 +13,8 @@ export interface ExchangeOptions {
   readonly idleMs: number
   readonly agents: Agents
   readonly proxy?: URL | undefined
+  /** How names are resolved; not used with a proxy, which resolves them itself. */
+  readonly lookup?: LookupFunction | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -90,15 +92,17 @@ class StallError extends Error {
 
 async function requestFor(url: URL, options: ExchangeOptions): Promise<ClientRequest> {
   const { method, headers, agents, proxy } = options
+  const lookup = options.lookup === undefined ? {} : { lookup: options.lookup }
   if (url.protocol === 'https:') {
-    if (proxy === undefined) return https.request(url, { method, headers, agent: agents.https })
+    if (proxy === undefined) return https.request(url, { method, headers, agent: agents.https, ...lookup })
     const socket = await tunnel(url, proxy, options)
     agents.tunnels.add(socket)
     socket.once('close', () => agents.tunnels.delete(socket))
+    // Without an agent: with `agent: false` Node makes one, which connects by itself, past the proxy.
     const createConnection = () => tls.connect({ socket, servername: url.hostname })
-    return https.request(url, { method, headers, agent: false, createConnection })
+    return https.request(url, { method, headers, createConnection })
   }
-  if (proxy === undefined) return http.request(url, { method, headers, agent: agents.http })
+  if (proxy === undefined) return http.request(url, { method, headers, agent: agents.http, ...lookup })
   return http.request({
     ...hostOf(proxy),
     method,

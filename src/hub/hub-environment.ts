@@ -1,17 +1,18 @@
-import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { readRegular } from '../system/regular-file.ts'
+import { type Environment, expandPath, homeFolder } from '../system/user-paths.ts'
+import { isLoopback } from './reach.ts'
+
+export type { Environment } from '../system/user-paths.ts'
 
 // The hub's variables, with the meaning and the precedence they have in Python's huggingface_hub, so that both
 // look at one cache. The environment is a parameter: nothing here reads process.env.
 
-export type Environment = Readonly<Record<string, string | undefined>>
-
 /** Where the models are: `--cache-dir`, else HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub, the user's cache. */
 export function cacheRoot(env: Environment, cacheDir?: string): string {
   const named = cacheDir || env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE
-  return resolve(named ? expand(named, env) : join(hubHome(env), 'hub'))
+  return resolve(named ? expandPath(named, env) : join(hubHome(env), 'hub'))
 }
 
 /** Whether the environment forbids the network. */
@@ -23,6 +24,8 @@ export function isOffline(env: Environment): boolean {
 export function withoutSymlinks(env: Environment): boolean {
   return isTrue(env.HF_HUB_DISABLE_SYMLINKS)
 }
+
+const LONGEST_TOKEN = 10_000
 
 /** A token and the name of what it came from, which may be told where the token may not. */
 export interface HubToken {
@@ -37,9 +40,9 @@ export function hubToken(env: Environment): HubToken | undefined {
     const value = cleanToken(env[source])
     if (value) return { value, source }
   }
-  const path = env.HF_TOKEN_PATH ? resolve(expand(env.HF_TOKEN_PATH, env)) : join(hubHome(env), 'token')
+  const path = env.HF_TOKEN_PATH ? resolve(expandPath(env.HF_TOKEN_PATH, env)) : join(hubHome(env), 'token')
   try {
-    const value = cleanToken(readFileSync(path, 'utf8'))
+    const value = cleanToken(readRegular(path, { most: LONGEST_TOKEN }).toString('utf8'))
     return value ? { value, source: env.HF_TOKEN_PATH ? 'HF_TOKEN_PATH' : 'the token file' } : undefined
   } catch {
     return undefined
@@ -59,10 +62,6 @@ export function hubEndpoint(env: Environment, token: HubToken | undefined): URL 
   return endpoint
 }
 
-function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d+){3}|\[::1\])$/i.test(host)
-}
-
 function parseEndpoint(text: string): URL {
   const hint = 'HF_ENDPOINT=https://host or unset it'
   if (!URL.canParse(text)) throw new SpoutError('usage', 'HF_ENDPOINT: not a URL', { hint })
@@ -76,8 +75,8 @@ function parseEndpoint(text: string): URL {
 
 /** HF_HOME: where the token and, by default, the cache are. */
 function hubHome(env: Environment): string {
-  const cache = env.XDG_CACHE_HOME || join(home(env), '.cache')
-  return resolve(expand(env.HF_HOME || join(cache, 'huggingface'), env))
+  const cache = env.XDG_CACHE_HOME || join(homeFolder(env), '.cache')
+  return resolve(expandPath(env.HF_HOME || join(cache, 'huggingface'), env))
 }
 
 /** A token is one line; whatever cannot stand in a header is no token. */
@@ -88,14 +87,4 @@ function cleanToken(text: string | undefined): string | undefined {
 
 function isTrue(value: string | undefined): boolean {
   return /^(1|on|yes|true)$/i.test(value ?? '')
-}
-
-/** `~` and `$NAME`, which shells leave alone in many places where people write these variables. */
-function expand(path: string, env: Environment): string {
-  const full = path === '~' || path.startsWith('~/') ? join(home(env), path.slice(1)) : path
-  return full.replace(/\$(?:\{(\w+)\}|(\w+))/g, (all, braced, plain) => env[braced ?? plain] ?? all)
-}
-
-function home(env: Environment): string {
-  return env.HOME || homedir()
 }

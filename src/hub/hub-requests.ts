@@ -4,10 +4,11 @@ import { type Agents, createAgents, discard, exchange } from './http-exchange.ts
 import type { Environment, HubToken } from './hub-environment.ts'
 import { connectionError, header } from './hub-errors.ts'
 import { proxyFor } from './proxy.ts'
+import { isLoopback, lookupWithin, notAllowed, REACH, type Reach, reachOf, reachOfHost } from './reach.ts'
 import { type Patience, withRetries } from './retry.ts'
 
 // Requests as a hub needs them: redirects are followed by hand, since a token must never leave the hub it is for, and
-// a redirect must not lead from https to http, to a file or to the machine's own network.
+// a redirect must not lead from https to http, to a file or nearer to this machine than it came from (reach.ts).
 
 /** A final answer. */
 export interface Answer {
@@ -87,36 +88,58 @@ export class HubRequests {
     this.#agents.close()
   }
 
-  async #follow(start: URL, request: Omit<Request, 'authorized'>): Promise<Answer> {
+  async #follow(start: URL, request: Omit<Request, 'authorized' | 'most'>): Promise<Answer> {
     const seen = new Map<string, string>()
     const visited = new Set<string>()
     let url = start
     let authorized = true
+    let most: Reach = REACH.never
     while (visited.size <= MOST_REDIRECTS) {
       visited.add(url.href)
-      const response = await this.#send(url, { ...request, authorized })
+      const response = await this.#send(url, { ...request, authorized, most })
       if (authorized) note(response, seen)
-      const next = redirectOf(response, url)
+      const reach = this.#reachOf(response, url)
+      const next = redirectOf(response, url, reach)
       const away = next !== undefined && next.origin !== url.origin
       const beyond = away && request.method === 'HEAD' && !HUB_HOSTS.has(next.hostname)
       if (next === undefined || beyond) return { response, url, seen }
       discard(response)
       if (visited.has(next.href)) break
+      // Once away it stays so: a place that is not the hub may well send on within itself.
       authorized &&= !away
+      most = reach
       url = next
     }
     throw new SpoutError('protocol', `hub: ${start.host} redirects without end`)
   }
 
-  async #send(url: URL, { method, headers, idleMs, authorized }: Request): Promise<IncomingMessage> {
+  /** How near an answer came from: through a proxy nobody knows but by what the URL says. */
+  #reachOf(response: IncomingMessage, url: URL): Reach {
+    const address = response.socket.remoteAddress
+    const direct = address !== undefined && proxyFor(url, this.#options.env) === undefined
+    return direct ? reachOf(address) : reachOfHost(url.hostname)
+  }
+
+  async #send(url: URL, { method, headers, idleMs, authorized, most }: Request): Promise<IncomingMessage> {
     const { env, token, signal } = this.#options
     const proxy = proxyFor(url, env)
-    const authorization = authorized && token ? { authorization: `Bearer ${token.value}` } : {}
+    const inClear = url.protocol === 'http:' && !isLoopback(url.hostname)
+    const authorization = authorized && token && !inClear ? { authorization: `Bearer ${token.value}` } : {}
     const all = { ...headers, ...authorization, 'accept-encoding': 'identity', 'user-agent': 'spout' }
     try {
-      return await exchange(url, { method, headers: all, idleMs, agents: this.#agents, proxy, signal })
+      const lookup = most === REACH.never ? undefined : lookupWithin(most)
+      return await exchange(url, {
+        method,
+        headers: all,
+        idleMs,
+        agents: this.#agents,
+        proxy,
+        signal,
+        lookup,
+      })
     } catch (error) {
       signal?.throwIfAborted()
+      if (error instanceof SpoutError) throw error
       throw connectionError(error, url, proxy)
     }
   }
@@ -128,6 +151,8 @@ interface Request {
   readonly idleMs: number
   /** Whether the token may go with it. */
   readonly authorized: boolean
+  /** How near the host may be. */
+  readonly most: Reach
 }
 
 /** Throws `protocol` where a body is packed although that was declined: its length would not be the file's. */
@@ -148,20 +173,20 @@ function note(response: IncomingMessage, seen: Map<string, string>): void {
 }
 
 /** Where a response redirects to, if it does. Throws `protocol` for a place nothing may be fetched from. */
-function redirectOf(response: IncomingMessage, from: URL): URL | undefined {
+function redirectOf(response: IncomingMessage, from: URL, reach: Reach): URL | undefined {
   const location = header(response, 'location')
   if (![301, 302, 303, 307, 308].includes(response.statusCode ?? 0) || location === undefined)
     return undefined
   const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined
-  if (to !== undefined && isAllowed(to, from)) return to
+  if (to !== undefined && isAllowed(to, from, reach)) return to
   response.destroy()
-  throw new SpoutError('protocol', `hub: ${from.host} redirects to a place that is not allowed`, {
-    hint: 'a proxy, a mirror or a login page of the network is in between',
-  })
+  throw notAllowed(to?.host ?? 'no URL')
 }
 
-function isAllowed(to: URL, from: URL): boolean {
+function isAllowed(to: URL, from: URL, reach: Reach): boolean {
   if (!/^https?:$/.test(to.protocol) || to.username) return false
   if (from.protocol === 'https:' && to.protocol === 'http:') return false
-  return !/^(169\.254\.|\[fe[89ab]|\[::ffff:a9fe:)/i.test(to.hostname)
+  // A name is looked at when it is resolved: `localhost` may be one of a network behind a proxy.
+  const near = reachOfHost(to.hostname)
+  return near !== REACH.never && near <= reach
 }

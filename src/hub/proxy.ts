@@ -1,8 +1,10 @@
 import { SpoutError } from '../errors.ts'
 import type { Environment } from './hub-environment.ts'
+import { isLoopback } from './reach.ts'
 
 // The proxy variables, as curl and Python read them: a variable for each scheme in either case of letters, ALL_PROXY
-// for both, and NO_PROXY for hosts that are reached directly.
+// for both, and NO_PROXY for hosts that are reached directly. This machine always is: a token for a hub on it would else
+// go to the proxy in clear.
 
 /** The proxy for `url`, if the environment names one. Throws `unavailable`, never telling a password. */
 export function proxyFor(url: URL, env: Environment): URL | undefined {
@@ -10,7 +12,8 @@ export function proxyFor(url: URL, env: Environment): URL | undefined {
   const name = [`${scheme}_proxy`, `${scheme.toUpperCase()}_PROXY`, 'all_proxy', 'ALL_PROXY'].find(
     (n) => env[n],
   )
-  if (name === undefined || isDirect(url, env.no_proxy || env.NO_PROXY || '')) return undefined
+  if (name === undefined || isLoopback(url.hostname) || isDirect(url, env.no_proxy || env.NO_PROXY || ''))
+    return undefined
   return parseProxy(env[name]!, name)
 }
 

@@ -262,11 +262,13 @@ describe('several processes', () => {
   })
 
   it('C3: who waits says so at intervals, and goes on himself when the other is killed', async () => {
-    hub.pace = { chunk: 1_000, ms: 20 }
+    hub.pace = { chunk: 1_000, ms: 40 }
     const first = startPull({ hub, root })
     await until(() => hub.gets(DATA).some((r) => r.origin === 'cdn'))
     const second = startPull({ hub, root })
-    await new Promise((go) => setTimeout(go, 1200))
+    // It has asked about the weights, so it is at the lock now.
+    await until(() => hub.requests.filter((r) => r.method === 'HEAD' && r.path.endsWith(DATA)).length === 2)
+    await new Promise((go) => setTimeout(go, 500))
     first.child.kill('SIGKILL')
     hub.pace = undefined
     const { code, output } = await second.ended

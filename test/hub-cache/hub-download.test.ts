@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { resolveModel } from '../../src/hub-cache/resolve-model.ts'
 import { listFiles } from '../../src/system/list-files.ts'
-import { etagOf, FakeHub, type FakeRepo, type Fault } from '../support/fake-hub.ts'
+import { etagOf, FakeHub, type FakeRepo, type Fault, type SeenRequest } from '../support/fake-hub.ts'
 import {
   COMMIT,
   IMPATIENT,
@@ -353,6 +353,27 @@ describe('redirects', () => {
       expect(atCdn!.filter((r) => JSON.stringify(r.headers).includes('CANARY'))).toEqual([])
     },
   )
+
+  it('H8: nor at a second hop within the CDN, nor when that leads back to the hub', async () => {
+    hub.cdnHost = 'localhost'
+    const cdn = `${hub.cdnUrl}/${REPO}/${DATA}`
+    const back = `${hub.url}/${REPO}/resolve/${COMMIT}/${DATA}?back`
+    faults(
+      DATA,
+      { do: 'redirect', to: `${cdn}?hop=1` },
+      { do: 'redirect', to: `${cdn}?hop=2` },
+      { do: 'redirect', to: back },
+    )
+    const { options } = pulling(hub, root)
+    // The hub sends back to where it was before.
+    const asked = resolveModel({ ...options, env: { ...options.env, HF_TOKEN: CANARY } })
+    await expectFailure(asked, 'protocol', /without end/)
+    const after = hub.requests.filter((r) => r.origin === 'cdn' || r.path.endsWith('?back'))
+    const canary = (r: SeenRequest) => JSON.stringify(r.headers).includes('CANARY')
+    expect(after.map(({ path }) => path)).toEqual(expect.arrayContaining([expect.stringContaining('?hop=2')]))
+    expect(after.filter(({ path }) => path.endsWith('?back'))).toHaveLength(1)
+    expect(after.filter(canary)).toEqual([])
+  })
 })
 
 describe('bodies that do not come as they should', () => {

@@ -11,7 +11,7 @@ import https from 'node:https'
 import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { resolveModel } from '../../src/hub-cache/resolve-model.ts'
+import { type ResolveOptions, resolveModel } from '../../src/hub-cache/resolve-model.ts'
 import { FakeHub } from '../support/fake-hub.ts'
 import { COMMIT, modelRepo, pulling, REPO, temporaryFolder } from '../support/model-repo.ts'
 import { canRun, startPull } from '../support/pull-process.ts'
@@ -57,14 +57,15 @@ async function startProxy(seen: string[], status = 200): Promise<string> {
   const proxy = createServer((request, response) => {
     seen.push(`${request.method} ${request.url} ${request.headers['proxy-authorization'] ?? ''}`)
     delete request.headers['proxy-authorization']
-    forward(request.url!, request, response)
+    // Names under .example are known to this proxy alone.
+    forward(request.url!.replace(/^http:\/\/[a-z]+\.example/, 'http://127.0.0.1'), request, response)
   })
   proxy.on('connect', (request, socket) => {
     seen.push(`CONNECT ${request.url} ${request.headers['proxy-authorization'] ?? ''}`)
     socket.on('error', () => {})
     if (status !== 200) return void socket.end(`HTTP/1.1 ${status} No\r\n\r\n`)
     const [host, port] = request.url!.split(':')
-    const target = net.connect(Number(port), host, () => {
+    const target = net.connect(Number(port), host!.replace(/^[a-z]+\.example$/, '127.0.0.1'), () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n')
       target.pipe(socket).pipe(target)
     })
@@ -76,7 +77,12 @@ async function startProxy(seen: string[], status = 200): Promise<string> {
 /** The fake hub behind TLS with a certificate of its own making; `redirect` sends every file elsewhere. */
 async function startTlsHub(redirect?: string): Promise<{ url: string; ca: string }> {
   const [key, cert] = [join(root, 'key.pem'), join(root, 'cert.pem')]
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
+  const subject = [
+    '-subj',
+    '/CN=localhost',
+    '-addext',
+    'subjectAltName=DNS:localhost,DNS:hub.example,IP:127.0.0.1',
+  ]
   const made = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
   execFileSync('openssl', ['req', ...made, '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' })
   const server = https.createServer(
@@ -93,16 +99,51 @@ async function startTlsHub(redirect?: string): Promise<{ url: string; ca: string
   return { url: `https://localhost:${port}`, ca: cert }
 }
 
+/** The fake hub by a name that is not this machine's. */
+function environment({ env }: ResolveOptions): Record<string, string | undefined> {
+  return { ...env, HF_ENDPOINT: `http://hub.example:${new URL(hub.url).port}` }
+}
+
 describe('a proxy', () => {
   it('H17: is used for http, with its password and never showing it', async () => {
     const seen: string[] = []
     const proxy = await startProxy(seen)
     const { options } = pulling(hub, root)
-    await resolveModel({ ...options, env: { ...options.env, HTTP_PROXY: `http://user:CANARY@${proxy}` } })
+    hub.cdnHost = 'cdn.example'
+    await resolveModel({
+      ...options,
+      env: { ...environment(options), HTTP_PROXY: `http://user:CANARY@${proxy}` },
+    })
     const basic = Buffer.from('user:CANARY').toString('base64')
     expect(seen.length).toBeGreaterThan(10)
     expect(seen.every((line) => line.endsWith(`Basic ${basic}`))).toBe(true)
     expect(hub.requests.some((r) => r.headers['proxy-authorization'])).toBe(false)
+  })
+
+  it('A10: sees nothing of a hub on this machine, a token least of all', async () => {
+    const seen: string[] = []
+    const HTTP_PROXY = `http://${await startProxy(seen)}`
+    const { options } = pulling(hub, root)
+    await resolveModel({ ...options, env: { ...options.env, HTTP_PROXY, HF_TOKEN: 'hf_CANARY' } })
+    expect(hub.requests.length).toBeGreaterThan(10)
+    expect(seen).toEqual([])
+  })
+
+  it.each([
+    '127.0.0.1:1',
+    'localhost:1',
+    '10.0.0.1',
+    '[::ffff:192.168.0.1]',
+    '[fd00:ec2::254]',
+    '169.254.169.254',
+  ])('H8: a redirect from a hub elsewhere to %s is refused: 76', async (host) => {
+    const seen: string[] = []
+    const HTTP_PROXY = `http://${await startProxy(seen)}`
+    const { options } = pulling(hub, root)
+    hub.faults.set('hub:config.json', [{ do: 'redirect', to: `http://${host}/x` }])
+    const asked = resolveModel({ ...options, env: { ...environment(options), HTTP_PROXY } })
+    await expect(asked).rejects.toMatchObject({ code: 'protocol', message: /not allowed/ })
+    expect(seen.filter((line) => line.includes(host))).toEqual([])
   })
 
   it('H17: that cannot be reached or will not serve: 69, without its password', async () => {
@@ -116,7 +157,8 @@ describe('a proxy', () => {
         /^proxy 127\.0\.0\.1:\d+: it answered 407$/,
       ],
     ] as const) {
-      const error = await resolveModel({ ...options, env: { ...options.env, ...env } }).catch((e) => e)
+      const asked = resolveModel({ ...options, env: { ...environment(options), ...env } })
+      const error = await asked.catch((e) => e)
       expect(error).toMatchObject({ code: 'unavailable', message: expect.stringMatching(message) })
       expect(`${error.message} ${error.hint} ${error.stack}`).not.toContain('CANARY')
     }
@@ -151,9 +193,10 @@ describe.skipIf(!hasOpenssl)('https (skipped without openssl)', () => {
       return [name, { content, lfs: false }]
     })
     hub.repos.set(REPO, { commit: COMMIT, files: Object.fromEntries(files) })
-    const env = { HF_ENDPOINT: url, NODE_EXTRA_CA_CERTS: ca, HTTPS_PROXY: `http://${proxy}` }
+    const endpoint = url.replace('localhost', 'hub.example')
+    const env = { HF_ENDPOINT: endpoint, NODE_EXTRA_CA_CERTS: ca, HTTPS_PROXY: `http://${proxy}` }
     const { code, output } = await startPull({ hub, root, env }).ended
     expect({ code, error: output.error }).toEqual({ code: 0, error: undefined })
-    expect(new Set(seen)).toEqual(new Set([`CONNECT ${new URL(url).host} `]))
+    expect(new Set(seen)).toEqual(new Set([`CONNECT ${new URL(endpoint).host} `]))
   })
 })
