@@ -7,6 +7,7 @@ import type { Patience } from '../hub/retry.ts'
 import { isOptional } from '../model/graph-files.ts'
 import { acquireLock } from '../system/file-lock.ts'
 import { statusOf } from '../system/list-files.ts'
+import { isOurs } from '../system/regular-file.ts'
 import { freeBytes } from '../system/write-whole.ts'
 import { downloadBlob } from './blob-download.ts'
 import { blobName } from './blob-hash.ts'
@@ -35,6 +36,8 @@ interface SnapshotOptions {
 
 export class SnapshotFiles {
   readonly #options: SnapshotOptions
+  /** Blobs that have the right length and other bytes. */
+  readonly #wrong = new Set<string>()
 
   constructor(options: SnapshotOptions) {
     this.#options = options
@@ -77,12 +80,14 @@ export class SnapshotFiles {
   }
 
   async #download(entry: TreeEntry, { etag, size }: BlobInfo): Promise<void> {
-    const { cache, patience, signal, note } = this.#options
+    const { cache, patience, signal, note, repair } = this.#options
     const blobPath = cache.blob(etag)
-    const isDone = () => !this.#options.repair && sizeOf(blobPath) === size
+    const isDone = () => !repair && sizeOf(blobPath) === size && !this.#wrong.has(etag)
     const onWait = () => note?.(`waiting for another process that downloads ${entry.path}`, 'warning')
     const lock = await acquireLock(cache.lock(etag), { patience, signal, isDone, onWait })
-    if (lock === undefined) return
+    // It was another who downloaded it: another user, perhaps.
+    if (lock === undefined)
+      return (await this.#blobIsGood({ etag, size })) ? undefined : this.#download(entry, { etag, size })
     try {
       if (isDone()) return
       await this.#receive(entry, { etag, size }, lock.touch)
@@ -137,11 +142,16 @@ export class SnapshotFiles {
     return name !== undefined && name === etag
   }
 
+  /** Whether a blob is there: by its length where it is our own, by its hash where another user may have put it there. */
   async #blobIsGood({ etag, size }: BlobInfo): Promise<boolean> {
     const { cache, repair, signal } = this.#options
     const path = cache.blob(etag)
-    if (sizeOf(path) !== size) return false
-    return !repair || (await blobName(path, etag, { bytes: size, signal })) === etag
+    const status = statusOf(path)
+    if (!status?.isFile() || status.size !== size) return false
+    if (!repair && isOurs(status.uid)) return true
+    if ((await blobName(path, etag, { bytes: size, signal })) === etag) return true
+    this.#wrong.add(etag)
+    return false
   }
 
   #bytesToCome({ etag, size }: TreeEntry): number {

@@ -15,6 +15,7 @@ import {
   WEIGHTS,
 } from '../support/model-repo.ts'
 import { canRun, startPull } from '../support/pull-process.ts'
+import { makeRandom } from '../support/random.ts'
 
 // Downloads killed at random moments. SPOUT_KILL_ROUNDS sets how many (12 by default), SPOUT_KILL_SEED which moments.
 
@@ -37,17 +38,6 @@ async function openHub(): Promise<FakeHub> {
   const opened = await FakeHub.start()
   opened.repos.set(REPO, repo)
   return opened
-}
-
-/** Numbers between 0 and 1, the same for the same seed (mulberry32). */
-function makeRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 /** What must hold of a cache at any moment. */
