@@ -1,7 +1,7 @@
-import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { xdgFolder } from '../system/user-paths.ts'
 
 /** The configuration file: `$XDG_CONFIG_HOME/spout/config.json`, else below `~/.config`. */
 export function configPath(env: NodeJS.ProcessEnv = process.env): string {
-  return join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'spout', 'config.json')
+  return join(xdgFolder(env, 'XDG_CONFIG_HOME', '.config'), 'spout', 'config.json')
 }

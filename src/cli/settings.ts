@@ -2,10 +2,13 @@
  * Defaults of the user's: a flag wins over its variable, the variable over the configuration file. What a setting may
  * be is what its flag may be.
  */
-import { accessSync, constants, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { dirname } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { makeFolder } from '../system/make-folder.ts'
+import { readRegular } from '../system/regular-file.ts'
 import { quote } from '../system/text-display.ts'
+import { linkTarget, writeWhole } from '../system/write-whole.ts'
 import { shellWord } from './clusters.ts'
 import { FLAGS, type Flag, isNegated, longName, optionKey, takesValue } from './flags.ts'
 import { nearest } from './nearest.ts'
@@ -16,6 +19,9 @@ import { configPath } from './own-files.ts'
 export const SETTINGS: ReadonlyMap<string, Flag> = new Map(
   FLAGS.filter((flag) => flag.setting).map((flag) => [longName(flag).slice(2), flag]),
 )
+
+/** Bytes of a configuration file. */
+const LONGEST_FILE = 2 ** 20
 
 /** The models' cache has the hub's own variables, and `SPOUT_CACHE_DIR` is where our own files are. */
 const WITHOUT_VARIABLE = 'cache-dir'
@@ -149,11 +155,12 @@ export function settingFlag(name: string, where = 'config'): Flag {
 export function readConfigFile(path: string, { strict = true } = {}): Map<string, unknown> {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readRegular(path, { most: LONGEST_FILE }).toString('utf8')
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR' || isOutOfReach(path)) return new Map()
-    throw new SpoutError('config', `${path}: cannot be read: ${code}`, { cause })
+    const reason = code === 'ENOTREG' ? (cause as Error).message : code
+    throw new SpoutError('config', `${path}: cannot be read: ${reason}`, { cause })
   }
   const entries = Object.entries(parseObject(text, path))
   if (strict) for (const [name] of entries) settingFlag(name, path)
@@ -184,19 +191,22 @@ function parseObject(text: string, path: string): object {
   throw new SpoutError('config', `${path}:1: not an object`, { hint: `an object, such as {"threads": 2}` })
 }
 
-/** The parser names the place only in its message, as an offset. */
+const TOKENS = /(?:[\s{}[\]:,]|"(?:[^"\\\n]|\\.)*"|-?\d[\d.eE+-]*|true|false|null)*/y
+
+/** The parser names the place only in its message, as an offset, and not always: then it is where no token of JSON is. */
 function lineOf(text: string, cause: unknown): number {
   const offset = /position (\d+)/.exec((cause as Error).message)?.[1]
-  return text.slice(0, offset === undefined ? text.length : Number(offset)).split('\n').length
+  TOKENS.lastIndex = 0
+  const end = offset === undefined ? TOKENS.exec(text)![0].length : Number(offset)
+  return text.slice(0, end).split('\n').length
 }
 
-/** Replaces the configuration file as a whole, so that a crash leaves the old or the new one. */
+/** Replaces the configuration file as a whole, so that a crash leaves the old or the new one. A link to it stays one. */
 export function writeConfigFile(path: string, settings: ReadonlyMap<string, unknown>): void {
-  const temporary = `${path}.${process.pid}.tmp`
+  const target = linkTarget(path)
   try {
-    mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(temporary, `${JSON.stringify(Object.fromEntries(settings), null, 2)}\n`)
-    renameSync(temporary, path)
+    makeFolder(dirname(target))
+    writeWhole(target, `${JSON.stringify(Object.fromEntries(settings), null, 2)}\n`)
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     throw new SpoutError('output', `${path}: cannot be written: ${code}`, { cause })

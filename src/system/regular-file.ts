@@ -17,7 +17,12 @@ export interface RegularFileOptions {
 /** What a path names is nothing to read or write: a pipe, a device, a folder, or a file somebody else has put there. */
 export class RefusedFile extends Error {
   override readonly name = 'RefusedFile'
-  readonly code = 'ENOTREG'
+  readonly code: string
+
+  constructor(message: string, code = 'ENOTREG') {
+    super(message)
+    this.code = code
+  }
 }
 
 /** Where the system has no such flag, the look at the opened file alone has to do. */
@@ -30,13 +35,18 @@ export function openRegular(path: string, options: RegularFileOptions = {}): num
   const handle = openSync(path, flags | NONBLOCK | (own ? NOFOLLOW : 0), mode)
   try {
     const status = fstatSync(handle)
-    if (!status.isFile()) throw new RefusedFile('not a regular file')
+    refuseOthers(status)
     if (own && !isOwnFile(status)) throw new RefusedFile('a file that somebody else has put there')
     return handle
   } catch (error) {
     closeSync(handle)
     throw error
   }
+}
+
+function refuseOthers(status: Stats): void {
+  if (status.isFile()) return
+  throw new RefusedFile('not a regular file', status.isDirectory() ? 'EISDIR' : undefined)
 }
 
 /** Whether a file is this user's and has one name, so that nothing else of the user's is written through it. */
@@ -75,7 +85,7 @@ export function readRegular(path: string, { most, own = false }: ReadRegularOpti
 export async function readRegularLater(path: string): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | NONBLOCK)
   try {
-    if (!(await file.stat()).isFile()) throw new RefusedFile('not a regular file')
+    refuseOthers(await file.stat())
     return await file.readFile()
   } finally {
     await file.close()

@@ -1,10 +1,21 @@
 /** Defaults of the user's: the configuration file, variables, `spout config`, `--dry-run`. */
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { configPath } from '../../src/cli/own-files.ts'
-import { readSettings, withSettings } from '../../src/cli/settings.ts'
+import { readConfigFile, readSettings, withSettings, writeConfigFile } from '../../src/cli/settings.ts'
 import { ownCacheFolder } from '../../src/system/own-cache.ts'
 import { errorLines, literal, testRows } from '../support/cli-rows.ts'
 import { HOME, runSpout } from '../support/run-spout.ts'
@@ -28,6 +39,8 @@ test('[files.own] where own files are', () => {
   expect(ownCacheFolder({ HOME: '/c' })).toBe('/c/.cache/spout')
   expect(configPath({ XDG_CONFIG_HOME: '/b', HOME: '/c' })).toBe('/b/spout/config.json')
   expect(configPath({ HOME: '/c' })).toBe('/c/.config/spout/config.json')
+  expect(configPath({ XDG_CONFIG_HOME: 'relative', HOME: '/c' })).toBe('/c/.config/spout/config.json')
+  expect(configPath({ HOME: 'relative' }).startsWith(process.cwd())).toBe(false)
 })
 
 describe('[options.settings] who wins', () => {
@@ -61,6 +74,26 @@ describe('[A12 exit.78] a configuration file that is wrong', () => {
   test('no JSON, with its line', () => {
     const { path, failure } = read('{\n  "threads": 2,\n  oops\n}')
     failure.toThrow(expect.objectContaining({ code: 'config', message: `${path}:3: not JSON` }))
+  })
+
+  test.each([
+    ['// a comment\n{}\n', 1],
+    ['{"threads": 2}\n# a comment\n', 2],
+    ['{\n"threads": tru\n}\n', 2],
+    ['{\n"model": "half\n}\n', 2],
+  ])('no JSON, with its line, where the parser names none: %j', (text, line) => {
+    const { path, failure } = read(text)
+    failure.toThrow(expect.objectContaining({ message: `${path}:${line}: not JSON` }))
+  })
+
+  test('a pipe is not waited for', () => {
+    const folder = mkdtempSync(join(HOME, 'config-'))
+    mkdirSync(join(folder, 'spout'))
+    execFileSync('mkfifo', [join(folder, 'spout/config.json')])
+    const message = expect.stringMatching(/cannot be read: not a regular file$/)
+    expect(() => readSettings({ XDG_CONFIG_HOME: folder })).toThrow(
+      expect.objectContaining({ code: 'config', message }),
+    )
   })
 
   test.each(['[]', '7', 'null', '"x"'])('no object: %s', (text) => {
@@ -103,6 +136,20 @@ describe('[A12 exit.78] a configuration file that is wrong', () => {
     // The superuser may read everything.
     if (process.getuid?.() !== 0) expect(() => readSettings(env)).toThrow(/cannot be read: EACCES/)
   })
+})
+
+test('a configuration file behind links is changed where it lies, and the links stay', () => {
+  const { path } = configured({ threads: 2 })
+  const folder = mkdtempSync(join(HOME, 'config-'))
+  symlinkSync(path, join(folder, 'config.json'))
+  symlinkSync('not/yet.json', join(folder, 'dangling.json'))
+  for (const name of ['config.json', 'dangling.json']) {
+    const target = readlinkSync(join(folder, name))
+    writeConfigFile(join(folder, name), new Map([['threads', 3]]))
+    expect(readlinkSync(join(folder, name))).toBe(target)
+    expect(readConfigFile(join(folder, name))).toEqual(new Map([['threads', 3]]))
+  }
+  expect(readConfigFile(path).get('threads')).toBe(3)
 })
 
 describe.concurrent('the program', () => {

@@ -26,9 +26,13 @@ describe('a file to be read', () => {
     expect(() => readRegular(at('file'), { most: 3 })).toThrow(refused)
   })
 
-  it.each(['pipe', 'zeros', '.'])('is not %s: refused at once', async (name) => {
-    expect(() => readRegular(at(name), { most: 10 })).toThrow(refused)
-    await expect(readRegularLater(at(name))).rejects.toMatchObject({ code: 'ENOTREG' })
+  it.each([
+    ['pipe', 'ENOTREG'],
+    ['zeros', 'ENOTREG'],
+    ['.', 'EISDIR'],
+  ])('is not %s: refused at once', async (name, code) => {
+    expect(() => readRegular(at(name), { most: 10 })).toThrow(expect.objectContaining({ code }))
+    await expect(readRegularLater(at(name))).rejects.toMatchObject({ code })
     expect(() => readJsonFile(at(name))).toThrow(expect.objectContaining({ code: 'config' }))
   })
 

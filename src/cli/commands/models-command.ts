@@ -57,7 +57,8 @@ export async function modelsCommand(argv: readonly string[], context: Context): 
   interrupts.listen()
   try {
     const io = { stdout, stderr: process.stderr, env: process.env }
-    const all = action === 'prepare' ? { ...settings(), ...options } : options
+    const { cacheDir, offline, ...rest } = settings()
+    const all = { ...(action === 'prepare' ? rest : {}), cacheDir, offline, ...options }
     await modelsCommands[action](models, { ...all, signal: interrupts.signal }, io)
     await stdout.flush()
   } finally {
