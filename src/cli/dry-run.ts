@@ -26,6 +26,9 @@ function planText(plan: RunPlan): string {
   const rows: Row[] = [
     ['model', `${escapeText(model)} (${dtype})${revision === undefined ? '' : ` at ${revision}`}`],
     ...plan.files.map(({ path, bytes }): Row => ['file', `${escapeText(path)} (${bytesText(bytes)})`]),
+    ...(plan.bytesToFetch > 0
+      ? [['download', `${bytesText(plan.bytesToFetch)} that are not cached yet`] as Row]
+      : []),
     ['prompt', `${promptTokens} tokens, ${isChat ? 'through the chat template' : 'as plain text'}`],
     ['answer', maxTokens === 0 ? 'until it ends' : `at most ${maxTokens} tokens`],
     ['context', contextLength === undefined ? 'unknown' : `${contextLength} tokens`],
@@ -52,6 +55,7 @@ function planDocument(plan: RunPlan) {
     max_tokens: plan.maxTokens,
     context_length: plan.contextLength ?? null,
     weight_bytes: plan.weightBytes,
+    download_bytes: plan.bytesToFetch,
     kv_bytes: plan.kvBytes ?? null,
     free_bytes: plan.freeBytes,
     fits: plan.obstacle === undefined,

@@ -408,7 +408,7 @@ export const MODELS_FLAGS: readonly Flag[] = [
   { flags: '--again', help: 'prepare: also what is prepared already', group: 'Model' },
   {
     flags: '--keep <gigabytes>',
-    help: 'prune: how much of what is prepared may stay (default: none)',
+    help: 'prune: how much of what is prepared may stay; 0 removes all (default: all that a run would use)',
     parse: (text) => parseNumber(text, { min: 0, max: 1e6 }),
     group: 'Model',
   },

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { dataFiles, factsOf } from '../model/check-model-files.ts'
@@ -13,7 +14,7 @@ export interface CachedModel {
   readonly graph: GraphFile
   /** Files that must be there and are not. */
   readonly missing: readonly string[]
-  /** Files the repository is known to have that a model may do without. */
+  /** Files the repository is known to have, or the cache once had, that a model may do without. */
   readonly lacking: readonly string[]
 }
 
@@ -29,12 +30,18 @@ export function* cachedModels(
   const files = new Set(snapshotFiles(cache, commit))
   const known = knownFiles(cache, commit)
   const isLacking = (name: string) =>
-    known?.has(name) && !files.has(name) && !isKnownAbsent(cache, commit, name)
+    !files.has(name) &&
+    (isLink(join(snapshot, name)) || (known?.has(name) && !isKnownAbsent(cache, commit, name)))
   for (const graph of rankGraphs(graphsBelow(snapshot, [...files]), choice)) {
     const missing = neededFiles(snapshot, graph, files).filter((name) => !files.has(name))
     const lacking = SIDE_FILES.map((name) => posix.join(graph.base, name)).filter(isLacking)
     yield { commit, graph, missing, lacking }
   }
+}
+
+/** Of what cannot be opened: a link whose blob is gone. */
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false
 }
 
 /** Whether a cached model can be used. */

@@ -38,7 +38,60 @@ export interface PullRequest {
 }
 
 /** Fetches what is not cached yet. Throws what the hub, the network or the disk is to blame for. */
-export async function pullModel(request: PullRequest): Promise<{ commit: string; graph: GraphFile }> {
+export function pullModel(request: PullRequest): Promise<{ commit: string; graph: GraphFile }> {
+  return withClient(request, pullWith)
+}
+
+/** What the hub has of a model. */
+export interface Survey {
+  readonly commit: string
+  /** Every graph, preferred layouts first, with the bytes of its file and of the files beside it that bear its name. */
+  readonly graphs: readonly SurveyedGraph[]
+}
+
+export interface SurveyedGraph extends GraphFile {
+  /** Paths in the repository. */
+  readonly files: readonly { readonly path: string; readonly bytes: number }[]
+}
+
+/** Asks what the hub has; nothing is written. Throws what the hub or the network is to blame for. */
+export function surveyModel(request: PullRequest): Promise<Survey> {
+  return withClient(request, async (client) => {
+    const { commit, tree } = await filesOf(client, request)
+    return { commit, graphs: graphsIn(tree, new Map()) }
+  })
+}
+
+/** The same, and fetches the texts beside the graph that would be used. No weight is fetched, and no ref written. */
+export function surveyTexts(request: PullRequest): Promise<Survey & { readonly graph: SurveyedGraph }> {
+  return withClient(request, async (client, _, stop) => {
+    const { commit, tree } = await filesOf(client, request)
+    const { fetch, decoders } = await startFetching({ client, request, stop, commit, tree })
+    const graphs = graphsIn(tree, decoders)
+    const chosen = chooseGraph(graphs, request.dtype, request.id.repo)
+    const graph = graphs.find(({ path }) => path === chosen.path)!
+    request.note?.(`dtype ${graph.dtype}: ${graph.path}`, 'info')
+    await fetch(firstFiles(tree, graph, request.id.repo).filter(({ path }) => path !== graph.path))
+    return { commit, graphs, graph }
+  })
+}
+
+function graphsIn(tree: Tree, decoders: ReadonlyMap<string, string>): SurveyedGraph[] {
+  const entries = [...tree.values()]
+  return findGraphs([...tree.keys()], decoders).map((graph) => {
+    const isOfGraph = ({ path }: TreeEntry) =>
+      path === graph.path || path.startsWith(`${graph.path}_`) || path.startsWith(`${graph.path}.`)
+    return { ...graph, files: entries.filter(isOfGraph).map(({ path, size }) => ({ path, bytes: size })) }
+  })
+}
+
+type Tree = ReadonlyMap<string, TreeEntry>
+
+/** Runs `act` with a client that is closed afterwards, and with what stops all that it fetches. */
+async function withClient<T>(
+  request: PullRequest,
+  act: (client: HubClient, request: PullRequest, stop: AbortController) => Promise<T>,
+): Promise<T> {
   const { env, patience, signal, note } = request
   const stop = new AbortController()
   setMaxListeners(0, stop.signal)
@@ -48,7 +101,7 @@ export async function pullModel(request: PullRequest): Promise<{ commit: string;
   const onRetry = (message: string) => note?.(message, 'warning')
   const client = new HubClient({ env, patience, signal: stop.signal, onRetry })
   try {
-    return await pullWith(client, request, stop)
+    return await act(client, request, stop)
   } finally {
     client.close()
     signal?.removeEventListener('abort', abort)
@@ -57,8 +110,31 @@ export async function pullModel(request: PullRequest): Promise<{ commit: string;
 
 async function pullWith(client: HubClient, request: PullRequest, stop: AbortController) {
   const { id, cache, dtype, note } = request
+  const { commit, tree } = await filesOf(client, request)
+  const { fetch, decoders } = await startFetching({ client, request, stop, commit, tree })
+  const graph = chooseGraph(findGraphs([...tree.keys()], decoders), dtype, id.repo)
+  note?.(`dtype ${graph.dtype}: ${graph.path}`, 'info')
+  await fetch(firstFiles(tree, graph, id.repo))
+  await fetch(weightFiles(tree, graph, cache.file(commit, graph.path)))
+  written(cache.folder, () => recordCommit(cache, { commit, revision: id.revision, tree, graph }))
+  return { commit, graph }
+}
+
+async function filesOf(client: HubClient, { id }: PullRequest): Promise<{ commit: string; tree: Tree }> {
   const commit = isCommit(id.revision) ? id.revision : await client.commit(id.repo, id.revision)
-  const tree = new Map((await client.tree(id.repo, commit)).map((entry) => [entry.path, entry]))
+  return { commit, tree: new Map((await client.tree(id.repo, commit)).map((entry) => [entry.path, entry])) }
+}
+
+interface Fetching {
+  readonly client: HubClient
+  readonly request: PullRequest
+  readonly stop: AbortController
+  readonly commit: string
+  readonly tree: Tree
+}
+
+/** What fetches files of a commit, and which decoder each genai folder has. */
+async function startFetching({ client, request, stop, commit, tree }: Fetching) {
   const files = new SnapshotFiles({
     ...request,
     client,
@@ -70,13 +146,8 @@ async function pullWith(client: HubClient, request: PullRequest, stop: AbortCont
     if (entries.length > 0) prepareCache(request)
     await fetchAll(files, entries, stop)
   }
-  const decoders = await decodersOf(tree, (name) => cache.file(commit, name), fetch)
-  const graph = chooseGraph(findGraphs([...tree.keys()], decoders), dtype, id.repo)
-  note?.(`dtype ${graph.dtype}: ${graph.path}`, 'info')
-  await fetch(firstFiles(tree, graph, id.repo))
-  await fetch(weightFiles(tree, graph, cache.file(commit, graph.path)))
-  written(cache.folder, () => recordCommit(cache, { commit, revision: id.revision, tree, graph }))
-  return { commit, graph }
+  const decoders = await decodersOf(tree, (name) => request.cache.file(commit, name), fetch)
+  return { fetch, decoders }
 }
 
 /** The decoder's file of each genai folder that has several to choose from; its config is fetched and asked. */

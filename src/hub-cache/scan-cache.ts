@@ -19,6 +19,8 @@ export interface CachedSnapshot {
   readonly size: number
   /** The dtypes that can be used. */
   readonly dtypes: readonly Dtype[]
+  /** What graphs here still lack: their download was broken off. */
+  readonly lacking: readonly { readonly dtype: Dtype; readonly files: readonly string[] }[]
   /** When any of its files was last read, in milliseconds, as far as the file system notes that. */
   readonly lastUsed: number
 }
@@ -33,11 +35,35 @@ export interface CachedFile {
 
 /** All models in the cache, by name. Empty where there is no cache. */
 export function scanCache(root: string): CachedSnapshot[] {
+  return reposIn(root).flatMap((repo) => scanRepo(repoCache(root, repo)))
+}
+
+function reposIn(root: string): string[] {
   return namesIn(root)
     .map((name) => repoOf(name))
     .filter((repo) => repo !== undefined)
     .sort()
-    .flatMap((repo) => scanRepo(repoCache(root, repo)))
+}
+
+/** What a download that was broken off has left of a model, be it ours or another program's. */
+export interface Unfinished {
+  readonly repo: string
+  readonly bytes: number
+  /** In milliseconds. */
+  readonly lastWritten: number
+}
+
+/** The models of which something is half received. */
+export function scanUnfinished(root: string): Unfinished[] {
+  return reposIn(root).flatMap((repo) => {
+    const blobs = join(repoCache(root, repo).folder, 'blobs')
+    const names = namesIn(blobs).filter((name) => name.endsWith('.incomplete'))
+    const files = names.map((name) => lstatSync(join(blobs, name), { throwIfNoEntry: false }))
+    const plain = files.filter((status) => status?.isFile() && status.size > 0)
+    if (plain.length === 0) return []
+    const bytes = plain.reduce((sum, status) => sum + status!.size, 0)
+    return [{ repo, bytes, lastWritten: Math.max(...plain.map((status) => status!.mtimeMs)) }]
+  })
 }
 
 /** The snapshots of one model. */
@@ -61,7 +87,9 @@ export function refsOf(cache: RepoCache): Map<string, string[]> {
 function scanSnapshot(cache: RepoCache, commit: string, refs: readonly string[]): CachedSnapshot {
   const folder = cache.snapshot(commit)
   const files = snapshotFiles(cache, commit).map((name) => fileAt(folder, name))
-  const usable = [...cachedModels(cache, commit, 'auto')].filter(isComplete)
+  const models = [...cachedModels(cache, commit, 'auto')]
+  const usable = models.filter(isComplete)
+  const lacking = models.filter((model) => !isComplete(model))
   return {
     repo: cache.repo,
     commit,
@@ -73,6 +101,7 @@ function scanSnapshot(cache: RepoCache, commit: string, refs: readonly string[])
       0,
     ),
     dtypes: [...new Set(usable.map(({ graph }) => graph.dtype))],
+    lacking: lacking.map(({ graph, missing }) => ({ dtype: graph.dtype, files: missing })),
     lastUsed: Math.max(0, ...files.map(({ blob }) => statSync(blob).atimeMs)),
   }
 }

@@ -12,7 +12,7 @@ export interface Verdict {
   readonly good: number
   /** Files whose bytes do not. */
   readonly corrupt: readonly string[]
-  /** Pointers that lead nowhere. */
+  /** Pointers that lead nowhere, and files that a graph there needs and that never came. */
   readonly missing: readonly string[]
   /** Files in the place of links, whose hash nobody has noted. */
   readonly unknown: readonly string[]
@@ -29,7 +29,7 @@ export async function verifySnapshot(
   snapshot: CachedSnapshot,
   options: VerifyOptions = {},
 ): Promise<Verdict> {
-  const { repo, commit, files, folder } = snapshot
+  const { repo, commit, files, folder, lacking } = snapshot
   const corrupt: string[] = []
   const unknown: string[] = []
   for (const file of files) {
@@ -43,7 +43,8 @@ export async function verifySnapshot(
     if (name !== etag) corrupt.push(file.name)
   }
   const good = files.length - corrupt.length - unknown.length
-  return { repo, commit, good, corrupt, missing: danglingLinks(folder), unknown }
+  const missing = new Set([...danglingLinks(folder), ...lacking.flatMap((graph) => graph.files)])
+  return { repo, commit, good, corrupt, missing: [...missing].sort(), unknown }
 }
 
 function danglingLinks(folder: string): string[] {

@@ -20,6 +20,11 @@ export function isOffline(env: Environment): boolean {
   return isTrue(env.HF_HUB_OFFLINE || env.TRANSFORMERS_OFFLINE)
 }
 
+/** The variable that forbids the network, our own among them; `undefined` where none does. */
+export function offlineVariable(env: Environment): string | undefined {
+  return ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE', 'SPOUT_OFFLINE'].find((name) => isTrue(env[name]))
+}
+
 /** Whether files are to be copied rather than linked, as on file systems without symlinks. */
 export function withoutSymlinks(env: Environment): boolean {
   return isTrue(env.HF_HUB_DISABLE_SYMLINKS)

@@ -151,7 +151,8 @@ function allowedRoots(onnxPath: string): { all: string[]; cached: string[] | und
   const [, root, repo] =
     /^(.*)[\\/](models--[^\\/]+)[\\/]snapshots[\\/][0-9a-f]{40}(?:[\\/]|$)/.exec(folder) ?? []
   if (root !== undefined && repo !== undefined) {
-    const cached = [join(root, repo), join(root, 'blobs')].flatMap(realPath)
+    // Also where `blobs` leads: it may lie on another disk.
+    const cached = [join(root, repo), join(root, repo, 'blobs'), join(root, 'blobs')].flatMap(realPath)
     return { all: cached, cached }
   }
   return { all: [...realPath(folder), ...realPath(onnxPath).map(dirname)], cached: undefined }

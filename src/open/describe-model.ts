@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { weightsOf } from '../hub-cache/cached-model.ts'
+import type { Survey } from '../hub-cache/pull-model.ts'
 import { factsOf } from '../model/check-model-files.ts'
 import { CARD, graphsBelow } from '../model/graph-files.ts'
 import { kvBytesPerToken } from '../model/kv-size.ts'
@@ -13,14 +14,15 @@ import { statusOf } from '../system/list-files.ts'
 export interface ModelDescription {
   readonly id: string
   readonly revision: string | undefined
-  readonly folder: string
+  /** `undefined` of a model that is not on this disk. */
+  readonly folder: string | undefined
   /** The class of the model, as its config names it. */
   readonly architecture: string | undefined
   /** Most tokens of prompt and answer together. */
   readonly contextLength: number | undefined
   /** Of the graph that would be used. */
   readonly kvBytesPerToken: number | undefined
-  readonly hasChatTemplate: boolean
+  readonly hasChatTemplate: boolean | undefined
   readonly licence: string | undefined
   readonly graphs: readonly GraphDescription[]
 }
@@ -30,6 +32,25 @@ export interface GraphDescription {
   readonly file: string
   /** Bytes of graph and weights. */
   readonly size: number
+}
+
+/** What the hub tells of a model that is not on this disk. */
+export function describeSurvey({ id, commit, graphs }: Survey & { readonly id: string }) {
+  const unknown = { architecture: undefined, contextLength: undefined, kvBytesPerToken: undefined }
+  return {
+    ...{
+      ...unknown,
+      id,
+      revision: commit,
+      folder: undefined,
+      hasChatTemplate: undefined,
+      licence: undefined,
+    },
+    graphs: graphs.map(({ dtype, path, files }) => {
+      return { dtype, file: path, size: files.reduce((sum, { bytes }) => sum + bytes, 0) }
+    }),
+    prepared: [],
+  } satisfies ModelDescription & { prepared: readonly string[] }
 }
 
 /** Describes a model whose files are on this disk. Throws `config`. */

@@ -10,8 +10,9 @@ import { type ChatTemplate, loadChatTemplate } from '../chat-template/chat-templ
 import type { Engine, EngineModel } from '../engine/engine.ts'
 import { createLocalEngine } from '../engine/local-engine.ts'
 import { SpoutError } from '../errors.ts'
+import { withRepair } from '../hub-cache/check-cached.ts'
 import type { Progress } from '../hub-cache/progress.ts'
-import { resolveModel } from '../hub-cache/resolve-model.ts'
+import { type ResolveOptions, resolveModel } from '../hub-cache/resolve-model.ts'
 import type { DtypeChoice } from '../model/dtype.ts'
 import { loadModelConfig } from '../model/model-config.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
@@ -102,7 +103,7 @@ export async function startModel(options: OpenEngineOptions): Promise<StartedMod
   const runtime = await openRuntime(options.runtime ?? 'auto', (text) => note?.(text, 'info'))
   const resolved = await resolveFor(options)
   options.onResolved?.(resolved)
-  const config = loadModelConfig(resolved.folder, (text) => note?.(text, 'warning'))
+  const config = configOf(resolved, options)
   const cacheFolder = trustedOwnCache(process.env, note)
   const usePrepared = options.prepare ?? true
   const loading = loadSession(runtime, resolved.onnxPath, config, {
@@ -127,7 +128,16 @@ export async function startModel(options: OpenEngineOptions): Promise<StartedMod
     return { resolved, config, runtime, threads, loading, tokenizer, tokenizerMayPrepare, template }
   } catch (error) {
     disposeLater(loading)
-    throw loadError(error)
+    throw withRepair(loadError(error), resolved)
+  }
+}
+
+/** What the model's own files say of it. @throws SpoutError `config`, with what to type where the cache has it. */
+export function configOf(model: ResolvedModel, { note }: Pick<OpenEngineOptions, 'note'>): ModelConfig {
+  try {
+    return loadModelConfig(model.folder, (text) => note?.(text, 'warning'))
+  } catch (error) {
+    throw withRepair(error, model)
   }
 }
 
@@ -162,7 +172,7 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
     return { backend, model, config, template }
   } catch (error) {
     disposeLater(loading)
-    throw loadError(error)
+    throw withRepair(loadError(error), resolved)
   }
 }
 
@@ -172,7 +182,12 @@ function disposeLater(loading: Promise<LoadedSession>): void {
 }
 
 /** The files of the model that `options` ask for. @throws SpoutError as `resolveModel` does. */
-export function resolveFor({
+export function resolveFor(options: OpenEngineOptions): Promise<ResolvedModel> {
+  return resolveModel(resolveOptions(options))
+}
+
+/** What is to be resolved for `options`: the embedded model where none is named. */
+export function resolveOptions({
   model,
   dtype,
   cacheDir,
@@ -181,8 +196,8 @@ export function resolveFor({
   beforeFetch,
   onProgress,
   note,
-}: OpenEngineOptions): Promise<ResolvedModel> {
-  return resolveModel({
+}: OpenEngineOptions): ResolveOptions {
+  return {
     model: model ?? EMBEDDED_MODEL.folder,
     name: model === undefined ? EMBEDDED_MODEL.name : undefined,
     dtype,
@@ -192,7 +207,7 @@ export function resolveFor({
     beforeFetch,
     onProgress,
     note,
-  })
+  }
 }
 
 /** What the runtime refuses while it loads is the model's fault. */

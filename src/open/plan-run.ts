@@ -1,15 +1,14 @@
 /** What a request would take, found without loading weights: `--dry-run`. */
-import { readdirSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
 import { loadChatTemplate } from '../chat-template/chat-template.ts'
 import { encodePrompt } from '../engine/encode-prompt.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from '../engine/request.ts'
-import { loadModelConfig } from '../model/model-config.ts'
+import { withRepair } from '../hub-cache/check-cached.ts'
+import { type PlannedModel, planModel } from '../hub-cache/plan-model.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { availableMemory } from '../system/available-memory.ts'
 import { trustedOwnCache } from '../system/own-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
-import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
+import { configOf, type OpenEngineOptions, resolveOptions } from './open-engine.ts'
 
 export interface RunPlan {
   readonly model: string
@@ -26,6 +25,8 @@ export interface RunPlan {
   /** Of the KV cache at its largest, in bytes; `undefined` when config.json does not tell its shape. */
   readonly kvBytes: number | undefined
   readonly weightBytes: number
+  /** Of the weights, what the run would fetch first. */
+  readonly bytesToFetch: number
   readonly freeBytes: number
   /** Why it would not run, if so. */
   readonly obstacle: 'context' | 'memory' | undefined
@@ -33,8 +34,20 @@ export interface RunPlan {
 
 /** @throws SpoutError as opening the engine would, for everything but the weights. */
 export async function planRun(request: GenerateRequest, options: OpenEngineOptions): Promise<RunPlan> {
-  const resolved = await resolveFor(options)
-  const config = loadModelConfig(resolved.folder, (text) => options.note?.(text, 'warning'))
+  const resolved = await planModel(resolveOptions(options))
+  try {
+    return await planOf(resolved, request, options)
+  } catch (error) {
+    throw withRepair(error, resolved)
+  }
+}
+
+async function planOf(
+  resolved: PlannedModel,
+  request: GenerateRequest,
+  options: OpenEngineOptions,
+): Promise<RunPlan> {
+  const config = configOf(resolved, options)
   const cacheFolder = options.prepare === false ? undefined : trustedOwnCache(process.env)
   const { tokenizer } = await loadPreparedTokenizer(resolved.folder, { cacheFolder })
   const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
@@ -43,7 +56,7 @@ export async function planRun(request: GenerateRequest, options: OpenEngineOptio
   const promptTokens = prompt.ids.length
   const maxTokens = request.maxTokens ?? (isChat ? 0 : DEFAULT_RAW_TOKENS)
   const contextLength = shorter(options.contextLength, config.contextLength)
-  const files = graphFiles(resolved)
+  const { files, bytesToFetch } = resolved
   const weightBytes = files.reduce((sum, { bytes }) => sum + bytes, 0)
   const perToken = kvBytesPerToken(config, resolved)
   const tokens = Math.min(
@@ -65,6 +78,7 @@ export async function planRun(request: GenerateRequest, options: OpenEngineOptio
     maxTokens,
     kvBytes,
     weightBytes,
+    bytesToFetch,
     freeBytes,
     obstacle: tooLong ? 'context' : tooLarge ? 'memory' : undefined,
   }
@@ -72,15 +86,6 @@ export async function planRun(request: GenerateRequest, options: OpenEngineOptio
 
 function shorter(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
-}
-
-/** The graph, and the files beside it that bear its name: there its weights lie when they are too large for it. */
-function graphFiles({ onnxPath }: ResolvedModel): RunPlan['files'] {
-  const folder = dirname(onnxPath)
-  const name = basename(onnxPath)
-  return readdirSync(folder)
-    .filter((file) => file === name || file.startsWith(`${name}_`) || file.startsWith(`${name}.`))
-    .map((file) => ({ path: join(folder, file), bytes: statSync(join(folder, file)).size }))
 }
 
 /** Keys and values of one token in every layer. */

@@ -8,12 +8,11 @@ import { preparedLimit, prunePrepared } from '../backend/onnx/prepared/prepared-
 import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
 import { SpoutError } from '../errors.ts'
 import { PATIENCE } from '../hub/retry.ts'
-import { loadModelConfig } from '../model/model-config.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
 import { acquireLock } from '../system/file-lock.ts'
 import { ownCacheFolder, trustedOwnCache } from '../system/own-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
-import { type OpenEngineOptions, resolveFor } from './open-engine.ts'
+import { configOf, type OpenEngineOptions, resolveFor } from './open-engine.ts'
 import { prepareSession } from './prepare-session.ts'
 
 export interface PrepareOptions extends OpenEngineOptions {
@@ -43,7 +42,7 @@ const STALE_MS = 600_000
 export async function prepareModel(options: PrepareOptions = {}): Promise<Preparation> {
   const model = await resolveFor(options)
   options.onResolved?.(model)
-  const config = loadModelConfig(model.folder, (text) => options.note?.(text, 'warning'))
+  const config = configOf(model, options)
   const cacheFolder = privateCache()
   const { tokenizer, prepare } = await loadPreparedTokenizer(model.folder, { cacheFolder })
   prepare?.()

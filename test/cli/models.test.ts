@@ -1,5 +1,6 @@
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,7 +13,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { modelsCommands } from '../../src/cli/commands/models.ts'
 import type { ModelsOptions } from '../../src/cli/commands/models-io.ts'
-import { FakeHub } from '../support/fake-hub.ts'
+import { etagOf, FakeHub } from '../support/fake-hub.ts'
 import { COMMIT, IMPATIENT, LATER, modelRepo, PULLED, REPO, temporaryFolder } from '../support/model-repo.ts'
 import { onnxBytes } from '../support/tiny-onnx.ts'
 
@@ -34,7 +35,7 @@ async function run(name: keyof typeof modelsCommands, models: string[] = [], opt
   const io = {
     stdout: { write: (text: string) => stdout.push(text) },
     stderr: { write: (text: string) => stderr.push(text) },
-    env: { HF_HUB_CACHE: root, HF_ENDPOINT: hub.url, HOME: root },
+    env: { HF_HUB_CACHE: root, HF_ENDPOINT: hub.url, HOME: root, SPOUT_CACHE_DIR: join(root, 'own') },
   }
   const error = await modelsCommands[name](models, { patience: IMPATIENT, ...options }, io).then(
     () => undefined,
@@ -164,10 +165,82 @@ describe('models show', () => {
 
   it('says what to type when the model is not cached', async () => {
     for (const command of ['show', 'path'] as const) {
-      const { error } = await run(command, [REPO])
+      const { error } = await run(command, [REPO], { offline: true })
       expect(error).toMatchObject({ code: 'not-found', hint: 'with a network: spout models pull org/name' })
+      expect(error.message).toContain(root)
     }
     expect(hub.requests).toEqual([])
+  })
+
+  it('of what is not cached tells the dtypes and sizes the hub has, and writes nothing', async () => {
+    const { stdout } = await run('show', [REPO])
+    expect(stdout).toMatch(/^dtype q4: +20\d kB {2}onnx\/model_q4\.onnx$/m)
+    expect(stdout).toMatch(/^cached: +no; spout models pull org\/name$/m)
+    const { value } = await json('show', [REPO])
+    expect(value).toMatchObject([{ id: REPO, revision: COMMIT, folder: null, chat_template: null }])
+    expect(value[0].graphs.map(({ dtype }: { dtype: string }) => dtype)).toEqual(['fp32', 'q4'])
+    expect(readdirSync(root)).toEqual([])
+    expect(hub.requests.filter(({ path }) => path.includes('/resolve/'))).toEqual([])
+  })
+})
+
+describe('a download that was broken off', () => {
+  const etag = () => etagOf({ content: hub.repos.get(REPO)!.files['onnx/model_q4.onnx_data'] as Buffer })
+  const breakOff = async (): Promise<void> => {
+    await run('pull', [REPO])
+    unlinkSync(folder('refs/main'))
+    unlinkSync(folder('snapshots', COMMIT, 'onnx/model_q4.onnx_data'))
+    unlinkSync(folder('blobs', etag()))
+    writeFileSync(folder('blobs', `${etag()}.x.incomplete`), Buffer.alloc(5000))
+  }
+
+  it('is in the list, by what never came and by what is half received', async () => {
+    await breakOff()
+    const { stdout } = await run('list')
+    expect(stdout).toMatch(/^org\/name@\w+ +0123456789ab +q4 \(unfinished\) /m)
+    expect(stdout).toMatch(/^org\/name +- +half received +5\.0 kB /m)
+    const { value } = await json('list')
+    expect(value).toMatchObject([{ id: REPO, dtypes: [], unfinished: ['q4'] }, { half_received: 5000 }])
+  })
+
+  it('is not good to verify: 78, and a pull makes it whole', async () => {
+    await breakOff()
+    for (const models of [[], [REPO]]) {
+      const { stdout, error } = await run('verify', models)
+      expect(stdout).toContain('missing: onnx/model_q4.onnx_data')
+      expect(stdout).toContain('org/name: 5.0 kB half received')
+      expect(error).toMatchObject({ code: 'config', hint: 'spout models pull org/name' })
+    }
+    unlinkSync(folder('blobs', `${etag()}.x.incomplete`))
+    await run('pull', [REPO])
+    expect((await run('verify', [REPO])).error).toBeUndefined()
+  })
+
+  it('is also found where nothing but a half received blob came', async () => {
+    mkdirSync(folder('blobs'), { recursive: true })
+    writeFileSync(folder('blobs', `${etag()}.incomplete`), 'half')
+    expect((await run('list')).stdout).toContain('half received')
+    expect((await run('verify', [REPO])).error).toMatchObject({ code: 'config' })
+    const { error } = await run('path', [REPO])
+    expect(error).toMatchObject({ code: 'not-found', message: expect.stringContaining('only parts of it') })
+  })
+})
+
+describe('a cache without refs', () => {
+  it('names the snapshot it has, and what to type', async () => {
+    await run('pull', [REPO])
+    for (const ref of [undefined, '', LATER]) {
+      rmSync(folder('refs'), { recursive: true, force: true })
+      if (ref !== undefined) mkdirSync(folder('refs'))
+      if (ref !== undefined) writeFileSync(folder('refs/main'), ref)
+      const { error } = await run('path', [REPO])
+      expect(error).toMatchObject({
+        code: 'not-found',
+        message: expect.stringContaining('but the snapshot 0123456789ab'),
+        hint: expect.stringContaining(`-m ${REPO}@${COMMIT}, or `),
+      })
+      expect((await run('path', [`${REPO}@${COMMIT}`])).error).toBeUndefined()
+    }
   })
 })
 
@@ -205,6 +278,21 @@ describe('models rm', () => {
     expect(value).toMatchObject([{ repo: REPO, commits: [COMMIT, LATER] }])
     expect(readdirSync(root).filter((name) => name.startsWith('models--'))).toEqual([])
     expect(readdirSync(join(root, '.locks'))).toEqual([])
+  })
+
+  it('also removes what was prepared of it, and nothing else that was', async () => {
+    await run('pull', [REPO])
+    const prepare = (name: string, source: string) => {
+      mkdirSync(join(root, 'own/prepared', name), { recursive: true })
+      const manifest = { format: 0, sources: [{ path: source }], files: [], changes: [] }
+      writeFileSync(join(root, 'own/prepared', name, 'manifest.json'), JSON.stringify(manifest))
+    }
+    prepare('ours', folder('snapshots', COMMIT, 'onnx/model_q4.onnx'))
+    prepare('other', join(root, 'models--org--other/snapshots', COMMIT, 'onnx/model_q4.onnx'))
+    expect((await run('rm', [REPO], { dryRun: true })).stdout).toMatch(/, and \d+ B prepared of it\n$/)
+    expect(readdirSync(join(root, 'own/prepared'))).toHaveLength(2)
+    expect((await json('rm', [REPO])).value).toMatchObject([{ repo: REPO, prepared: expect.any(Number) }])
+    expect(readdirSync(join(root, 'own/prepared'))).toEqual(['other'])
   })
 
   it('only tells with --dry-run', async () => {

@@ -58,7 +58,7 @@ const KINDS: Readonly<Record<string, (path: string, outside: string) => void>> =
   folder: (path) => mkdirSync(path),
   ...(isRoot && {
     'foreign file': (path) => {
-      writeFileSync(path, 'theirs')
+      writeFileSync(path, 'theirs', { flag: 'wx' })
       chownSync(path, NOBODY, NOBODY)
     },
     'foreign link': (path, outside) => {

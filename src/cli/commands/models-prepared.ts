@@ -1,4 +1,6 @@
 // `spout models prepare` and `prune`: what is made for a quick start, and how it is given up.
+import { rmSync } from 'node:fs'
+import { sep } from 'node:path'
 import {
   listPrepared,
   prunePrepared,
@@ -29,10 +31,11 @@ export const prepare: ModelsCommand = async (models, options, io) => {
 
 export const prune: ModelsCommand = async (_models, options, io) => {
   const cacheFolder = ownCacheFolder(io.env)
-  const keepBytes = 1e9 * (options.keep ?? 0)
+  // Without a limit only what no run would take goes: of models that are gone, of other versions, never finished.
+  const keepBytes = options.keep === undefined ? Number.POSITIVE_INFINITY : 1e9 * options.keep
   const removed = options.dryRun ? surplus(cacheFolder, keepBytes) : prunePrepared(cacheFolder, keepBytes)
-  // With room asked for, what is small may stay.
-  const small = options.keep === undefined ? removeSmall(cacheFolder, options.dryRun) : 0
+  // While anything may stay, what is small may.
+  const small = keepBytes === 0 ? removeSmall(cacheFolder, options.dryRun) : 0
   const bytes = removed.reduce((sum, stored) => sum + stored.bytes, small)
   const left = listPrepared(cacheFolder).reduce((sum, stored) => sum + stored.bytes, 0)
   if (options.json) {
@@ -41,6 +44,16 @@ export const prune: ModelsCommand = async (_models, options, io) => {
   }
   const verb = options.dryRun ? 'would remove' : 'removed'
   io.stdout.write(`${verb} ${removed.length} prepared (${bytesText(bytes)}); ${bytesText(left)} there now\n`)
+}
+
+/** Removes what is prepared of graphs in these folders; gives its bytes. @param dryRun only counts them. */
+export function removePreparedOf(cacheFolder: string, folders: readonly string[], dryRun: boolean): number {
+  const gone = listPrepared(cacheFolder).filter(({ manifest }) => {
+    const source = manifest?.sources[0]?.path
+    return source !== undefined && folders.some((folder) => source.startsWith(folder + sep))
+  })
+  if (!dryRun) for (const { folder } of gone) rmSync(folder, { recursive: true, force: true })
+  return gone.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 /** What is prepared of the graphs in `folder`, one line each. */

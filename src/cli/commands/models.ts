@@ -1,15 +1,15 @@
 import { resolve } from 'node:path'
 import { SpoutError } from '../../errors.ts'
-import { cacheRoot } from '../../hub/hub-environment.ts'
+import { cacheRoot, offlineVariable } from '../../hub/hub-environment.ts'
 import { repoCache } from '../../hub-cache/hub-cache.ts'
 import { removeModel } from '../../hub-cache/remove-model.ts'
 import { resolveHubModel, resolveModel } from '../../hub-cache/resolve-model.ts'
-import { type CachedSnapshot, scanCache, scanRepo } from '../../hub-cache/scan-cache.ts'
+import { type CachedSnapshot, scanCache, scanRepo, scanUnfinished } from '../../hub-cache/scan-cache.ts'
 import { verifySnapshot } from '../../hub-cache/verify-model.ts'
 import { graphsBelow } from '../../model/graph-files.ts'
 import { parseHubId } from '../../model/model-id.ts'
 import type { ResolvedModel } from '../../model/resolved-model.ts'
-import { describeModel } from '../../open/describe-model.ts'
+import { describeModel, describeSurvey } from '../../open/describe-model.ts'
 import { ownCacheFolder } from '../../system/own-cache.ts'
 import { bytesText } from '../../system/quantities.ts'
 import { escapeText, toJson } from '../../system/text-display.ts'
@@ -19,12 +19,15 @@ import {
   day,
   descriptionJson,
   descriptionText,
+  dtypesText,
   nameOf,
+  type ShownModel,
   snapshotJson,
   tableText,
+  unfinishedJson,
 } from '../terminal/model-tables.ts'
 import type { ModelsCommand, ModelsIo, ModelsOptions } from './models-io.ts'
-import { prepare, preparedLines, prune } from './models-prepared.ts'
+import { prepare, preparedLines, prune, removePreparedOf } from './models-prepared.ts'
 
 // `spout models`: what is in the cache, and what to do with it. Each command prints its result on stdout, as text for
 // people or, with --json, as one document; what happens meanwhile goes to stderr.
@@ -36,16 +39,22 @@ export const modelsCommands: Readonly<Record<ModelsAction, ModelsCommand>> = {
 
 async function list(_models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {
   const root = cacheRoot(io.env, options.cacheDir)
-  const found = scanCache(root).filter((snapshot) => options.all || snapshot.dtypes.length > 0)
-  if (options.json) return printJson(io, found.map(snapshotJson))
-  if (found.length === 0) return void io.stderr.write(`no models in ${root}\n`)
+  const found = scanCache(root).filter(
+    ({ dtypes, lacking }) => options.all || dtypes.length + lacking.length > 0,
+  )
+  const unfinished = scanUnfinished(root)
+  if (options.json) return printJson(io, [...found.map(snapshotJson), ...unfinished.map(unfinishedJson)])
+  if (found.length + unfinished.length === 0) return void io.stderr.write(`no models in ${root}\n`)
   const rows = found.map((snapshot) => [
     nameOf(snapshot),
     snapshot.commit.slice(0, 12),
-    snapshot.dtypes.join(' ') || '-',
+    dtypesText(snapshot),
     bytesText(snapshot.size),
     day(snapshot.lastUsed),
   ])
+  for (const { repo, bytes, lastWritten } of unfinished) {
+    rows.push([repo, '-', 'half received', bytesText(bytes), day(lastWritten)])
+  }
   io.stdout.write(tableText([['MODEL', 'REVISION', 'DTYPES', 'SIZE', 'LAST USED'], ...rows]))
 }
 
@@ -77,10 +86,23 @@ async function pull(models: readonly string[], options: ModelsOptions, io: Model
 }
 
 async function show(models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {
-  const described = await Promise.all(atLeastOne(models, 'show').map((name) => cached(name, options, io)))
-  const all = described.map((model) => ({ ...describeModel(model), prepared: preparedOf(model, io) }))
+  const all = await Promise.all(atLeastOne(models, 'show').map((name) => shown(name, options, io)))
   if (options.json) return printJson(io, all.map(descriptionJson))
   io.stdout.write(all.map(descriptionText).join('\n'))
+}
+
+/** A model as it is on this disk; of one that is not there, what the hub has. */
+async function shown(name: string, options: ModelsOptions, io: ModelsIo): Promise<ShownModel> {
+  try {
+    const model = await cached(name, options, io)
+    return { ...describeModel(model), prepared: preparedOf(model, io) }
+  } catch (error) {
+    const isAbsent = error instanceof SpoutError && error.code === 'not-found'
+    if (!isAbsent || options.offline || offlineVariable(io.env) !== undefined) throw error
+    const { cacheDir, signal, patience } = options
+    const { surveyHub } = await import('../../hub-cache/plan-model.ts')
+    return describeSurvey(await surveyHub({ model: name, cacheDir, signal, patience, env: io.env }))
+  }
 }
 
 /** What is prepared of any graph of a model. */
@@ -92,12 +114,18 @@ function preparedOf({ folder }: ResolvedModel, io: ModelsIo): string[] {
 async function rm(models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {
   const root = cacheRoot(io.env, options.cacheDir)
   atLeastOne(models, 'rm').forEach(parseHubId)
-  const removed = models.map((model) => removeModel(root, model, { dryRun: options.dryRun ?? false }))
+  const dryRun = options.dryRun ?? false
+  const removed = models.map((model) => {
+    const gone = removeModel(root, model, { dryRun })
+    const folders = gone.commits.map((commit) => repoCache(root, gone.repo).snapshot(commit))
+    return { ...gone, prepared: removePreparedOf(ownCacheFolder(io.env), folders, dryRun) }
+  })
   if (options.json) return printJson(io, removed)
-  const verb = options.dryRun ? 'would remove' : 'removed'
-  for (const { repo, commits, freed } of removed) {
+  const verb = dryRun ? 'would remove' : 'removed'
+  for (const { repo, commits, freed, prepared } of removed) {
     const which = commits.map((commit) => commit.slice(0, 12)).join(' ')
-    io.stdout.write(`${verb} ${repo} ${which} (${bytesText(freed)})\n`)
+    const more = prepared === 0 ? '' : `, and ${bytesText(prepared)} prepared of it`
+    io.stdout.write(`${verb} ${repo} ${which} (${bytesText(freed)})${more}\n`)
   }
 }
 
@@ -106,6 +134,8 @@ async function verify(models: readonly string[], options: ModelsOptions, io: Mod
   const snapshots =
     models.length === 0 ? scanCache(root) : models.flatMap((model) => snapshotsOf(root, model))
   const verdicts = []
+  const named = models.map((model) => parseHubId(model).repo)
+  const unfinished = scanUnfinished(root).filter(({ repo }) => named.length === 0 || named.includes(repo))
   for (const snapshot of snapshots) {
     const onFile = options.verbose
       ? (name: string) => void io.stderr.write(`${escapeText(name)}\n`)
@@ -124,8 +154,12 @@ async function verify(models: readonly string[], options: ModelsOptions, io: Mod
     for (const line of bad) io.stdout.write(`  ${escapeText(line)}\n`)
   }
   if (options.json) printJson(io, verdicts)
-  const broken = verdicts.filter(({ corrupt, missing }) => corrupt.length + missing.length > 0)
-  if (broken.length > 0) throw corruptCache(broken.map(({ repo }) => repo))
+  else
+    for (const { repo, bytes } of unfinished) io.stdout.write(`${repo}: ${bytesText(bytes)} half received\n`)
+  const corrupt = verdicts.filter((verdict) => verdict.corrupt.length > 0)
+  if (corrupt.length > 0) throw corruptCache(corrupt.map(({ repo }) => repo))
+  const incomplete = [...verdicts.filter(({ missing }) => missing.length > 0), ...unfinished]
+  if (incomplete.length > 0) throw incompleteCache(incomplete.map(({ repo }) => repo))
 }
 
 async function path(models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {
@@ -149,6 +183,13 @@ function corruptCache(repos: readonly string[]): SpoutError {
   })
 }
 
+/** What was broken off, or lost a blob, a pull makes whole. */
+function incompleteCache(repos: readonly string[]): SpoutError {
+  return new SpoutError('config', `cache is incomplete: ${[...new Set(repos)].join(', ')}`, {
+    hint: `spout models pull ${repos[0]}`,
+  })
+}
+
 /** A model as it is on this disk. */
 function cached(model: string, { dtype, cacheDir, signal }: ModelsOptions, io: ModelsIo) {
   return resolveModel({ model, dtype, cacheDir, signal, env: io.env, offline: true })
@@ -158,7 +199,7 @@ function snapshotsOf(root: string, model: string): CachedSnapshot[] {
   const { repo, revision } = parseHubId(model)
   const all = scanRepo(repoCache(root, repo))
   const meant = all.filter((s) => !model.includes('@') || s.commit === revision || s.refs.includes(revision))
-  if (meant.length > 0) return meant
+  if (meant.length > 0 || scanUnfinished(root).some((found) => found.repo === repo)) return meant
   throw new SpoutError('not-found', `${model}: not in the cache`, { hint: 'spout models list' })
 }
 

@@ -1,4 +1,4 @@
-import type { CachedSnapshot } from '../../hub-cache/scan-cache.ts'
+import type { CachedSnapshot, Unfinished } from '../../hub-cache/scan-cache.ts'
 import type { ModelDescription } from '../../open/describe-model.ts'
 import { bytesText } from '../../system/quantities.ts'
 import { escapeText } from '../../system/text-display.ts'
@@ -11,10 +11,31 @@ export function nameOf({ repo, refs, commit }: CachedSnapshot): string {
   return `${repo}@${refs[0] ?? commit}`
 }
 
+/** The dtypes of a snapshot, and those of which parts never came. */
+export function dtypesText({ dtypes, lacking }: CachedSnapshot): string {
+  const unfinished = lacking.map(({ dtype }) => dtype).filter((dtype) => !dtypes.includes(dtype))
+  return [...dtypes, ...new Set(unfinished.map((dtype) => `${dtype} (unfinished)`))].join(' ') || '-'
+}
+
+export function unfinishedJson({ repo, bytes, lastWritten }: Unfinished): object {
+  return { id: repo, revision: null, half_received: bytes, last_written: new Date(lastWritten).toISOString() }
+}
+
 export function snapshotJson(snapshot: CachedSnapshot): object {
-  const { repo, commit, refs, dtypes, size, lastUsed, folder, files } = snapshot
+  const { repo, commit, refs, dtypes, lacking, size, lastUsed, folder, files } = snapshot
   const last_used = lastUsed > 0 ? new Date(lastUsed).toISOString() : null
-  return { id: repo, revision: commit, refs, dtypes, size, files: files.length, last_used, folder }
+  const unfinished = [...new Set(lacking.map(({ dtype }) => dtype))]
+  return {
+    id: repo,
+    revision: commit,
+    refs,
+    dtypes,
+    unfinished,
+    size,
+    files: files.length,
+    last_used,
+    folder,
+  }
 }
 
 /** A model, and a line about each prepared graph of it. */
@@ -26,11 +47,11 @@ export function descriptionJson(d: ShownModel): object {
   return {
     id: d.id,
     revision: d.revision ?? null,
-    folder: d.folder,
+    folder: d.folder ?? null,
     architecture: d.architecture ?? null,
     context_length: d.contextLength ?? null,
     kv_bytes_per_token: d.kvBytesPerToken ?? null,
-    chat_template: d.hasChatTemplate,
+    chat_template: d.hasChatTemplate ?? null,
     licence: d.licence ?? null,
     graphs: d.graphs,
     prepared: d.prepared,
@@ -45,14 +66,14 @@ export function descriptionText(d: ShownModel): string {
     ['architecture', d.architecture ?? unknown],
     ['context', d.contextLength === undefined ? unknown : `${d.contextLength} tokens`],
     ['KV cache', d.kvBytesPerToken === undefined ? unknown : `${bytesText(d.kvBytesPerToken)} per token`],
-    ['chat template', d.hasChatTemplate ? 'yes' : 'no'],
+    ['chat template', d.hasChatTemplate === undefined ? unknown : d.hasChatTemplate ? 'yes' : 'no'],
     ['licence', d.licence ?? unknown],
     ...d.graphs.map(({ dtype, file, size }): [string, string] => [
       `dtype ${dtype}`,
       `${bytesText(size)}  ${file}`,
     ]),
     ...d.prepared.map((line): [string, string] => ['prepared', line]),
-    ['folder', d.folder],
+    d.folder === undefined ? ['cached', `no; spout models pull ${d.id}`] : ['folder', d.folder],
   ]
   return lines.map(([name, value]) => `${`${name}:`.padEnd(15)} ${escapeText(value)}\n`).join('')
 }
