@@ -11,7 +11,7 @@ export function expandPath(path: string, env: Environment): string {
 }
 
 /** The user's folder: HOME, else what the system knows. A HOME that is not absolute means another folder everywhere. */
-function homeFolder(env: Environment): string {
+export function homeFolder(env: Environment): string {
   return env.HOME && isAbsolute(env.HOME) ? env.HOME : systemHome()
 }
 

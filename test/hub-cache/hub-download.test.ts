@@ -169,7 +169,11 @@ describe('offline', () => {
   })
 
   it('H2: a model that is not cached is named, and the command that fetches it', async () => {
-    await expectFailure(pull(hub, root, { offline: true }), 'not-found', /^org\/name: not cached$/)
+    await expectFailure(
+      pull(hub, root, { offline: true }),
+      'not-found',
+      /^org\/name: not cached \(looked in .*\)$/,
+    )
     const error = await pull(hub, root, { offline: true, dtype: 'q8' }).catch((e) => e)
     expect(error.hint).toContain('spout models pull org/name --dtype q8')
     expect(hub.requests).toEqual([])
