@@ -1,7 +1,7 @@
 /** Vocabularies small enough to ask each token of each place whether a text can still come of it. */
 import { expect } from 'vitest'
 import { GrammarConstraint } from '../../src/grammar/constraint.ts'
-import { Automaton } from '../../src/grammar/parser/automaton.ts'
+import { Automaton, DEAD } from '../../src/grammar/parser/automaton.ts'
 import type { CompiledGrammar } from '../../src/grammar/parser/expressions.ts'
 import { Masks } from '../../src/grammar/vocabulary/masks.ts'
 import { type SlicedVocabulary, sliceVocabulary } from '../../src/grammar/vocabulary/slices.ts'
@@ -30,7 +30,7 @@ export interface World {
   /** Prefixes up to so many bytes are gone through: each that is alive must be that of a short text. */
   readonly most: number
   /** Whether a longer text begins with a prefix that no short one begins with. */
-  readonly completes?: (prefix: string) => boolean
+  readonly completes?: (prefix: string, automaton: Automaton) => boolean
 }
 
 /** The mask is exactly the tokens that can still lead to a text, at every prefix. @returns how many places were looked at. */
@@ -51,7 +51,7 @@ export function expectExactMasks({ grammar, tokens, texts, most, completes }: Wo
     const relevant = found.filter((id) => id >= tokens.length || prefix.length + tokens[id]!.length <= most)
     const due = wanted.filter((id) => prefix.length + tokens[id]!.length <= most)
     for (const id of relevant)
-      if (id < tokens.length && !due.includes(id) && completes?.(prefix + tokens[id])) due.push(id)
+      if (id < tokens.length && !due.includes(id) && completes?.(prefix + tokens[id], automaton)) due.push(id)
     due.sort((a, b) => a - b)
     expect({ label, prefix, ids: relevant.map((id) => tokens[id] ?? 'end') }).toEqual({
       label,
@@ -69,6 +69,21 @@ export function idsOf(allowed: ReturnType<GrammarConstraint['allowed']>): number
   for (let id = 0; id < 32 * allowed.bits.length; id++)
     if (((allowed.bits[id >> 5]! >>> (id & 31)) & 1) === 1) ids.push(id)
   return ids
+}
+
+/** The shortest text of a grammar with a prefix: a witness that it is alive, for somebody else to judge. */
+export function shortestText(automaton: Automaton, prefix: string): string | undefined {
+  let start = automaton.start()
+  for (const byte of Buffer.from(prefix, 'latin1')) start = automaton.next(start, byte)
+  const texts = new Map([[start, prefix]])
+  for (const [place, text] of texts) {
+    if (automaton.isComplete(place)) return text
+    for (let byte = 0; byte < 256; byte++) {
+      const next = automaton.next(place, byte)
+      if (next !== DEAD && !texts.has(next)) texts.set(next, text + String.fromCharCode(byte))
+    }
+  }
+  return undefined
 }
 
 /** Whether the grammar takes a text, byte by byte. */

@@ -21,9 +21,11 @@ export function takesValue(automaton: Automaton, value: unknown, style: WriteSty
   return automaton.isComplete(writer.write(automaton.start(), value, 0))
 }
 
-class ValueWriter {
+export class ValueWriter {
   readonly #automaton: Automaton
   readonly #style: WriteStyle
+  /** Of the objects written, the keys in the order that was taken. */
+  readonly #orders = new Map<object, string[]>()
   #steps = 0
 
   constructor(automaton: Automaton, style: WriteStyle) {
@@ -38,6 +40,18 @@ class ValueWriter {
     const plain = this.#text(place, JSON.stringify(value))
     if (typeof value !== 'number' || plain !== DEAD) return plain
     return this.#text(place, withoutExponent(value))
+  }
+
+  /** The text of a value that the grammar takes, in one line. */
+  text(value: unknown): string {
+    this.write(this.#automaton.start(), value, 0)
+    const ordered = (inner: unknown): unknown => {
+      if (Array.isArray(inner)) return inner.map(ordered)
+      if (typeof inner !== 'object' || inner === null) return inner
+      const order = this.#orders.get(inner)?.slice(0, Object.keys(inner).length) ?? []
+      return Object.fromEntries(order.map((key) => [key, ordered((inner as Record<string, unknown>)[key])]))
+    }
+    return JSON.stringify(ordered(value))
   }
 
   #text(place: Place, text: string): Place {
@@ -73,7 +87,12 @@ class ValueWriter {
           written,
           left.filter((other) => other !== member),
         )
-        if (end !== DEAD) return end
+        if (end !== DEAD) {
+          const order = this.#orders.get(object) ?? []
+          this.#orders.set(object, order)
+          order.unshift(member[0])
+          return end
+        }
       }
       dead.add(key)
       return DEAD

@@ -174,15 +174,18 @@ export class NormalForms implements Forms {
 
   #inside(branch: Branch): Regex {
     const { regexes, spelling } = this
+    const { minLength: min, maxLength: max } = branch
+    if (min > max) return NOTHING
     const any = spelling.of([0, 0xd7ff, 0xe000, 0x10ffff])
-    const isBounded = branch.minLength > 0 || branch.maxLength < Number.POSITIVE_INFINITY
-    if (branch.minLength > branch.maxLength) return NOTHING
     const not = branch.notValues.filter((value) => typeof value === 'string')
-    return regexes.and([
-      isBounded ? regexes.repeat(any, branch.minLength, branch.maxLength) : spelling.text,
-      ...branch.strings,
-      ...not.map((value) => regexes.not(this.expander.literalKey(value))),
-    ])
+    const parts = [...branch.strings, ...not.map((value) => regexes.not(this.expander.literalKey(value)))]
+    const isLong = min > 0 ? regexes.repeat(any, min, Number.POSITIVE_INFINITY) : spelling.text
+    // A pattern that takes long texts only says the same.
+    const [pattern] = branch.strings
+    const saysAll = parts.length === 1 && pattern !== undefined && regexes.includes(isLong, pattern)
+    const body = saysAll ? pattern : regexes.and([isLong, ...parts])
+    if (max === Number.POSITIVE_INFINITY) return body
+    return regexes.limit(body, max) ?? regexes.and([regexes.repeat(any, min, max), ...parts])
   }
 
   /** Whether nothing satisfies a branch, looking a few levels down. */

@@ -50,6 +50,15 @@ export class Automaton {
     return known === UNKNOWN ? this.#find(place, byte) : known
   }
 
+  /** The same place where so many characters come nowhere near the limit of a length: there are far fewer of these. */
+  withoutLimits(place: Place, margin: number): Place {
+    const parts = this.#parts[place]!
+    const relaxed: number[] = []
+    for (let i = 0; i < parts.length; i += 2)
+      insert(relaxed, parts[i]!, this.#lexer.withoutLimits(parts[i + 1]!, margin))
+    return this.#add(relaxed, this.#complete[place]!)
+  }
+
   /** Whether a text must end here. */
   isLast(place: Place): boolean {
     return this.#parts[place]!.length === 0

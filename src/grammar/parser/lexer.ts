@@ -48,6 +48,18 @@ export class Lexer {
     return next
   }
 
+  /** The same where so many characters come nowhere near the limit of a length. */
+  withoutLimits(state: LexState, margin: number): LexState {
+    const { parts } = this.#states[state]!
+    let isSame = true
+    const relaxed = parts.map((part, i) => {
+      const rest = i % 2 === 0 ? part : this.#regexes.withoutLimit(part, margin)
+      isSame &&= rest === part
+      return rest
+    })
+    return isSame ? state : this.#add(relaxed)
+  }
+
   /** The terminals that the bytes are, from first to last. */
   whole(state: LexState): readonly Regex[] {
     return this.#states[state]!.whole

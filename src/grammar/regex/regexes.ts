@@ -6,6 +6,7 @@
 import { type ByteClasses, type ByteSet, ByteSets, classesOf } from './byte-sets.ts'
 import type { Machine } from './machine.ts'
 import { tooLarge } from './too-large.ts'
+import { nextPhase, type UnitPhase } from './units.ts'
 
 /** A number that names an expression within its `Regexes`. */
 export type Regex = number
@@ -20,6 +21,7 @@ export const UNBOUNDED = Number.POSITIVE_INFINITY
 const MOST_NODES = 1 << 22
 /** States looked at to decide whether an intersection or a complement matches anything. */
 const MOST_STATES = 1 << 17
+const MOST_REMEMBERED = 1 << 20
 
 type Node =
   | { readonly kind: 'nothing' | 'empty' }
@@ -29,6 +31,18 @@ type Node =
   | { readonly kind: 'not'; readonly body: Regex }
   | { readonly kind: 'repeat'; readonly body: Regex; readonly min: number; readonly max: number }
   | { readonly kind: 'machine'; readonly machine: number; readonly state: number }
+  | Limit
+
+/** The words of an expression with so many characters at most. */
+interface Limit {
+  readonly kind: 'limit'
+  readonly body: Regex
+  readonly left: number
+  /** Where in the spelling of a character it stands: see `UnitPhase`. */
+  readonly phase: UnitPhase
+  /** From wherever it is, the body can end within so many characters. */
+  readonly slack: number
+}
 
 export class Regexes {
   readonly sets = new ByteSets()
@@ -41,9 +55,14 @@ export class Regexes {
   readonly #pruned = new Map<Regex, Regex>()
   /** Whether an expression matches anything, as far as it has been found out. */
   readonly #alive = new Map<Regex, boolean>()
+  readonly #concats = new Map<number, Regex>()
+  readonly #derivatives = new Map<number, Regex>()
+  readonly #classes = new Map<string, ByteClasses>()
+  readonly #shortest = new Map<number, number>()
   readonly #machines: Machine[] = []
   readonly #machineSets: number[][] = []
   readonly #utf8 = new TextEncoder()
+  #units: readonly number[] | undefined
 
   readonly #alphabet: number | undefined
 
@@ -161,6 +180,31 @@ export class Regexes {
     return this.#add(`a${sorted.join()}`, { kind: 'and', parts: sorted }, nullable)
   }
 
+  /**
+   * The words of an expression, inside of JSON strings, with so many characters at most. The same as its intersection with
+   * `any{0,most}`, but what is left of the expression and how much may still come stay apart: while there is room enough the
+   * one does not depend on the other.
+   * @returns `undefined` where it is not known how soon the expression can end.
+   */
+  limit(body: Regex, most: number): Regex | undefined {
+    const slack = this.#slack(body)
+    if (slack === undefined) return undefined
+    return this.prune(this.#makeLimit({ kind: 'limit', body, left: most, phase: 0, slack }))
+  }
+
+  /** The same language where the next `margin` characters come nowhere near a limit. */
+  withoutLimit(regex: Regex, margin: number): Regex {
+    const node = this.#nodes[regex]!
+    if (node.kind === 'limit') return node.left >= node.slack + margin ? node.body : regex
+    if (node.kind === 'concat') {
+      const head = this.withoutLimit(node.head, margin)
+      return head === node.head ? regex : this.#concatTwo(head, node.tail)
+    }
+    if (node.kind !== 'or') return regex
+    const parts = node.parts.map((part) => this.withoutLimit(part, margin))
+    return parts.every((part, i) => part === node.parts[i]) ? regex : this.or(parts)
+  }
+
   /** An automaton of its own as an expression: what it accepts from its first state. */
   machine(machine: Machine): Regex {
     this.#machines.push(machine)
@@ -171,12 +215,25 @@ export class Regexes {
   /** What may follow `byte`. Parts that match nothing may be left in it: see `prune`. */
   derive(regex: Regex, byte: number): Regex {
     const node = this.#nodes[regex]!
+    if (node.kind === 'bytes') return this.sets.has(node.set, byte) ? EMPTY : NOTHING
+    const key = regex * 256 + byte
+    const known = this.#derivatives.get(key)
+    if (known !== undefined) return known
+    const next = this.#derive(regex, node, byte)
+    if (this.#derivatives.size > MOST_REMEMBERED) this.#derivatives.clear()
+    this.#derivatives.set(key, next)
+    return next
+  }
+
+  #derive(regex: Regex, node: Node, byte: number): Regex {
     switch (node.kind) {
       case 'nothing':
       case 'empty':
         return NOTHING
       case 'bytes':
-        return this.sets.has(node.set, byte) ? EMPTY : NOTHING
+        return NOTHING
+      case 'limit':
+        return this.#deriveLimit(node, byte)
       case 'concat':
         return this.#deriveConcat(regex, byte)
       case 'or':
@@ -218,12 +275,21 @@ export class Regexes {
   classes(regexes: Iterable<Regex>): ByteClasses {
     const sets = new Set<number>()
     for (const regex of regexes) this.#firstSets(regex, sets)
-    return classesOf(this.sets, sets)
+    const key = [...sets].sort((a, b) => a - b).join()
+    const known = this.#classes.get(key) ?? classesOf(this.sets, sets)
+    this.#classes.set(key, known)
+    return known
   }
 
   #prune(regex: Regex): Regex {
     const node = this.#nodes[regex]!
     switch (node.kind) {
+      case 'limit': {
+        const body = this.prune(node.body)
+        const ends =
+          body !== NOTHING && (node.left >= node.slack || this.#shortestEnd(body, node.phase) <= node.left)
+        return ends ? this.#makeLimit({ ...node, body }) : NOTHING
+      }
       case 'concat':
         return this.#pruneConcat(regex)
       case 'or':
@@ -295,6 +361,93 @@ export class Regexes {
     return this.or(parts)
   }
 
+  #deriveLimit({ body, left, phase, slack }: Limit, byte: number): Regex {
+    const { next, begins } = nextPhase(phase, byte)
+    if (begins && left === 0) return NOTHING
+    const rest = this.derive(body, byte)
+    if (rest === NOTHING) return NOTHING
+    return this.#makeLimit({ kind: 'limit', body: rest, left: begins ? left - 1 : left, phase: next, slack })
+  }
+
+  #makeLimit(limit: Limit): Regex {
+    const { body, left, phase, slack } = limit
+    if (body === NOTHING || body === EMPTY) return body
+    return this.#add(`l${body},${left},${phase},${slack}`, limit, this.#nullable[body]!)
+  }
+
+  #unitSets(): readonly number[] {
+    this.#units ??= [this.sets.ofByte(0x5c), this.sets.ofByte(0x75), this.sets.ofRange(0x80, 0xbf)]
+    return this.#units
+  }
+
+  /**
+   * How many characters are enough to end, wherever in the expression one is; bytes are counted, which are more. Of an
+   * intersection it is not known.
+   */
+  #slack(regex: Regex): number | undefined {
+    const node = this.#nodes[regex]!
+    switch (node.kind) {
+      case 'nothing':
+      case 'empty':
+        return 0
+      case 'bytes':
+        return 1
+      case 'concat':
+        return this.#sumOfSlack(node.head, node.tail)
+      case 'or': {
+        const each = node.parts.map((part) => this.#slack(part))
+        return each.includes(undefined) ? undefined : Math.max(...(each as number[]))
+      }
+      case 'repeat': {
+        const once = this.#slack(node.body)
+        return once === undefined ? undefined : once * Math.max(1, node.min)
+      }
+      default:
+        return undefined
+    }
+  }
+
+  #sumOfSlack(head: Regex, tail: Regex): number | undefined {
+    const [a, b] = [this.#slack(head), this.#slack(tail)]
+    return a === undefined || b === undefined ? undefined : a + b
+  }
+
+  /** The fewest characters after which it can end. */
+  #shortestEnd(body: Regex, phase: UnitPhase): number {
+    const start = body * 8 + phase
+    const known = this.#shortest.get(start)
+    if (known !== undefined) return known
+    let level = new Map([[start, start]])
+    const cameFrom = new Map(level)
+    for (let count = 0; level.size > 0; count++) {
+      const later = new Map<number, number>()
+      // Bytes within a character add to the level that is gone through.
+      for (const at of level.keys()) {
+        const [regex, from] = [Math.floor(at / 8), (at % 8) as UnitPhase]
+        if (this.#nullable[regex]) {
+          this.#shortest.set(start, count)
+          return count
+        }
+        for (const byte of this.classes([
+          this.#makeLimit({ kind: 'limit', body: regex, left: 1, phase: from, slack: 0 }),
+        ]).sample) {
+          const next = this.prune(this.derive(regex, byte))
+          if (next === NOTHING) continue
+          const { next: then, begins } = nextPhase(from, byte)
+          const key = next * 8 + then
+          if (cameFrom.has(key)) continue
+          cameFrom.set(key, at)
+          if (begins) later.set(key, at)
+          else level.set(key, at)
+        }
+      }
+      if (cameFrom.size > MOST_STATES) throw tooLarge('a pattern with a length has too many states')
+      level = later
+    }
+    this.#shortest.set(start, Number.POSITIVE_INFINITY)
+    return Number.POSITIVE_INFINITY
+  }
+
   #deriveAnd(conditions: readonly Regex[], byte: number): Regex {
     const parts: Regex[] = []
     for (const part of conditions) {
@@ -320,6 +473,10 @@ export class Regexes {
       else if (node.kind === 'or' || node.kind === 'and')
         for (const part of node.parts) this.#firstSets(part, into)
       else if (node.kind === 'not' || node.kind === 'repeat') this.#firstSets(node.body, into)
+      else if (node.kind === 'limit') {
+        this.#firstSets(node.body, into)
+        for (const set of this.#unitSets()) into.add(set)
+      }
       return
     }
   }
@@ -340,8 +497,13 @@ export class Regexes {
   }
 
   #makeConcat(head: Regex, tail: Regex): Regex {
+    const key = head * MOST_NODES + tail
+    const known = this.#concats.get(key)
+    if (known !== undefined) return known
     const nullable = this.#nullable[head]! && this.#nullable[tail]!
-    return this.#add(`c${head},${tail}`, { kind: 'concat', head, tail }, nullable)
+    const made = this.#make({ kind: 'concat', head, tail }, nullable)
+    this.#concats.set(key, made)
+    return made
   }
 
   /** Alternatives that differ in their first byte only become one: what UTF-8 makes many of. */
@@ -395,11 +557,16 @@ export class Regexes {
   #add(key: string, node: Node, nullable: boolean): Regex {
     const known = this.#byKey.get(key)
     if (known !== undefined) return known
+    const made = this.#make(node, nullable)
+    this.#byKey.set(key, made)
+    return made
+  }
+
+  #make(node: Node, nullable: boolean): Regex {
     const id = this.#nodes.length
     if (id >= MOST_NODES) throw tooLarge('its patterns have too many states')
     this.#nodes.push(node)
     this.#nullable.push(nullable)
-    this.#byKey.set(key, id)
     return id
   }
 }

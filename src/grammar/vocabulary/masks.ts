@@ -14,6 +14,8 @@ export interface Mask {
 const MOST_MASKS = 128
 /** Code points that are tried out to learn whether text of any length is allowed. */
 const MOST_LEVELS = 64
+/** Places that are tried out: beyond so many a walk is quicker. */
+const MOST_TRIED = 200
 
 export class Masks {
   readonly #automaton: Automaton
@@ -75,8 +77,9 @@ export class Masks {
     }
   }
 
-  #addSlice(slice: Slice, place: Place, mask: Mask): void {
+  #addSlice(slice: Slice, exact: Place, mask: Mask): void {
     const { kind, most, bits, count, trie } = slice
+    const place = this.#automaton.withoutLimits(exact, most)
     if (kind !== undefined && this.#depth(kind, place) >= most) {
       for (let i = 0; i < bits.length; i++) mask.bits[i]! |= bits[i]!
       mask.count += count
@@ -139,6 +142,7 @@ export class Masks {
     for (let depth = 0; depth < MOST_LEVELS; depth++) {
       const next = new Set<Place>()
       for (const each of level) if (!this.#follow(kind, each, next)) return depth
+      if (seen.size + next.size > MOST_TRIED) return depth + 1
       level = [...next].filter((each) => !seen.has(each))
       if (level.length === 0) return Number.POSITIVE_INFINITY
       for (const each of level) seen.add(each)

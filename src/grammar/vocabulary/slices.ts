@@ -12,7 +12,7 @@ export type Kind = (typeof KINDS)[number]
 export interface Slice {
   /** `undefined`: of no kind. */
   readonly kind: Kind | undefined
-  /** No token of it has more code points. */
+  /** No token of it has more characters. */
   readonly most: number
   readonly trie: TokenTrie
   /** Its tokens as a mask. */
@@ -34,7 +34,7 @@ export interface SlicedVocabulary {
   readonly encode: ((text: string) => ArrayLike<number>) | undefined
 }
 
-const LENGTHS = [10, 30, Number.POSITIVE_INFINITY]
+const LENGTHS = [10, 30, 100, Number.POSITIVE_INFINITY]
 
 export function sliceVocabulary(vocabulary: TokenBytes, slicing = true): SlicedVocabulary {
   const texts = collectTexts(vocabulary.size, (id) => vocabulary.bytes(id))
@@ -45,10 +45,11 @@ export function sliceVocabulary(vocabulary: TokenBytes, slicing = true): SlicedV
     if (bytes.length === 0) continue
     if (bytes.length === 1) single[bytes[0]!] = 1
     const kind = slicing ? kindOf(bytes) : undefined
-    const most = kind === undefined ? 0 : LENGTHS.find((length) => codePoints(bytes) <= length)!
-    const key = `${kind}${most}`
-    const group = groups.get(key) ?? { kind, most, ids: [] }
+    const length = kind === undefined ? bytes.length : codePoints(bytes)
+    const key = `${kind}${LENGTHS.find((limit) => length <= limit)}`
+    const group = groups.get(key) ?? { kind, most: 0, ids: [] }
     groups.set(key, group)
+    group.most = Math.max(group.most, length)
     group.ids.push(id)
   }
   const twins = new Int32Array(vocabulary.size).fill(-1)
