@@ -180,12 +180,22 @@ export class NormalForms implements Forms {
     const not = branch.notValues.filter((value) => typeof value === 'string')
     const parts = [...branch.strings, ...not.map((value) => regexes.not(this.expander.literalKey(value)))]
     const isLong = min > 0 ? regexes.repeat(any, min, Number.POSITIVE_INFINITY) : spelling.text
-    // A pattern that takes long texts only says the same.
     const [pattern] = branch.strings
-    const saysAll = parts.length === 1 && pattern !== undefined && regexes.includes(isLong, pattern)
-    const body = saysAll ? pattern : regexes.and([isLong, ...parts])
+    const body =
+      parts.length === 1 && pattern !== undefined && this.#isLong(pattern, min)
+        ? pattern
+        : regexes.and([isLong, ...parts])
     if (max === Number.POSITIVE_INFINITY) return body
     return regexes.limit(body, max) ?? regexes.and([regexes.repeat(any, min, max), ...parts])
+  }
+
+  /** Whether a pattern takes texts of so many characters only: one that is no complement takes nothing but text. */
+  #isLong(pattern: Regex, min: number): boolean {
+    const { regexes, spelling } = this
+    if (regexes.node(pattern).kind === 'not') return false
+    if (min === 0) return true
+    const any = spelling.of([0, 0xd7ff, 0xe000, 0x10ffff])
+    return regexes.includes(regexes.concat(regexes.repeat(any, min, min), regexes.all), pattern)
   }
 
   /** Whether nothing satisfies a branch, looking a few levels down. */
