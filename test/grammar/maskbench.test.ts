@@ -56,7 +56,9 @@ describe.skipIf(!here)('MaskBench', () => {
       times?.first(automaton, started)
       const verdicts = tests.map(({ valid, data }) => ({
         valid,
-        accepted: WRITE_STYLES.slice(0, 1).some((style) => takesValue(automaton, data, style)),
+        accepted: WRITE_STYLES.slice(0, 1).some((style) =>
+          takesValue(automaton, data, style, JSON.stringify(schema)),
+        ),
       }))
       const accepted = verdicts.some((each) => each.accepted && !each.valid)
       const rejected = verdicts.some((each) => !each.accepted && each.valid)
@@ -64,7 +66,7 @@ describe.skipIf(!here)('MaskBench', () => {
       if (rejected) wrong.push(`${file}: rejected`)
       counts[accepted ? 'accepted' : rejected ? 'rejected' : 'right']++
       const document = tests.find(({ valid }, i) => valid && verdicts[i]!.accepted)?.data
-      if (document !== undefined) times?.walk(automaton, document)
+      if (document !== undefined) times?.walk(automaton, document, JSON.stringify(schema))
     }
     if (isWhole)
       console.log(
@@ -99,8 +101,8 @@ async function openTimes() {
       constraint.allowed()
       firsts.push(performance.now() - started)
     },
-    walk(automaton: Automaton, document: unknown) {
-      const writer = new ValueWriter(automaton, WRITE_STYLES[0]!)
+    walk(automaton: Automaton, document: unknown, schema: string) {
+      const writer = new ValueWriter(automaton, WRITE_STYLES[0]!, schema)
       const text = writer.text(document)
       const fresh = new GrammarConstraint(automaton, vocabulary, masks)
       for (const id of tokenizer.encode(text, { addSpecialTokens: false })) {

@@ -87,7 +87,9 @@ function acceptorOf(schema: unknown, draft: string | undefined): ((value: unknow
     throw error
   }
   return (value) => {
-    const [first, ...others] = WRITE_STYLES.map((style) => takesValue(automaton, value, style))
+    const [first, ...others] = WRITE_STYLES.map((style) =>
+      takesValue(automaton, value, style, JSON.stringify(schema)),
+    )
     expect(others).toEqual(others.map(() => first))
     return first!
   }

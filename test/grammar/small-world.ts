@@ -71,13 +71,19 @@ export function idsOf(allowed: ReturnType<GrammarConstraint['allowed']>): number
   return ids
 }
 
-/** The shortest text of a grammar with a prefix: a witness that it is alive, for somebody else to judge. */
-export function shortestText(automaton: Automaton, prefix: string): string | undefined {
+const MOST_TRIED = 3_000
+
+/**
+ * The shortest text of a grammar with a prefix: a witness that it is alive, for somebody else to judge.
+ * @returns `undefined` when there is none, null when it is too long to find.
+ */
+export function shortestText(automaton: Automaton, prefix: string): string | undefined | null {
   let start = automaton.start()
   for (const byte of Buffer.from(prefix, 'latin1')) start = automaton.next(start, byte)
   const texts = new Map([[start, prefix]])
   for (const [place, text] of texts) {
     if (automaton.isComplete(place)) return text
+    if (texts.size > MOST_TRIED) return null
     for (let byte = 0; byte < 256; byte++) {
       const next = automaton.next(place, byte)
       if (next !== DEAD && !texts.has(next)) texts.set(next, text + String.fromCharCode(byte))

@@ -16,8 +16,8 @@ export const WRITE_STYLES: readonly WriteStyle[] = [
 const MOST_STEPS = 20_000
 
 /** Whether the grammar takes a value, written in a style. */
-export function takesValue(automaton: Automaton, value: unknown, style: WriteStyle): boolean {
-  const writer = new ValueWriter(automaton, style)
+export function takesValue(automaton: Automaton, value: unknown, style: WriteStyle, schema = ''): boolean {
+  const writer = new ValueWriter(automaton, style, schema)
   return automaton.isComplete(writer.write(automaton.start(), value, 0))
 }
 
@@ -26,11 +26,14 @@ export class ValueWriter {
   readonly #style: WriteStyle
   /** Of the objects written, the keys in the order that was taken. */
   readonly #orders = new Map<object, string[]>()
+  readonly #schema: string
   #steps = 0
 
-  constructor(automaton: Automaton, style: WriteStyle) {
+  /** @param schema its text: keys are tried in the order in which it names them. */
+  constructor(automaton: Automaton, style: WriteStyle, schema = '') {
     this.#automaton = automaton
     this.#style = style
+    this.#schema = schema
   }
 
   write(place: Place, value: unknown, depth: number): Place {
@@ -71,28 +74,45 @@ export class ValueWriter {
   }
 
   #object(place: Place, object: object, depth: number): Place {
-    const members = Object.entries(object)
+    const rank = ([key]: readonly [string, unknown]) =>
+      this.#schema.indexOf(`${JSON.stringify(key)}:`) + 1 || Infinity
+    const members = Object.entries(object).sort((a, b) =>
+      rank(a) > rank(b) ? 1 : rank(a) < rank(b) ? -1 : 0,
+    )
     if (members.length === 0) return this.#text(place, '{}')
     const dead = new Set<string>()
     const search = (at: Place, left: readonly [string, unknown][]): Place => {
       if (left.length === 0) return this.#text(at, `${this.#line(depth)}}`)
       const key = `${at} ${left.map(([name]) => JSON.stringify(name)).join()}`
       if (dead.has(key) || ++this.#steps > MOST_STEPS) return DEAD
-      const before = (left.length === members.length ? '{' : this.#style.comma) + this.#line(depth + 1)
+      const opened = ([name]: readonly [string, unknown], from: Place, comma: string) =>
+        this.#text(from, comma + this.#line(depth + 1) + JSON.stringify(name) + this.#style.colon)
+      const later: { written: Place; alive: number; member: readonly [string, unknown] }[] = []
+      const goOn = (member: readonly [string, unknown], written: Place): Place => {
+        const rest = left.filter((other) => other !== member)
+        const end = search(written, rest)
+        if (end === DEAD) return DEAD
+        const order = this.#orders.get(object) ?? []
+        this.#orders.set(object, order)
+        order.unshift(member[0])
+        return end
+      }
       for (const member of left) {
-        const opened = this.#text(at, before + JSON.stringify(member[0]) + this.#style.colon)
-        const written = this.write(opened, member[1], depth + 1)
+        const comma = left.length === members.length ? '{' : this.#style.comma
+        const written = this.write(opened(member, at, comma), member[1], depth + 1)
         if (written === DEAD) continue
-        const end = search(
-          written,
-          left.filter((other) => other !== member),
-        )
-        if (end !== DEAD) {
-          const order = this.#orders.get(object) ?? []
-          this.#orders.set(object, order)
-          order.unshift(member[0])
-          return end
+        const others = left.filter((other) => other !== member)
+        const alive = others.filter((other) => opened(other, written, this.#style.comma) !== DEAD).length
+        if (alive < others.length) later.push({ written, alive, member })
+        else {
+          const end = goOn(member, written)
+          if (end !== DEAD) return end
         }
+      }
+      // Members that others have to come before: those first after which the most can still come.
+      for (const { member, written } of later.toSorted((a, b) => b.alive - a.alive)) {
+        const end = goOn(member, written)
+        if (end !== DEAD) return end
       }
       dead.add(key)
       return DEAD

@@ -31,6 +31,7 @@ import { isArray, isObject, type Json, type JsonObject } from './json-text.ts'
 import type { SchemaDocument, Subschema } from './schema-document.ts'
 import { count, itemKeywords, numberKeywords } from './validate.ts'
 
+const MOST = Number.POSITIVE_INFINITY
 const MOST_BRANCHES = 1_024
 const MOST_NESTED = 200
 /** Branches of `anyOf` of which all combinations are gone through. */
@@ -210,13 +211,14 @@ export class Expander {
     const strings = [...branch.strings]
     const pattern = keywords.get('pattern')
     if (typeof pattern === 'string') strings.push(this.#search(pattern, `${schema.pointer}/pattern`))
-    const format = keywords.get('format')
-    if (typeof format === 'string') strings.push(this.#format(format, schema))
+    const name = keywords.get('format')
+    const format = typeof name === 'string' ? this.#format(name, schema) : undefined
+    if (format !== undefined) strings.push(format.regex)
     return {
       ...branch,
       strings,
       minLength: Math.max(branch.minLength, count(keywords, 'minLength', 0)),
-      maxLength: Math.min(branch.maxLength, count(keywords, 'maxLength', Number.POSITIVE_INFINITY)),
+      maxLength: Math.min(branch.maxLength, format?.maxLength ?? MOST, count(keywords, 'maxLength', MOST)),
     }
   }
 
@@ -229,20 +231,20 @@ export class Expander {
     return regex
   }
 
-  #format(name: string, { pointer }: Subschema): Regex {
+  #format(name: string, { pointer }: Subschema): { regex: Regex; maxLength: number | undefined } {
     const where = `schema: ${pointer}/format`
-    const pattern = FORMATS.get(name)
-    if (pattern === undefined)
+    const format = FORMATS.get(name)
+    if (format === undefined)
       throw refuse(
         where,
         `the format ${JSON.stringify(name)} is not supported`,
         'use "pattern", or leave it out',
       )
     const key = `format ${name}`
-    const regex =
-      this.#patterns.get(key) ?? compileWhole(this.#options.spelling, readPattern(pattern, where), where)
+    const pattern = this.#patterns.get(key) ?? readPattern(format.pattern, where)
+    const regex = typeof pattern === 'number' ? pattern : compileWhole(this.#options.spelling, pattern, where)
     this.#patterns.set(key, regex)
-    return regex
+    return { regex, maxLength: format.maxLength }
   }
 
   #array(before: Branch, schema: Subschema, keywords: JsonObject): Branch {

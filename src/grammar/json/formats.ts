@@ -20,7 +20,7 @@ const IPV6 = [
   }),
 ].join('|')
 const LABEL = '[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?'
-const HOSTNAME = `(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*`
+const HOSTNAME = `${LABEL}(?:\\.${LABEL})*`
 const ATOM = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+"
 const EMAIL = `(?=[^@]{1,64}@)${ATOM}(?:\\.${ATOM})*@${LABEL}(?:\\.${LABEL})*`
 const HEX = '[0-9a-fA-F]'
@@ -30,14 +30,19 @@ const QUERY = `(?:${PCHAR}|[/?])*`
 const PORT = '(?::\\d{1,5})?'
 const AUTHORITY = `(?:(?:[a-zA-Z0-9._~!$&'()*+,;=:-]|%${HEX}{2})*@)?${LABEL}(?:\\.${LABEL})*${PORT}`
 const URI_REST = `(?:\\?${QUERY})?(?:#${QUERY})?`
-const URI = `[a-zA-Z][a-zA-Z0-9+.-]*:(?://${AUTHORITY}(?:/${PCHAR}*)*|/?(?:${PCHAR}+(?:/${PCHAR}*)*))${URI_REST}`
+const URI = `[a-zA-Z][a-zA-Z0-9+.-]*:(?://(?:${AUTHORITY}(?:/${PCHAR}*)*|(?:/${PCHAR}+)+)|/?(?:${PCHAR}+(?:/${PCHAR}*)*))${URI_REST}`
 const URI_REFERENCE = `(?:${URI}|(?:/?(?:[a-zA-Z0-9._~-]+(?:/${PCHAR}*)*)?)${URI_REST})`
 const DURATION =
   'P(?:\\d{1,9}W|(?=[\\dT])(?:\\d{1,9}Y(?:\\d{1,9}M(?:\\d{1,9}D)?)?|\\d{1,9}M(?:\\d{1,9}D)?|\\d{1,9}D)?(?:T(?:\\d{1,9}H(?:\\d{1,9}M(?:\\d{1,9}S)?)?|\\d{1,9}M(?:\\d{1,9}S)?|\\d{1,9}S))?)'
 const POINTER = '(?:/(?:[^~/]|~[01])*)*'
 
-/** Patterns of whole texts. */
-export const FORMATS: ReadonlyMap<string, string> = new Map([
+export interface Format {
+  /** Of the whole text. */
+  readonly pattern: string
+  readonly maxLength?: number
+}
+
+const PATTERNS: readonly (readonly [string, string])[] = [
   ['date', DATE],
   ['time', TIME],
   ['date-time', `${DATE}T${TIME}`],
@@ -55,4 +60,14 @@ export const FORMATS: ReadonlyMap<string, string> = new Map([
   ['uuid', UUID],
   ['json-pointer', POINTER],
   ['relative-json-pointer', `(?:0|[1-9]\\d{0,8})(?:#|${POINTER})`],
-])
+]
+
+/** Of names in the net. */
+const MOST_OF_A_NAME = 253
+
+export const FORMATS: ReadonlyMap<string, Format> = new Map(
+  PATTERNS.map(([name, pattern]) => [
+    name,
+    pattern === HOSTNAME ? { pattern, maxLength: MOST_OF_A_NAME } : { pattern },
+  ]),
+)

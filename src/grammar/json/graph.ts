@@ -20,7 +20,7 @@ interface GraphState {
   readonly isWritten: boolean
 }
 
-const MOST_STATES = 100_000
+const MOST_STATES = 30_000
 
 export class Graph {
   readonly type: 'object' | 'array'

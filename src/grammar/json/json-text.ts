@@ -7,7 +7,7 @@ export type JsonObject = ReadonlyMap<string, Json>
 export type Json = null | boolean | string | Decimal | readonly Json[] | JsonObject
 
 /** Values in values: what is deeper is refused, before anything has to follow it. */
-const MOST_LEVELS = 2_000
+const MOST_LEVELS = 500
 
 export function isObject(value: Json | undefined): value is JsonObject {
   return value instanceof Map

@@ -2,6 +2,7 @@
 import { jsonSpelling, type Spelling } from '../regex/compile-pattern.ts'
 import { refuse } from '../regex/refuse.ts'
 import { NOTHING, type Regex, type Regexes } from '../regex/regexes.ts'
+import { tooLarge } from '../regex/too-large.ts'
 import { buildArray } from './arrays.ts'
 import { type Branch, isDead, type Literal, NUMBER, TYPE } from './branch.ts'
 import { Decimal } from './decimal.ts'
@@ -24,6 +25,8 @@ export interface NormalForm {
 
 /** How far down it is looked whether something is impossible. */
 const LOOK_DOWN = 3
+/** Arrays and objects that are named as they are. */
+const MOST_VALUES = 2_000
 
 export class NormalForms implements Forms {
   readonly regexes: Regexes
@@ -91,10 +94,9 @@ export class NormalForms implements Forms {
       if (branch.types & TYPE.object) graphs.push(...buildObjects(this, branch, literals))
     }
     const containers = values.filter((value) => isArray(value) || isObject(value))
+    const plain = values.filter((value) => !isArray(value) && !isObject(value))
     scalars.push(
-      ...values
-        .filter((value) => !isArray(value) && !isObject(value))
-        .map((value) => this.#spell(value, literals)),
+      plain.length === 0 ? NOTHING : this.regexes.words(plain.map((value) => this.#spell(value, literals))),
     )
     return { scalar: this.regexes.prune(this.regexes.or(scalars)), values: unique(containers), graphs }
   }
@@ -113,7 +115,7 @@ export class NormalForms implements Forms {
       if (branch.types & TYPE.true) found.push(true)
       if (branch.types & TYPE.false) found.push(false)
     }
-    return unique(found)
+    return found.length > MOST_VALUES ? undefined : unique(found)
   }
 
   /** The inside of all strings that satisfy schemas. */
@@ -140,10 +142,10 @@ export class NormalForms implements Forms {
     })
   }
 
-  #spell(value: Json, literals: readonly Literal[]): Regex {
+  #spell(value: Json, literals: readonly Literal[]): string {
     if (typeof value === 'string' && /\p{Surrogate}/u.test(value))
       throw refuse(`schema: ${this.pointerOf(literals)}`, 'a value with half of a character')
-    return this.regexes.literal(value instanceof Decimal ? value.toString() : JSON.stringify(value))
+    return value instanceof Decimal ? value.toString() : JSON.stringify(value)
   }
 
   #scalar(branch: Branch, literals: readonly Literal[]): Regex {
@@ -244,5 +246,6 @@ function typeOf(value: Json): number {
 }
 
 function unique(values: readonly Json[]): Json[] {
+  if (values.length > MOST_VALUES) throw tooLarge('it lists too many arrays and objects')
   return values.filter((value, i) => !values.slice(0, i).some((other) => isEqual(value, other)))
 }

@@ -14,6 +14,8 @@ interface Region {
 }
 
 const MOST_REGIONS = 256
+const MOST_PATTERNS = 16
+const MOST_KEYS = 4_000
 
 /** @returns one automaton for each way to have the properties that must be there somewhere. */
 export function buildObjects(forms: Forms, branch: Branch, literals: readonly Literal[]): Graph[] {
@@ -62,6 +64,7 @@ interface ObjectOptions {
 
 function buildObject(forms: Forms, branch: Branch, { free, pointer }: ObjectOptions): Graph | undefined {
   const keys = declaredKeys(branch)
+  if (keys.length > MOST_KEYS) throw refuse(`schema: ${pointer}`, `more than ${MOST_KEYS} properties`)
   const isLone = (key: string) => /\p{Surrogate}/u.test(key)
   if (keys.some(isLone)) throw refuse(`schema: ${pointer}`, 'a key with half of a character')
   const required = new Set(branch.required)
@@ -129,10 +132,13 @@ function freeRegions(forms: Forms, branch: Branch, declared: readonly string[]):
   const patterns = [
     ...new Map(branch.objects.flatMap((part) => part.patterns.map((each) => [each.keys, each]))).keys(),
   ]
+  if (patterns.length > MOST_PATTERNS)
+    throw refuse('schema', `more than ${MOST_PATTERNS} patterns of keys at once`)
   const closing = branch.objects.some((part) => part.additional === expander.false)
   // Where no other key is allowed, regions are those of the patterns; else the rest of all keys as well.
   if ((closing || isClosed) && patterns.length === 0) return []
-  const known = regexes.or(declared.map((key) => expander.literalKey(key)))
+  const known =
+    declared.length === 0 ? NOTHING : regexes.words(declared.map((key) => JSON.stringify(key).slice(1, -1)))
   let cells: { keys: Regex; satisfied: ReadonlySet<Regex> }[] = [
     { keys: regexes.prune(regexes.and([names, regexes.not(known)])), satisfied: new Set() },
   ]

@@ -19,6 +19,7 @@ const MOST_LEVELS = 500
 export class Validator {
   readonly #document: SchemaDocument
   readonly #patterns = new Map<string, RegExp>()
+  readonly #listed = new Map<readonly Json[], ReadonlySet<string | undefined>>()
   #level = 0
 
   constructor(document: SchemaDocument) {
@@ -66,9 +67,17 @@ export class Validator {
     const constant = keywords.get('const')
     if (keywords.has('const') && !isEqual(value, constant!)) return false
     const list = keywords.get('enum')
-    if (isArray(list) && !list.some((each) => isEqual(value, each))) return false
+    if (isArray(list) && !this.#isListed(value, list)) return false
     if (value instanceof Decimal) return checkNumber(value, keywords)
     return typeof value !== 'string' || this.#checkString(value, keywords)
+  }
+
+  /** Plain values are looked up, however many there are. */
+  #isListed(value: Json, list: readonly Json[]): boolean {
+    const known = this.#listed.get(list) ?? new Set(list.map(plainKey))
+    this.#listed.set(list, known)
+    const key = plainKey(value)
+    return key === undefined ? list.some((each) => isEqual(value, each)) : known.has(key)
   }
 
   #checkString(value: string, keywords: JsonObject): boolean {
@@ -79,7 +88,8 @@ export class Validator {
       length >= count(keywords, 'minLength', 0) &&
       length <= count(keywords, 'maxLength', Number.POSITIVE_INFINITY) &&
       (typeof pattern !== 'string' || this.#matches(pattern, value)) &&
-      (format === undefined || this.#matches(`^(?:${format})$`, value))
+      (format === undefined ||
+        (length <= (format.maxLength ?? length) && this.#matches(`^(?:${format.pattern})$`, value)))
     )
   }
 
@@ -198,6 +208,12 @@ export class Validator {
     const part = this.#document.child(schema, 'unevaluatedItems')
     return value.every((item, i) => i < seen.items || seen.found.has(i) || this.isValid(item, part))
   }
+}
+
+/** Equal for equal values; `undefined` for arrays and objects. */
+function plainKey(value: Json): string | undefined {
+  if (isArray(value) || isObject(value)) return undefined
+  return value instanceof Decimal ? value.toString() : JSON.stringify(value)
 }
 
 function merged(a: Seen, b: Seen): Seen {

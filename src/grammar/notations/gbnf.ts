@@ -20,6 +20,8 @@ export function compileGbnf(regexes: Regexes, text: string): CompiledGrammar {
 const NAME = /[a-zA-Z][a-zA-Z0-9_-]*/y
 const SPACE = /(?:[ \t\r]|#[^\n]*)*/y
 const SPACE_AND_LINES = /(?:[ \t\r\n]|#[^\n]*)*/y
+/** Also from the line below. */
+const TO_BAR = /(?:[ \t\r\n]|#[^\n]*)*\|/y
 const BOUNDS = /\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\}/y
 const ESCAPES: Record<string, number> = { n: 10, r: 13, t: 9 }
 
@@ -56,7 +58,7 @@ class GbnfReader {
 
   #choice(): Expression {
     const parts = [this.#sequence()]
-    while (this.#scanner.take('|')) {
+    while (this.#scanner.match(TO_BAR) !== undefined) {
       this.#scanner.match(SPACE_AND_LINES)
       parts.push(this.#sequence())
     }

@@ -24,7 +24,7 @@ export function compileChoices(regexes: Regexes, choices: readonly string[]): Co
   const bad = choices.find((choice) => choice === '' || /\p{Surrogate}/u.test(choice))
   if (bad !== undefined)
     throw refuse('choice', bad === '' ? 'an empty choice' : 'a choice is not Unicode text')
-  const regex = regexes.or(choices.map((choice) => regexes.literal(choice)))
+  const regex = regexes.words(choices)
   return compileGrammar({
     regexes,
     rules: new Map([['choice', { kind: 'terminal', regex }]]),

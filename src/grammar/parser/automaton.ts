@@ -59,9 +59,11 @@ export class Automaton {
     return this.#add(relaxed, this.#complete[place]!)
   }
 
-  /** Whether a text must end here. */
+  /** Whether a text must end here: it is complete, and no byte leads on. */
   isLast(place: Place): boolean {
-    return this.#parts[place]!.length === 0
+    if (!this.#complete[place]) return false
+    for (let byte = 0; byte < 256; byte++) if (this.next(place, byte) !== DEAD) return false
+    return true
   }
 
   /** How many places there are. */

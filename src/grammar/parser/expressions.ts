@@ -102,8 +102,8 @@ function foldRegular(regexes: Regexes, named: ReadonlyMap<string, Expression>): 
   const folded = new Map(named)
   const weights = new Map<string, number>()
   for (const name of bottomUp(named)) {
+    const weight = weightOf(folded.get(name)!, weights)
     const body = withoutEndRecursion(name, inline(folded.get(name)!, folded, weights))
-    const weight = weightOf(body)
     const regex = weight > MOST_PARTS ? undefined : regexOf(regexes, body)
     if (regex !== undefined) weights.set(name, weight)
     folded.set(name, regex === undefined ? body : { kind: 'terminal', regex })
@@ -181,11 +181,12 @@ function withoutEndRecursion(name: string, body: Expression): Expression {
   return body
 }
 
-function weightOf(part: Expression): number {
+/** Parts, those of rules that have become expressions among them. */
+function weightOf(part: Expression, weights: ReadonlyMap<string, number>): number {
   if (part.kind === 'terminal') return 1
-  if (part.kind === 'rule') return 1
-  if (part.kind === 'repeat') return 1 + weightOf(part.body)
-  return part.parts.reduce((sum, each) => sum + weightOf(each), 1)
+  if (part.kind === 'rule') return weights.get(part.name) ?? 1
+  if (part.kind === 'repeat') return 1 + weightOf(part.body, weights)
+  return part.parts.reduce((sum, each) => sum + weightOf(each, weights), 1)
 }
 
 /** `undefined` where a rule is left in it. */

@@ -20,7 +20,9 @@ export const UNBOUNDED = Number.POSITIVE_INFINITY
 
 const MOST_NODES = 1 << 22
 /** States looked at to decide whether an intersection or a complement matches anything. */
-const MOST_STATES = 1 << 17
+const MOST_STATES = 1 << 14
+/** The same in all decisions together. */
+const MOST_LOOKED_AT = 1 << 16
 const MOST_REMEMBERED = 1 << 20
 
 type Node =
@@ -50,6 +52,8 @@ export class Regexes {
   readonly all: Regex
   readonly #nodes: Node[] = []
   readonly #nullable: boolean[] = []
+  /** No intersection, complement or the like in it: what matches nothing has been left out when it was made. */
+  readonly #plain: boolean[] = []
   readonly #byKey = new Map<string, Regex>()
   readonly #literals = new Map<string, Regex>()
   readonly #pruned = new Map<Regex, Regex>()
@@ -63,6 +67,7 @@ export class Regexes {
   readonly #machineSets: number[][] = []
   readonly #utf8 = new TextEncoder()
   #units: readonly number[] | undefined
+  #lookedAt = 0
 
   readonly #alphabet: number | undefined
 
@@ -108,6 +113,30 @@ export class Regexes {
     for (let i = bytes.length - 1; i >= 0; i--) regex = this.concat(this.byte(bytes[i]!), regex)
     this.#literals.set(text, regex)
     return regex
+  }
+
+  /** One of the texts: a tree of their beginnings, so that a thousand of them cost no more than one at each byte. */
+  words(texts: Iterable<string>): Regex {
+    const words = [...new Set(texts)].map((text) => this.#utf8.encode(text))
+    return this.#tree(words.sort(compareBytes), 0)
+  }
+
+  #tree(words: readonly Uint8Array[], depth: number): Regex {
+    if (words.length === 1)
+      return this.concat(...Array.from(words[0]!.subarray(depth), (byte) => this.byte(byte)), EMPTY)
+    let common = depth
+    const [first, last] = [words[0]!, words.at(-1)!]
+    while (common < first.length && first[common] === last[common]) common++
+    const parts: Regex[] = first.length === common ? [EMPTY] : []
+    for (let from = parts.length; from < words.length; ) {
+      let to = from + 1
+      while (to < words.length && words[to]![common] === words[from]![common]) to++
+      const rest = this.#tree(words.slice(from, to), common + 1)
+      parts.push(this.#concatTwo(this.byte(words[from]![common]!), rest))
+      from = to
+    }
+    const prefix = Array.from(first.subarray(depth, common), (byte) => this.byte(byte))
+    return this.concat(...prefix, this.or(parts))
   }
 
   concat(...parts: readonly Regex[]): Regex {
@@ -255,6 +284,7 @@ export class Regexes {
 
   /** The same language without parts that match nothing: `NOTHING` exactly when it is empty. */
   prune(regex: Regex): Regex {
+    if (this.#plain[regex]) return regex
     const known = this.#pruned.get(regex)
     if (known !== undefined) return known
     const pruned = this.#prune(regex)
@@ -317,14 +347,14 @@ export class Regexes {
     return pruned
   }
 
-  /** Looks for a word, depth first: a derivative that takes the empty word. */
+  /** Looks for a word: a derivative that takes the empty word. In turns the newest and the oldest is followed: long words, and short ones. */
   #isAlive(regex: Regex): boolean {
     const known = this.#alive.get(regex)
     if (known !== undefined) return known
     const cameFrom = new Map<Regex, Regex>([[regex, regex]])
     const open = [regex]
-    while (open.length > 0) {
-      const at = open.pop()!
+    for (let oldest = 0, turn = 0; oldest < open.length; turn++) {
+      const at = turn % 2 === 0 ? open.pop()! : open[oldest++]!
       if (this.#nullable[at] || this.#alive.get(at) === true) return this.#markPath(at, cameFrom)
       if (this.#alive.get(at) === false) continue
       for (const byte of this.classes([at]).sample) {
@@ -333,7 +363,8 @@ export class Regexes {
         cameFrom.set(next, at)
         open.push(next)
       }
-      if (cameFrom.size > MOST_STATES) throw tooLarge('an intersection of patterns has too many states')
+      if (cameFrom.size > MOST_STATES || ++this.#lookedAt > MOST_LOOKED_AT)
+        throw tooLarge('an intersection of patterns has too many states')
     }
     for (const state of cameFrom.keys()) this.#alive.set(state, false)
     return false
@@ -567,6 +598,20 @@ export class Regexes {
     if (id >= MOST_NODES) throw tooLarge('its patterns have too many states')
     this.#nodes.push(node)
     this.#nullable.push(nullable)
+    this.#plain.push(this.#isPlain(node))
     return id
   }
+
+  #isPlain(node: Node): boolean {
+    if (node.kind === 'concat') return this.#plain[node.head]! && this.#plain[node.tail]!
+    if (node.kind === 'or') return node.parts.every((part) => this.#plain[part])
+    if (node.kind === 'repeat') return this.#plain[node.body]!
+    return (
+      node.kind === 'nothing' || node.kind === 'empty' || node.kind === 'bytes' || node.kind === 'machine'
+    )
+  }
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b)
 }
