@@ -3,7 +3,6 @@
  * normalizer that is not written here. Loaded when first needed: most models never need it.
  */
 import { createRequire } from 'node:module'
-import type { Normalize } from './normalizer.ts'
 import type { Step } from './tokenizer-json.ts'
 
 /** The classes used here; the package's own types leave them out. */
@@ -29,7 +28,7 @@ export function translatePattern(source: string): RegExp {
 }
 
 /** SentencePiece's table of replacements, which the library knows in outline: NFKC, and white space and controls as spaces. */
-export function precompiledNormalizer(step: Step): Normalize {
+export function precompiledNormalizer(step: Step): (text: string) => string {
   const normalizer = new (library().PrecompiledNormalizer)(step) as { normalize(text: string): string }
   return (text) => normalizer.normalize(text)
 }
