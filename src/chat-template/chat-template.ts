@@ -6,6 +6,7 @@ import { readRegularLater } from '../system/regular-file.ts'
 import { escapeText } from '../system/text-display.ts'
 import { withTimeLimit } from '../system/time-limit.ts'
 import { isObject } from '../tokenizer/tokenizer-json.ts'
+import { type Clock, clockOf } from './clock.ts'
 import type { TemplateProgram } from './jinja.ts'
 
 export interface ChatMessage {
@@ -32,6 +33,8 @@ export interface LoadChatTemplateOptions {
   readonly file?: string | undefined
   /** Which of several named templates. */
   readonly name?: string | undefined
+  /** What it is told of the time. Default: the time of the system, or of SOURCE_DATE_EPOCH. */
+  readonly clock?: (() => Clock) | undefined
 }
 
 type Json = Readonly<Record<string, unknown>>
@@ -46,17 +49,18 @@ const LONGEST = 1 << 20
  */
 export async function loadChatTemplate(
   folder: string,
-  { file, name }: LoadChatTemplateOptions = {},
+  { file, name, clock = () => clockOf(process.env) }: LoadChatTemplateOptions = {},
 ): Promise<ChatTemplate | undefined> {
   const config = (await readJson(folder, 'tokenizer_config.json')) ?? {}
   const source = file === undefined ? await findSource(folder, config, name) : await readUserFile(file)
   if (source === undefined) return undefined
   const legacy = (await readJson(folder, 'special_tokens_map.json')) ?? {}
   const { compileTemplate } = await import('./jinja.ts')
-  const compile = (): TemplateProgram => compileInTime(source, compileTemplate)
+  const compile = (): TemplateProgram => compileTemplate(source)
   return createChatTemplate({
     source,
     compile,
+    clock,
     tokens: { ...specialTokens(legacy), ...specialTokens(config) },
   })
 }
@@ -139,11 +143,12 @@ function specialTokens(config: Json): Record<string, string> {
 interface TemplateParts {
   readonly source: string
   readonly compile: () => TemplateProgram
+  readonly clock: () => Clock
   /** `bos_token` and its like. */
   readonly tokens: Json
 }
 
-function createChatTemplate({ source, compile, tokens }: TemplateParts): ChatTemplate {
+function createChatTemplate({ source, compile, clock, tokens }: TemplateParts): ChatTemplate {
   if (source.length > LONGEST) throw failure('is longer than 1 MiB')
   let program: TemplateProgram | undefined
   return {
@@ -151,8 +156,10 @@ function createChatTemplate({ source, compile, tokens }: TemplateParts): ChatTem
     render(messages, { addGenerationPrompt = true, args = {} } = {}) {
       const given = { messages, add_generation_prompt: addGenerationPrompt }
       try {
-        program ??= compile()
-        return program.run({ tools: null, documents: null, ...tokens, ...args, ...given })
+        return withTimeLimit(() => {
+          program ??= compile()
+          return program.run({ tools: null, documents: null, ...tokens, ...args, ...given }, clock())
+        }, LIMIT)
       } catch (cause) {
         if (cause instanceof SpoutError) throw cause
         throw failure(complaint(cause), { hint: '--raw sends the prompt without a template', cause })
@@ -161,14 +168,8 @@ function createChatTemplate({ source, compile, tokens }: TemplateParts): ChatTem
   }
 }
 
-/** The library's reader is quadratic in white space: only a long template can make that felt. */
-function compileInTime(source: string, compile: (source: string) => TemplateProgram): TemplateProgram {
-  if (source.length < 1 << 14) return compile(source)
-  return withTimeLimit(() => compile(source), {
-    ms: 5000,
-    error: () => failure('takes too long to read'),
-  })
-}
+/** Every step of a template is paid for; this is for what nobody has thought of. */
+const LIMIT = { ms: 10_000, error: () => failure('takes too long') }
 
 function failure(detail: string, options: { hint?: string; cause?: unknown } = {}): SpoutError {
   return new SpoutError('config', `chat template: ${detail}`, options)
@@ -177,6 +178,6 @@ function failure(detail: string, options: { hint?: string; cause?: unknown } = {
 /** The template's own complaint, on one line. */
 function complaint(cause: unknown): string {
   if (cause instanceof RangeError)
-    return cause.message.includes('string') ? 'writes too much' : 'nests too deeply'
+    return /string|size|length/i.test(cause.message) ? 'writes too much' : 'nests too deeply'
   return escapeText((cause instanceof Error ? cause.message : String(cause)).slice(0, 500))
 }

@@ -3,8 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Script } from 'node:vm'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type ChatMessage,
   type LoadChatTemplateOptions,
@@ -36,6 +35,7 @@ async function render(
   return (await load({ 'chat_template.jinja': source }))!.render(messages, options)
 }
 
+const at = (now: Date) => ({ now, utc: false })
 const hello = [{ role: 'user', content: 'Hello' }]
 
 describe('where a template is found', () => {
@@ -146,16 +146,32 @@ describe('rendering', () => {
 
   test('dates are those of the C locale', () => {
     const source = "{{ strftime_now('%d %B %Y, %b %A %H:%M:%S %-d %j %I%p %y %%') }}"
-    expect(compileTemplate(source).run({}, new Date(2024, 6, 6, 15, 4, 5))).toBe(
+    expect(compileTemplate(source).run({}, at(new Date(2024, 6, 6, 15, 4, 5)))).toBe(
       '06 July 2024, Jul Saturday 15:04:05 6 188 03PM 24 %',
     )
   })
 })
 
+test('the time is that of the clock, or of SOURCE_DATE_EPOCH in UTC', async () => {
+  const source = "{{ strftime_now('%F %T') }}"
+  const before = process.env.SOURCE_DATE_EPOCH
+  try {
+    process.env.SOURCE_DATE_EPOCH = '1735689599'
+    expect(await render(source)).toBe('2024-12-31 23:59:59')
+    process.env.SOURCE_DATE_EPOCH = 'yesterday'
+    await expect(render(source)).rejects.toMatchObject({ code: 'config' })
+    process.env.SOURCE_DATE_EPOCH = ''
+    expect((await render(source)).slice(0, 4)).toBe(String(new Date().getFullYear()))
+  } finally {
+    if (before === undefined) delete process.env.SOURCE_DATE_EPOCH
+    else process.env.SOURCE_DATE_EPOCH = before
+  }
+})
+
 describe('a template that cannot be used', () => {
   test.each([
     ["{{ raise_exception('no \\u001b[31msystem') }}", 'chat template: no \\x1b[31msystem'],
-    ['{{ 1 | unknown_filter }}', 'chat template: Unknown NumericValue filter: unknown_filter'],
+    ['{{ 1 | unknown_filter }}', "chat template: no filter named 'unknown_filter'"],
     ['{% macro f(f) %}{{ f(f) }}{% endmacro %}{{ f(f) }}', 'chat template: nests too deeply'],
   ])('%s', async (source, message) => {
     await expect(render(source)).rejects.toMatchObject({ code: 'config', exitCode: 78, message })
@@ -207,27 +223,11 @@ describe('a template that cannot be used', () => {
     expect(performance.now() - start).toBeLessThan(10_000)
   })
 
-  test('white space in the source is read for 5 seconds at most', async () => {
-    const limits: unknown[] = []
-    const run = Script.prototype.runInThisContext
-    // A tenth of the time shows as well that it ends with it.
-    const spy = vi.spyOn(Script.prototype, 'runInThisContext').mockImplementation(function (
-      this: Script,
-      options = {},
-    ) {
-      limits.push(options.timeout)
-      return run.call(this, { ...options, timeout: options.timeout! / 10 })
-    })
-    try {
-      const source = `${' '.repeat(400_000)}{% if x %}${' '.repeat(400_000)}{% endif %}`
-      await expect(render(source)).rejects.toMatchObject({
-        exitCode: 78,
-        message: 'chat template: takes too long to read',
-      })
-      expect(limits).toEqual([5000])
-    } finally {
-      spy.mockRestore()
-    }
+  test('white space in the source is read as quickly as all else', async () => {
+    const source = `${' '.repeat(400_000)}{% if x %}${' '.repeat(400_000)}{% endif %}`
+    const start = performance.now()
+    expect(await render(source)).toBe('')
+    expect(performance.now() - start).toBeLessThan(2000)
   })
 
   test('a long chat is none of these', async () => {
@@ -257,7 +257,7 @@ describe.skipIf(!existsSync(DATA))('the reference (skipped without ../shared/dat
     ).flatMap((group) => Object.entries(group as object))
     expect(cases).toHaveLength(53)
     for (const [name, { chat_template, data, target }] of cases) {
-      const text = compileTemplate(chat_template).run({ ...data }, new Date(2025, 6, 10))
+      const text = compileTemplate(chat_template).run({ ...data }, at(new Date(2025, 6, 10)))
       if (BY_PYTHON[name] === undefined) expect(text, name).toBe(target)
       else expect(createHash('sha256').update(text).digest('hex'), name).toBe(BY_PYTHON[name])
     }
@@ -296,7 +296,7 @@ describe.skipIf(!existsSync(DATA))('the reference (skipped without ../shared/dat
   /** `undefined` where the template refuses the messages, as in the reference. */
   function attempt(source: string, context: Record<string, unknown>): string | undefined {
     try {
-      return compileTemplate(source).run(context, new Date(2024, 6, 26, 12))
+      return compileTemplate(source).run(context, at(new Date(2024, 6, 26, 12)))
     } catch {
       return undefined
     }

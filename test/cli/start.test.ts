@@ -27,6 +27,8 @@ writeFileSync(
 interface Loaded {
   /** Of others, bundled or not. */
   readonly packages: readonly string[]
+  /** Files, of which a bundle is made of many. */
+  readonly sources: readonly string[]
   /** Node's own modules. */
   readonly builtins: readonly string[]
 }
@@ -39,6 +41,7 @@ async function loadedBy(name: string, argv: readonly string[]): Promise<Loaded> 
   const sources = (files as string[]).flatMap(sourcesOf)
   const packages = sources.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? [])
   return {
+    sources,
     packages: [...new Set(packages)].sort(),
     builtins: (builtins as string[]).map((line) => line.replace(/^NativeModule /, '')),
   }
@@ -60,9 +63,13 @@ test('a plain run loads commander and koffi, and nothing else of others; no netw
   expect(builtins.filter((name) => NETWORK.includes(name))).toEqual([])
 })
 
-test('what reads templates is loaded for a model that has one', async () => {
-  const { packages } = await loadedBy('chat', ['-m', chat, '--no-stdin', 'a'])
-  expect(packages).toContain('@huggingface/jinja')
+test('what reads templates is loaded for a model that has one, and for no other', async () => {
+  const reads = async (name: string, args: readonly string[]) =>
+    (await loadedBy(name, [...args, '--no-stdin', '-n', '1', 'a'])).sources.some((path) =>
+      path.endsWith('/jinja.ts'),
+    )
+  expect(await reads('chat', ['-m', chat])).toBe(true)
+  expect(await reads('raw', [])).toBe(false)
 })
 
 test.each(['--version', '--help'])('%s loads commander alone', async (flag) => {

@@ -18,5 +18,9 @@ const OTHERS: readonly Row[] = [
   ['HF_HUB_CACHE, HF_HOME', "where the hub's models are, as for other programs"],
   ['HF_ENDPOINT, HF_TOKEN', 'the hub and your token, as for other programs'],
   ['HF_HUB_OFFLINE', '1: never use the network'],
+  [
+    'SOURCE_DATE_EPOCH',
+    'the time that a chat template may tell, in seconds since 1970; so that a seed gives the same text tomorrow',
+  ],
   ['NO_COLOR, TERM=dumb', 'no colour on stderr; with TERM=dumb no spinner either'],
 ]
