@@ -3,6 +3,7 @@
  * Rust library; a match that does not count (a special token in plain text, a word character beside it) is passed over whole.
  */
 import type { AddedToken } from './tokenizer-json.ts'
+import type { Work } from './work.ts'
 
 /** A stretch of the text: its offsets, and the id that stands for it. */
 export interface Span {
@@ -20,8 +21,9 @@ export interface SplitRule {
 /** @param tokens added tokens with the text each is looked for by. */
 export function createAddedTokenSplitter(
   tokens: readonly { readonly token: AddedToken; readonly text: string }[],
+  work: Work,
 ): (text: string, rule: SplitRule) => Span[] {
-  const findLongest = createFinder(tokens)
+  const findLongest = createFinder(tokens, work)
   if (findLongest === undefined)
     return (text) => (text === '' ? [] : [{ start: 0, end: text.length, id: undefined }])
   return (text, rule) => {
@@ -60,6 +62,7 @@ interface Entry {
  */
 function createFinder(
   tokens: readonly Entry[],
+  work: Work,
 ): ((text: string, at: number) => Entry | undefined) | undefined {
   const byText = new Map(tokens.filter((t) => t.text !== '').map((t) => [t.text, t]))
   if (byText.size === 0) return undefined
@@ -74,7 +77,9 @@ function createFinder(
   for (const text of byText.keys()) opens[text.charCodeAt(0)] = 1
   const longestOf = (text: string, at: number, lengths: readonly number[] | undefined) => {
     for (const length of lengths ?? []) {
-      const entry = at + length <= text.length ? byText.get(text.slice(at, at + length)) : undefined
+      if (at + length > text.length) continue
+      work.spend(length)
+      const entry = byText.get(text.slice(at, at + length))
       if (entry !== undefined) return entry
     }
     return undefined

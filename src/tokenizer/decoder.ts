@@ -4,6 +4,7 @@
  * neighbours (CTC, `</w>` suffixes) and decodes lists.
  */
 import { fromByteLevel } from './byte-level.ts'
+import { checkLength, mostLength, replaceWithin } from './growth.ts'
 import { metaspacePrepends } from './metaspace.ts'
 import { compilePattern, guardPattern, hasUnknownPattern } from './pattern.ts'
 import { countField, nestedSteps, type Step, textField } from './tokenizer-json.ts'
@@ -31,9 +32,16 @@ export function compileTokenDecoder(step: Step | null): TokenDecoder | undefined
   const bytes = before.at(-1)?.type === 'ByteFallback'
   const edits = (bytes ? before.slice(0, -1) : before).map(tokenEdit)
   if (leadingSpaces === undefined || edits.includes(undefined)) return undefined
-  const edit: TokenEdit = (token, first) => edits.reduce((text, apply) => apply!(text, first), token)
+  const edit: TokenEdit = (token, first) =>
+    edits.reduce((text, apply) => within(token, apply!(text, first)), token)
   const piece = bytes ? (token: string, first: boolean) => fallbackPiece(edit(token, first)) : edit
   return { piece, leadingSpaces, malformed: bytes ? 'whole' : 'lossy' }
+}
+
+/** A result of steps over a token, unless it is many times as long. */
+function within(token: string, text: string): string {
+  checkLength(text.length, mostLength(token.length))
+  return text
 }
 
 export function flatten(step: Step): Step[] {
@@ -67,7 +75,8 @@ export function tokenEdit(step: Step): TokenEdit | undefined {
 function replaceEdit(step: Step): TokenEdit {
   const pattern = compilePattern(step.pattern, 'decoder.pattern')
   const content = textField(step, 'decoder.content', '')
-  const replace = (token: string) => token.replaceAll(pattern as string, () => content)
+  const replace = (token: string) =>
+    replaceWithin(token, { pattern, content, most: mostLength(token.length) })
   return hasUnknownPattern(step) ? (token) => guardPattern(() => replace(token)) : replace
 }
 

@@ -16,6 +16,7 @@ import type { EncodeOptions } from './tokenizer.ts'
 import { type ModelJson, type TokenizerSteps, unsupported } from './tokenizer-json.ts'
 import { createUnigram } from './unigram.ts'
 import { createWordPiece } from './word-piece.ts'
+import { createWork, type Work } from './work.ts'
 
 const NO_CUTS: readonly number[] = []
 
@@ -48,6 +49,7 @@ interface Around {
 function encodeWith(parts: Parts, { run, frame: { before, after } }: Around): Encode {
   return (text, { addSpecialTokens = true, allowSpecial = false, cuts = NO_CUTS } = {}) => {
     if (/\p{Surrogate}/u.test(text)) throw new SpoutError('data', 'text: a lone surrogate is no character')
+    parts.work.begin(text.length)
     const ids = addSpecialTokens ? [...before] : []
     for (const part of run(() => splitText(parts, text, { allowSpecial, cuts }))) {
       if (typeof part === 'number') ids.push(part)
@@ -64,9 +66,11 @@ interface Parts {
   readonly normalizedTokens: (text: string, rule: SplitRule) => Span[]
   readonly preTokenizer: PreTokenizer
   readonly encodeWord: EncodeWord
+  readonly work: Work
 }
 
 function createParts({ steps, model }: TokenizerParts): Parts {
+  const work = createWork()
   const normalize = compileNormalizer(steps.normalizer)
   const preTokenizer = compilePreTokenizer(steps.preTokenizer)
   const added = (normalized: boolean, written: (content: string) => string) =>
@@ -74,13 +78,15 @@ function createParts({ steps, model }: TokenizerParts): Parts {
       steps.addedTokens
         .filter((token) => token.normalized === normalized)
         .map((token) => ({ token, text: written(token.content) })),
+      work,
     )
   return {
     rawTokens: added(false, (content) => content),
     normalize,
     normalizedTokens: added(true, normalize),
     preTokenizer,
-    encodeWord: createModel(model, preTokenizer.byteLevel),
+    encodeWord: createModel(model, { byteLevel: preTokenizer.byteLevel, work }),
+    work,
   }
 }
 
@@ -89,11 +95,14 @@ const OTHER_MODELS = new Map([
   ['WordPiece', createWordPiece],
 ])
 
-function createModel(model: Model, byteLevel: boolean): EncodeWord {
+function createModel(
+  model: Model,
+  { byteLevel, work }: { readonly byteLevel: boolean; readonly work: Work },
+): EncodeWord {
   if ('tables' in model) return createBpe(model, byteLevel)
   const create = OTHER_MODELS.get(model.type)
   if (create === undefined) throw unsupported('model.type', model.type)
-  const encodeWord = create(model)
+  const encodeWord = create(model, work)
   return byteLevel ? (word, ids) => encodeWord(toByteLevel(word), ids) : encodeWord
 }
 

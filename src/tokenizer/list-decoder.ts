@@ -2,6 +2,7 @@
 
 import { fromByteLevel } from './byte-level.ts'
 import { cleanUp, fallbackPiece, flatten, tokenEdit } from './decoder.ts'
+import { checkLength, mostLength } from './growth.ts'
 import { type Step, textField, unsupported } from './tokenizer-json.ts'
 
 export type DecodeTokens = (tokens: readonly string[]) => string
@@ -11,7 +12,20 @@ type ListStep = (tokens: readonly string[]) => readonly string[]
 export function compileListDecoder(step: Step | null): DecodeTokens {
   if (step === null) return (tokens) => tokens.join(' ')
   const steps = flatten(step).map(listStep)
-  return (tokens) => steps.reduce((list, apply) => apply(list), tokens).join('')
+  return (tokens) => {
+    const most = mostLength(lengthOf(tokens) + tokens.length)
+    return steps
+      .reduce((list, apply) => {
+        const made = apply(list)
+        checkLength(lengthOf(made), most)
+        return made
+      }, tokens)
+      .join('')
+  }
+}
+
+function lengthOf(tokens: readonly string[]): number {
+  return tokens.reduce((length, token) => length + token.length, 0)
 }
 
 function listStep(step: Step): ListStep {

@@ -1,18 +1,36 @@
 /** The `normalizer` of tokenizer.json: text to text, before it is split. */
 
 import { toByteLevel } from './byte-level.ts'
+import { checkLength, mostLength, replaceWithin } from './growth.ts'
 import { precompiledNormalizer } from './library.ts'
-import { compilePattern, type Pattern } from './pattern.ts'
+import { compilePattern } from './pattern.ts'
 import { invalid, nestedSteps, type Step, textField, unsupported } from './tokenizer-json.ts'
 
 export type Normalize = (text: string) => string
 
+/** One step. @param most how long the result of a step that replaces may be */
+type Part = (text: string, most: number) => string
+
 /** @throws SpoutError `config` for a type that is not known here. */
 export function compileNormalizer(step: Step | null): Normalize {
   if (step === null) return (text) => text
+  const parts = flatten(step).map(compilePart)
+  return (text) => {
+    const most = mostLength(text.length)
+    return parts.reduce((result, part) => {
+      const made = part(result, most)
+      checkLength(made.length, most)
+      return made
+    }, text)
+  }
+}
+
+function flatten(step: Step): Step[] {
+  return step.type === 'Sequence' ? nestedSteps(step, 'normalizers', 'normalizer').flatMap(flatten) : [step]
+}
+
+function compilePart(step: Step): Part {
   switch (step.type) {
-    case 'Sequence':
-      return compileSequence(nestedSteps(step, 'normalizers', 'normalizer'))
     case 'NFC':
     case 'NFD':
     case 'NFKC':
@@ -37,11 +55,6 @@ export function compileNormalizer(step: Step | null): Normalize {
     default:
       throw unsupported('normalizer.type', step.type)
   }
-}
-
-function compileSequence(steps: readonly Step[]): Normalize {
-  const parts = steps.map(compileNormalizer)
-  return (text) => parts.reduce((result, part) => part(result), text)
 }
 
 /** Clean, space out Chinese characters, drop accents, lowercase: each unless it is switched off. */
@@ -79,9 +92,9 @@ function strip(text: string, step: Step): string {
   return left.slice(0, end)
 }
 
-function compileReplace(step: Step): Normalize {
+function compileReplace(step: Step): Part {
   const pattern = compilePattern(step.pattern, 'normalizer.pattern')
   if (typeof step.content !== 'string') throw invalid('normalizer.content', 'is not a text')
   const content = step.content
-  return (text) => text.replaceAll(pattern as Pattern & string, () => content)
+  return (text, most) => replaceWithin(text, { pattern, content, most })
 }

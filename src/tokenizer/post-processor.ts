@@ -36,13 +36,20 @@ function templateFrame(step: Step): Frame {
   if (!Array.isArray(step.single)) throw invalid('post_processor.single', 'is not a list')
   const before: number[] = []
   const after: number[] = []
-  let target = before
+  let target: number[] = before
   for (const part of step.single as unknown[]) {
     if (isObject(part) && isObject(part.SpecialToken)) target.push(...specialIds(step, part.SpecialToken.id))
-    else if (isObject(part) && isObject(part.Sequence)) target = after
-    else throw invalid('post_processor.single', 'has an unknown part')
+    else if (isText(part) && target === before) target = after
+    else throw invalid('post_processor.single', 'has an unknown part, or the text twice')
   }
+  // The Rust library would leave out the text itself.
+  if (target === before) throw invalid('post_processor.single', 'has no place for the text')
   return { before, after }
+}
+
+/** `{ Sequence: { id: 'A' } }`: the one text there is. */
+function isText(part: unknown): boolean {
+  return isObject(part) && isObject(part.Sequence) && (part.Sequence.id ?? 'A') === 'A'
 }
 
 function specialIds(step: Step, name: unknown): number[] {

@@ -1,5 +1,6 @@
 /** The `pre_tokenizer` of tokenizer.json: a text into the words that the model treats one by one. */
 import { toByteLevel } from './byte-level.ts'
+import { checkLength, mostLength } from './growth.ts'
 import { metaspacePrepends } from './metaspace.ts'
 import { BYTE_LEVEL_SPLIT, compilePattern, type Pattern } from './pattern.ts'
 import { PUNCTUATION } from './punctuation.ts'
@@ -35,7 +36,14 @@ function chain(parts: readonly SplitWords[]): SplitWords {
   if (rest.length === 0) return first
   return (text, opens) =>
     rest.reduce(
-      (words, part) => words.flatMap((word, i) => part(word, opens && i === 0 && text.startsWith(word))),
+      (words, part) => {
+        const parts = words.flatMap((word, i) => part(word, opens && i === 0 && text.startsWith(word)))
+        checkLength(
+          parts.reduce((length, word) => length + word.length, 0),
+          mostLength(text.length),
+        )
+        return parts
+      },
       first(text, opens),
     )
 }

@@ -3,13 +3,15 @@
  * pass over the word keeps the best way to reach each place; of equal sums the one found first stays.
  */
 import type { EncodeWord } from './bpe.ts'
+import { createLengths } from './token-lengths.ts'
 import { invalid, isId, type ModelJson } from './tokenizer-json.ts'
 import { idOf } from './vocabulary.ts'
+import type { Work } from './work.ts'
 
 /** What an unknown character costs beside the worst token, in nats. */
 const UNKNOWN_PENALTY = 10
 
-export function createUnigram({ vocab, raw }: ModelJson): EncodeWord {
+export function createUnigram({ vocab, raw }: ModelJson, work: Work): EncodeWord {
   const scores = (raw.vocab as [string, number][]).map(([, score]) => score)
   const unknownScore =
     scores.reduce((least, score) => Math.min(least, score), Number.POSITIVE_INFINITY) - UNKNOWN_PENALTY
@@ -33,7 +35,9 @@ export function createUnigram({ vocab, raw }: ModelJson): EncodeWord {
       const width = word.codePointAt(start)! > 0xffff ? 2 : 1
       let single = false
       for (const length of lengths(word, start)) {
-        const id = start + length <= word.length ? idOf(vocab, word.slice(start, start + length)) : undefined
+        if (start + length > word.length) break
+        work.spend(length)
+        const id = idOf(vocab, word.slice(start, start + length))
         if (id === undefined) continue
         offer(start, start + length, scores[id]!, id === unknown ? 0 : 1)
         single ||= length === width
@@ -78,16 +82,4 @@ function byteIds(text: string, vocab: ModelJson['vocab']): number[] | undefined 
     ids.push(id)
   }
   return ids
-}
-
-/** The lengths of the tokens that begin with the same code unit, ascending. */
-function createLengths(tokens: readonly string[]): (word: string, at: number) => readonly number[] {
-  const byStart = new Map<number, Set<number>>()
-  for (const token of tokens) {
-    const start = token.charCodeAt(0)
-    const lengths = byStart.get(start) ?? new Set()
-    byStart.set(start, lengths.add(token.length))
-  }
-  const sorted = new Map([...byStart].map(([start, lengths]) => [start, [...lengths].sort((a, b) => a - b)]))
-  return (word, at) => sorted.get(word.charCodeAt(at)) ?? []
 }
