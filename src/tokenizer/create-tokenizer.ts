@@ -1,5 +1,6 @@
 /** A tokenizer of its parts, wherever they come from. */
-import { compileTokenDecoder } from './decoder.ts'
+import { toByteLevel } from './byte-level.ts'
+import { compileTokenDecoder, flatten } from './decoder.ts'
 import { createEncoder, type TokenizerParts } from './encoder.ts'
 import { compileListDecoder, type DecodeTokens } from './list-decoder.ts'
 import { createPieceTable } from './piece-table.ts'
@@ -16,12 +17,13 @@ export function assembleTokenizer(parts: TokenizerParts): Tokenizer {
   const tokenDecoder = compileTokenDecoder(decoder)
   const encode = createEncoder(parts)
   const vocabulary = withAddedTokens(modelVocabulary(parts), addedTokens)
+  const decodable = decodableTokens(vocabulary, parts.steps)
   return {
     vocabSize: vocabulary.size,
-    pieces: tokenDecoder && createPieceTable(vocabulary.token, tokenDecoder),
+    pieces: tokenDecoder && createPieceTable(decodable, tokenDecoder),
     specialTokens: specialTokens.map((token) => token.content),
     encode,
-    decode: makeDecode({ vocabulary, specialIds, decodeTokens }),
+    decode: makeDecode({ token: decodable, specialIds, decodeTokens }),
     tokenToId: vocabulary.id,
     idToToken: vocabulary.token,
     isSpecial: (id) => specialIds.has(id),
@@ -43,17 +45,33 @@ function withAddedTokens(vocabulary: Vocabulary, added: readonly AddedToken[]): 
   }
 }
 
+/**
+ * Tokens as the decoder is to read them. An added token is a text; the byte-level decoder would take a `ć` in one for the byte
+ * that this letter stands for in the vocabulary (the Rust library does), so it is written in that alphabet first.
+ */
+function decodableTokens(
+  vocabulary: Vocabulary,
+  { addedTokens, decoder }: TokenizerParts['steps'],
+): (id: number) => string | undefined {
+  if (decoder === null || flatten(decoder)[0]?.type !== 'ByteLevel') return vocabulary.token
+  const foreign = addedTokens.filter(({ content }) => /[^\x20-\x7e]/.test(content))
+  if (foreign.length === 0) return vocabulary.token
+  const written = new Map(foreign.map(({ id, content }) => [id, toByteLevel(content)]))
+  return (id) => written.get(id) ?? vocabulary.token(id)
+}
+
 interface Decoding {
-  readonly vocabulary: Vocabulary
+  /** As the decoder reads it. */
+  readonly token: (id: number) => string | undefined
   readonly specialIds: ReadonlySet<number>
   readonly decodeTokens: DecodeTokens
 }
 
-function makeDecode({ vocabulary, specialIds, decodeTokens }: Decoding): Tokenizer['decode'] {
+function makeDecode({ token: tokenOf, specialIds, decodeTokens }: Decoding): Tokenizer['decode'] {
   return (ids, { skipSpecialTokens = true }: DecodeOptions = {}) => {
     const kept: string[] = []
     for (let i = 0; i < ids.length; i++) {
-      const token = vocabulary.token(ids[i]!)
+      const token = tokenOf(ids[i]!)
       if (token !== undefined && !(skipSpecialTokens && specialIds.has(ids[i]!))) kept.push(token)
     }
     return kept.length === 0 ? '' : decodeTokens(kept)

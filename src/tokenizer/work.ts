@@ -13,10 +13,10 @@ export interface Work {
 }
 
 /** Tokenizers in use read some ten to two hundred code units at each place. */
-const UNITS_PER_PLACE = 4000
-const FREE_UNITS = 100_000_000
+const UNITS_PER_PLACE = 1000
+const FREE_UNITS = 20_000_000
 /** A few seconds. */
-const MOST_UNITS = 4_000_000_000
+const MOST_UNITS = 2_000_000_000
 
 export function createWork(): Work {
   let left = FREE_UNITS

@@ -70,21 +70,21 @@ const ofManyLengths = (longest: number, lead = '') =>
   Array.from({ length: longest }, (_, i) => `${lead}${'a'.repeat(i + 1)}b`)
 
 test('added tokens of many lengths', () => {
-  const added_tokens = ofManyLengths(5000).map((content, i) => ({ id: 3 + i, content, special: false }))
+  const added_tokens = ofManyLengths(2000).map((content, i) => ({ id: 3 + i, content, special: false }))
   const tokenizer = make({ added_tokens })
-  expect(tokenizer.encode('a'.repeat(1000))).toHaveLength(1000)
-  expect(() => tokenizer.encode('a'.repeat(20_000))).toThrow(expect.objectContaining(REFUSED))
+  expect(tokenizer.encode('a'.repeat(300))).toHaveLength(300)
+  expect(() => tokenizer.encode('a'.repeat(3000))).toThrow(expect.objectContaining(REFUSED))
 })
 
 test('WordPiece with long words and tokens of many lengths', () => {
-  const tokens = ['[UNK]', 'a', '##a', ...ofManyLengths(5000), ...ofManyLengths(5000, '##')]
+  const tokens = ['[UNK]', 'a', '##a', ...ofManyLengths(2000), ...ofManyLengths(2000, '##')]
   const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]))
   const tokenizer = make({
     model: { type: 'WordPiece', vocab, unk_token: '[UNK]', max_input_chars_per_word: 4_000_000 },
   })
   const start = performance.now()
-  expect(tokenizer.encode('a'.repeat(500))).toHaveLength(500)
-  expect(() => tokenizer.encode('a'.repeat(20_000))).toThrow(expect.objectContaining(REFUSED))
+  expect(tokenizer.encode('a'.repeat(300))).toHaveLength(300)
+  expect(() => tokenizer.encode('a'.repeat(3000))).toThrow(expect.objectContaining(REFUSED))
   expect(performance.now() - start).toBeLessThan(10_000)
 })
 
@@ -94,15 +94,15 @@ test('WordPiece with long words is as quick as with short ones', () => {
     model: { type: 'WordPiece', vocab, unk_token: '[UNK]', max_input_chars_per_word: 4_000_000 },
   })
   const start = performance.now()
-  expect(tokenizer.encode('a'.repeat(200_001))).toHaveLength(100_001)
-  expect(performance.now() - start).toBeLessThan(2000)
+  expect(tokenizer.encode('a'.repeat(100_001))).toHaveLength(50_001)
+  expect(performance.now() - start).toBeLessThan(5000)
 })
 
 test('Unigram with tokens of many lengths', () => {
-  const vocab = [['<unk>', 0], ['a', -1], ...ofManyLengths(5000).map((token) => [token, -2])]
+  const vocab = [['<unk>', 0], ['a', -1], ...ofManyLengths(2000).map((token) => [token, -2])]
   const tokenizer = make({ model: { type: 'Unigram', vocab, unk_id: 0 } })
-  expect(tokenizer.encode('a'.repeat(500))).toHaveLength(500)
-  expect(() => tokenizer.encode('a'.repeat(20_000))).toThrow(expect.objectContaining(REFUSED))
+  expect(tokenizer.encode('a'.repeat(300))).toHaveLength(300)
+  expect(() => tokenizer.encode('a'.repeat(3000))).toThrow(expect.objectContaining(REFUSED))
 })
 
 test('WordPiece takes the longest token, as trying every length would', () => {

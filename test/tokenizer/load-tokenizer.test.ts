@@ -277,3 +277,24 @@ function replaced(json: unknown, path: Path, value: unknown): unknown {
   Object.assign(copy, { [key]: replaced(child, rest, value) })
   return copy
 }
+
+test('an added token of a byte-level vocabulary is its own text', async () => {
+  const json = await read('byte-level')
+  const id =
+    1 +
+    Math.max(
+      ...json.added_tokens.map((token: { id: number }) => token.id),
+      ...Object.values<number>(json.model.vocab),
+    )
+  const words = ['kuća', 'Ġnaïve', '日本', 'a b', '<plain>']
+  json.added_tokens.push(
+    ...words.map((content, i) => ({ id: id + i, content, special: false, normalized: false })),
+  )
+  const tokenizer = await loadText(JSON.stringify(json))
+  for (const [i, word] of words.entries()) {
+    expect(tokenizer.decode([id + i])).toBe(word)
+    const stream = new TokenOutputStream(tokenizer)
+    expect(stream.push(id + i) + stream.flush()).toBe(word)
+    expect([...tokenizer.encode(word, { addSpecialTokens: false })]).toEqual([id + i])
+  }
+})
