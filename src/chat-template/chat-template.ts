@@ -1,5 +1,5 @@
 /** The chat template of a model: where it is kept, and messages into prompt text. */
-import { readFile } from 'node:fs/promises'
+import { lstat, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { readRegularLater } from '../system/regular-file.ts'
@@ -24,6 +24,10 @@ export interface RenderOptions {
 
 export interface ChatTemplate {
   readonly source: string
+  /** What ends a turn for the tokenizer: its `eos_token`. */
+  readonly eosToken: string | undefined
+  /** The variables that it looks up. @throws SpoutError `config` */
+  names(): ReadonlySet<string>
   /** @throws SpoutError `config` when the template fails, refuses the messages, or takes too long. */
   render(messages: readonly ChatMessage[], options?: RenderOptions): string
 }
@@ -91,10 +95,19 @@ function pickTemplate(stored: unknown, name = 'default'): string | undefined {
 }
 
 async function readUserFile(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+  const bytes = await readFile(file).catch((cause: unknown) => {
     throw new SpoutError('not-found', 'chat template: the file cannot be read', { cause })
   })
+  const text = textOf(bytes, 'chat template')
   return /^\s*\{\s*"/.test(text) ? templateOfJson(text) : text
+}
+
+function textOf(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new SpoutError('config', `${name}: the file is not UTF-8`, { cause })
+  }
 }
 
 /** A whole tokenizer_config.json will do as a template file too. */
@@ -109,12 +122,21 @@ function templateOfJson(text: string): string {
 }
 
 async function readOptional(folder: string, name: string): Promise<string | undefined> {
-  return readRegularLater(join(folder, name))
-    .then((bytes) => bytes.toString('utf8'))
-    .catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === 'ENOENT') return undefined
-      throw new SpoutError('config', `${name}: cannot be read`, { cause })
-    })
+  const bytes = await readRegularLater(join(folder, name)).catch(async (cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ENOENT') throw new SpoutError('config', `${name}: cannot be read`, { cause })
+    if (!(await isLink(join(folder, name)))) return undefined
+    const hint = 'it is a link to nothing: download the model again'
+    throw new SpoutError('config', `${name}: cannot be read`, { hint, cause })
+  })
+  return bytes && textOf(bytes, name)
+}
+
+/** A link to nothing is damage, and not the same as no file. */
+async function isLink(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 async function readJson(folder: string, name: string): Promise<Json | undefined> {
@@ -150,21 +172,30 @@ interface TemplateParts {
 
 function createChatTemplate({ source, compile, clock, tokens }: TemplateParts): ChatTemplate {
   if (source.length > LONGEST) throw failure('is longer than 1 MiB')
-  let program: TemplateProgram | undefined
+  let compiled: TemplateProgram | undefined
+  const program = (): TemplateProgram => {
+    compiled ??= compile()
+    return compiled
+  }
   return {
     source,
+    eosToken: typeof tokens.eos_token === 'string' ? tokens.eos_token : undefined,
+    names: () => guarded(() => program().names),
     render(messages, { addGenerationPrompt = true, args = {} } = {}) {
       const given = { messages, add_generation_prompt: addGenerationPrompt }
-      try {
-        return withTimeLimit(() => {
-          program ??= compile()
-          return program.run({ tools: null, documents: null, ...tokens, ...args, ...given }, clock())
-        }, LIMIT)
-      } catch (cause) {
-        if (cause instanceof SpoutError) throw cause
-        throw failure(complaint(cause), { hint: '--raw sends the prompt without a template', cause })
-      }
+      const variables = { tools: null, documents: null, ...tokens, ...args, ...given }
+      return guarded(() => program().run(variables, clock()))
     },
+  }
+}
+
+/** Runs what a template may make fail, or last. @throws SpoutError `config` */
+function guarded<T>(work: () => T): T {
+  try {
+    return withTimeLimit(work, LIMIT)
+  } catch (cause) {
+    if (cause instanceof SpoutError) throw cause
+    throw failure(complaint(cause), { hint: '--raw sends the prompt without a template', cause })
   }
 }
 

@@ -8,9 +8,13 @@
 import { type CutText, putMarks, takeMarks, unusedCharacter } from '../tokenizer/cuts.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template.ts'
+import { formMessages } from './content-form.ts'
 
 /** A rendered chat: the prompt text, and the offsets that no special token may span. */
-export type RenderedChat = CutText
+export interface RenderedChat extends CutText {
+  /** What the template does that nobody would expect. */
+  readonly notes: readonly string[]
+}
 
 export interface RenderChatOptions extends RenderOptions {
   /** Lets special-token text inside messages become tokens. Default false: it stays text. */
@@ -20,15 +24,16 @@ export interface RenderChatOptions extends RenderOptions {
 /** @throws SpoutError `config` when the template fails. */
 export function renderChat(
   { template, tokenizer }: { readonly template: ChatTemplate; readonly tokenizer: Tokenizer },
-  messages: readonly ChatMessage[],
+  given: readonly ChatMessage[],
   options: RenderChatOptions = {},
 ): RenderedChat {
+  const { messages, notes } = formMessages(template, given, options)
   const guarded = options.allowSpecial ? [] : specialTexts(tokenizer.specialTokens, [messages, options.args])
-  if (guarded.length === 0) return { text: template.render(messages, options), cuts: [] }
+  if (guarded.length === 0) return { text: template.render(messages, options), cuts: [], notes }
   const mark = unusedCharacter(JSON.stringify([template.source, messages, options.args]))
   const split = (value: unknown) => mapTexts(value, (text) => splitTokens(text, guarded, mark))
   const marked = { ...options, args: split(options.args ?? {}) as Record<string, unknown> }
-  return takeMarks(template.render(split(messages) as ChatMessage[], marked), mark)
+  return { ...takeMarks(template.render(split(messages) as ChatMessage[], marked), mark), notes }
 }
 
 /** The ids of a rendered chat. Nothing is added: a template writes BOS itself. */

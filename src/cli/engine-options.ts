@@ -10,6 +10,8 @@ export interface EngineMoments {
   readonly beforeFetch?: () => Promise<void>
   /** Before the first word about a download. */
   readonly onDownload?: () => void
+  /** It is opened for a conversation. */
+  readonly wantsChat?: boolean
 }
 
 /**
@@ -19,7 +21,7 @@ export interface EngineMoments {
 export function engineOptions(
   options: Options,
   { interrupts }: Context,
-  { beforeFetch, onDownload }: EngineMoments = {},
+  { beforeFetch, onDownload, wantsChat = false }: EngineMoments = {},
 ): OpenEngineOptions {
   const download = options.quiet ? undefined : lazyProgress(onDownload)
   return {
@@ -33,6 +35,7 @@ export function engineOptions(
     cacheDir: options.cacheDir,
     offline: options.offline,
     chatTemplateFile: options.chatTemplate,
+    wantsChat: wantsChat || options.system !== undefined || options.systemFile !== undefined,
     signal: interrupts.signal,
     beforeFetch,
     onProgress: download?.onProgress,

@@ -38,16 +38,32 @@ export function parseLogitBias(text: string): readonly [number, number] {
   return [parseNumber(id, ID_RANGE), parseNumber(bias, BIAS_RANGE)]
 }
 
-/** `key=value`; the value is JSON where it reads as JSON (`false`, `3`), else text. */
+/**
+ * `key=value` for a template. The value is JSON where it reads as JSON (`false`, `3`), `True`, `False` and `None` are what they
+ * are in a template, all else is text. What looks like a truth value and is none is refused: as a text it would be true.
+ */
 export function parseKeyValue(text: string): readonly [string, unknown] {
   const [key, value] = splitOnce(text)
   if (key === '' || value === undefined) throw refused(text, 'key=value, for example enable_thinking=false')
+  if (OF_THE_RUN.has(key)) throw new SpoutError('usage', `${key}: it is not given by hand`)
+  if (PYTHON_VALUES.has(value)) return [key, PYTHON_VALUES.get(value)]
   try {
     return [key, JSON.parse(value)]
   } catch {
+    if (/^(true|false|none|null|yes|no|on|off)$/i.test(value))
+      throw refused(text, `a truth value: true, false or null (the text: ${key}='${JSON.stringify(value)}')`)
     return [key, value]
   }
 }
+
+const PYTHON_VALUES: ReadonlyMap<string, null | boolean> = new Map<string, null | boolean>([
+  ['True', true],
+  ['False', false],
+  ['None', null],
+])
+
+/** Variables of a template that each request has of its own. */
+const OF_THE_RUN = new Set(['messages', 'add_generation_prompt'])
 
 /** `name=flags`; the flags are read later, and may be none. */
 export function parseArm(text: string): readonly [string, string] {

@@ -136,8 +136,12 @@ async function collect(stream: NodeJS.ReadableStream, name: string, onData?: () 
   return Buffer.concat(chunks)
 }
 
-/** Text of bytes that must be UTF-8; a byte order mark goes, and one newline at the end. @throws SpoutError `data`. */
-export function decodeText(bytes: Uint8Array, name: string): string {
+/**
+ * Text of bytes that must be UTF-8; a byte order mark goes, and one newline at the end.
+ * @param before bytes of the whole input that came before these
+ * @throws SpoutError `data`.
+ */
+export function decodeText(bytes: Uint8Array, name: string, before = 0): string {
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
     throw new SpoutError('data', `${name}: it is UTF-16, not UTF-8`, {
       hint: `iconv -f UTF-16 -t UTF-8 ${name === 'stdin' ? '' : name}`.trim(),
@@ -146,7 +150,7 @@ export function decodeText(bytes: Uint8Array, name: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
   } catch (cause) {
-    throw new SpoutError('data', `${name}: not UTF-8 at byte ${firstBadByte(bytes)}`, {
+    throw new SpoutError('data', `${name}: not UTF-8 at byte ${before + firstBadByte(bytes)}`, {
       hint: `iconv -f LATIN1 -t UTF-8 ${name === 'stdin' ? '' : name}`.trim(),
       cause,
     })

@@ -26,6 +26,16 @@ export function checkFlags(options: Options): void {
   }
 }
 
+/** What a flag most likely is not meant to say. */
+export function flagNotes({ stop = [] }: Options): string[] {
+  return stop
+    .filter((text) => /\\[nrt]/.test(text))
+    .map(
+      (text) =>
+        `--stop ${JSON.stringify(text)}: a backslash and a letter; a shell writes the line end $'\\n'`,
+    )
+}
+
 /** They would do nothing; whoever wrote one expects something. */
 function refuseBenchFlags(options: Options): void {
   const isOfBench = (key: string): boolean => /^bench.|^failIfSlower$/.test(key)

@@ -11,7 +11,7 @@ import type { ChatTemplate } from '../chat-template/chat-template.ts'
 import { afterDispose } from '../errors.ts'
 import { generate } from '../generation/generate.ts'
 import { prefill } from '../generation/prefill.ts'
-import { markerIds, thinkMarkersOf } from '../generation/think-splitter.ts'
+import { markerIds, type ThinkMarkers, thinkMarkersOf } from '../generation/think-markers.ts'
 import { createSampler, type Sampler } from '../sampling/sampler.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import { commonLength, type EncodedPrompt, encodePrompt, knownIds } from './encode-prompt.ts'
@@ -28,6 +28,10 @@ export interface ConversationParts {
   /** The author's sampling, under what a request sets. */
   readonly defaults: SamplingOptions
   readonly template: ChatTemplate | undefined
+  /** What ends an answer of a chat; without it what ends any text. */
+  readonly chatStops?: ReadonlySet<number> | undefined
+  /** Told what happens to a prompt that nobody would expect. */
+  readonly note?: ((text: string) => void) | undefined
   /** Of all conversations over this backend; without it this one is alone. */
   readonly turns?: Turns
 }
@@ -103,8 +107,10 @@ export class LocalConversation implements Conversation {
     const prompt = door.encoded ?? encodePrompt(request, backend.tokenizer, template)
     const { ids } = prompt
     checkFits(ids.length, backend.contextLength)
+    for (const note of prompt.notes) this.#parts.note?.(note)
+    const { vocabSize, contextLength } = backend
     const sampling = { ...defaults, ...present(request.sampling) }
-    const sampler = createSampler(sampling, backend)
+    const sampler = createSampler(sampling, { vocabSize, contextLength, stopTokenIds: this.#stopsOf(prompt) })
     const maxTokens = request.maxTokens ?? (prompt.rendered === undefined ? DEFAULT_RAW_TOKENS : 0)
     const kept = this.#keep(ids, ids.length + (maxTokens || DEFAULT_RAW_TOKENS))
     sampler.accept(ids.subarray(0, kept))
@@ -162,7 +168,8 @@ export class LocalConversation implements Conversation {
     const { backend, template } = this.#parts
     const { stopStrings, ignoreEos } = request
     const cache = this.#cache!
-    const split = splitterOf(door.sink, prompt, template)
+    const markers = template && thinkMarkersOf(template.source, backend.tokenizer)
+    const split = splitterOf(door.sink, prompt, markers)
     const sink = split ?? door.sink
     let generated: readonly number[] = []
     try {
@@ -178,7 +185,8 @@ export class LocalConversation implements Conversation {
         sampler,
         maxTokens,
         continuation: prompt.rendered === undefined,
-        keepIds: split && markerIds(backend.tokenizer, thinkMarkersOf(template!.source)),
+        keepIds: split && markerIds(backend.tokenizer, markers!),
+        stopTokenIds: this.#stopsOf(prompt),
       })
       generated = result.tokenIds
       return result
@@ -187,6 +195,11 @@ export class LocalConversation implements Conversation {
       this.#hold(Int32Array.from([...prompt.ids, ...generated]), prompt.ids.length)
       await split?.end()
     }
+  }
+
+  #stopsOf({ rendered }: EncodedPrompt): ReadonlySet<number> {
+    const { backend, chatStops } = this.#parts
+    return rendered === undefined ? backend.stopTokenIds : (chatStops ?? backend.stopTokenIds)
   }
 
   /** Brings the cache to the common beginning of `ids` and what it holds; gives its length, always less than all. */
@@ -242,10 +255,10 @@ interface RunInput {
 function splitterOf(
   sink: AnswerSink,
   { rendered }: EncodedPrompt,
-  template: ChatTemplate | undefined,
+  markers: readonly ThinkMarkers[] | undefined,
 ): SplittingSink | undefined {
-  if (rendered === undefined || template === undefined || sink.reasoning === undefined) return undefined
-  return splitReasoning(sink as Required<AnswerSink>, { templateSource: template.source, prompt: rendered })
+  if (rendered === undefined || markers === undefined || sink.reasoning === undefined) return undefined
+  return splitReasoning(sink as Required<AnswerSink>, { markers, prompt: rendered })
 }
 
 /** The options that are set: an absent one must not hide the default. */

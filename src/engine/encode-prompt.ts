@@ -7,6 +7,8 @@ export interface EncodedPrompt {
   readonly ids: Int32Array
   /** What the chat template wrote; `undefined` when the prompt is plain text. */
   readonly rendered: string | undefined
+  /** What happens to it that nobody would expect. */
+  readonly notes: readonly string[]
 }
 
 /** Texts that have nothing in common, and begin with what tokenizers join to what stands before it. */
@@ -36,10 +38,33 @@ export function encodePrompt(
   tokenizer: Tokenizer,
   template: ChatTemplate | undefined,
 ): EncodedPrompt {
-  const { allowSpecial, messages, templateArgs, raw, text } = request
-  if (raw || template === undefined) {
-    return { ids: tokenizer.encode(text, { allowSpecial }), rendered: undefined }
-  }
+  const { allowSpecial, messages, templateArgs, raw } = request
+  if (raw || template === undefined) return encodeText(request, tokenizer)
   const chat = renderChat({ template, tokenizer }, messages, { allowSpecial, args: templateArgs })
-  return { ids: encodeChat(tokenizer, chat), rendered: chat.text }
+  const known = template.names()
+  const unknown = Object.keys(templateArgs).filter((name) => !known.has(name))
+  const notes = [
+    ...unknown.map((name) => `template argument ${name}: the chat template never looks for it`),
+    ...chat.notes,
+  ]
+  return { ids: encodeChat(tokenizer, chat), rendered: chat.text, notes }
+}
+
+function encodeText(
+  { text, allowSpecial, templateArgs }: GenerateRequest,
+  tokenizer: Tokenizer,
+): EncodedPrompt {
+  const ids = tokenizer.encode(text, { allowSpecial })
+  const notes = Object.keys(templateArgs).map((name) => `template argument ${name}: no chat template is used`)
+  const first = tokenizer.idToToken(ids[0] ?? -1)
+  // The text brings the token that the tokenizer puts before every text.
+  const isTwice =
+    allowSpecial && ids[0] === ids[1] && tokenizer.isSpecial(ids[0] ?? -1) && text.startsWith(first!)
+  if (!isTwice || tokenizer.encode(text, { allowSpecial, addSpecialTokens: false })[1] === ids[0])
+    return { ids, rendered: undefined, notes }
+  return {
+    ids: ids.subarray(1),
+    rendered: undefined,
+    notes: [...notes, `the prompt begins with ${first} itself: it is not written twice`],
+  }
 }

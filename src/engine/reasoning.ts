@@ -1,6 +1,7 @@
 /** Parts what a chat model thinks aloud from its answer, on the way to a sink that wants them apart. */
 
-import { openedBlock, type Segment, ThinkSplitter, thinkMarkersOf } from '../generation/think-splitter.ts'
+import { openedBlock, type ThinkMarkers } from '../generation/think-markers.ts'
+import { type Segment, ThinkSplitter } from '../generation/think-splitter.ts'
 import type { AnswerSink } from './engine.ts'
 import type { NamedSink } from './token-names.ts'
 
@@ -10,17 +11,16 @@ export interface SplittingSink extends NamedSink {
 }
 
 export interface ReasoningOptions {
-  /** The chat template: the markers it knows are the model's. */
-  readonly templateSource: string
+  /** Those that the model knows. */
+  readonly markers: readonly ThinkMarkers[]
   /** The rendered prompt: it may have opened the block. */
   readonly prompt: string
 }
 
 export function splitReasoning(
   sink: Required<AnswerSink>,
-  { templateSource, prompt }: ReasoningOptions,
+  { markers, prompt }: ReasoningOptions,
 ): SplittingSink {
-  const markers = thinkMarkersOf(templateSource)
   const splitter = new ThinkSplitter({ markers, opened: openedBlock(prompt, markers) })
   const reason = (segments: readonly Segment[]): Promise<void> | undefined => {
     const text = textOf(segments, 'reasoning')

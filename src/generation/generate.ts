@@ -24,6 +24,8 @@ export interface GenerateOptions {
   /** 0 = until a stop id or the context is full. */
   readonly maxTokens: number
   readonly ignoreEos?: boolean
+  /** What ends it, in place of the backend's. */
+  readonly stopTokenIds?: ReadonlySet<number>
   readonly stopStrings?: readonly string[]
   /** The output continues the prompt's text rather than starting one of its own: a leading space stays. */
   readonly continuation?: boolean
@@ -91,7 +93,7 @@ class Run {
     this.#options = options
     this.#stream = new TokenOutputStream(backend.tokenizer, { continuation, ...(keep && { keep }) })
     this.#stops = new StopStrings(stopStrings)
-    this.#stopIds = options.ignoreEos ? NO_IDS : backend.stopTokenIds
+    this.#stopIds = options.ignoreEos ? NO_IDS : (options.stopTokenIds ?? backend.stopTokenIds)
     this.budget = tokenBudget({
       maxTokens,
       contextLength: backend.contextLength,

@@ -1,46 +1,9 @@
-import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { StringMatcher } from './string-matcher.ts'
-
-/** The strings around a reasoning block. */
-export interface ThinkMarkers {
-  readonly open: string
-  readonly close: string
-}
-
-/** Pairs that chat templates in use know. */
-export const THINK_MARKERS: readonly ThinkMarkers[] = [
-  { open: '<think>', close: '</think>' },
-  { open: '<thinking>', close: '</thinking>' },
-  { open: '<reasoning>', close: '</reasoning>' },
-  { open: '<thought>', close: '</thought>' },
-  { open: '<seed:think>', close: '</seed:think>' },
-  { open: '[THINK]', close: '[/THINK]' },
-  { open: '<|START_THINKING|>', close: '<|END_THINKING|>' },
-]
+import { THINK_MARKERS, type ThinkMarkers } from './think-markers.ts'
 
 export interface Segment {
   readonly channel: 'reasoning' | 'answer'
   readonly text: string
-}
-
-/** The pairs that a chat template mentions; `<think>` when it mentions none. */
-export function thinkMarkersOf(templateSource: string): readonly ThinkMarkers[] {
-  const known = THINK_MARKERS.filter(
-    (m) => templateSource.includes(m.open) || templateSource.includes(m.close),
-  )
-  return known.length > 0 ? known : THINK_MARKERS.slice(0, 1)
-}
-
-/** The pair whose opening marker ends a rendered prompt: the model goes on inside the block. */
-export function openedBlock(prompt: string, markers = THINK_MARKERS): ThinkMarkers | undefined {
-  const end = prompt.trimEnd()
-  return markers.find((m) => end.endsWith(m.open))
-}
-
-/** The ids of markers that are special tokens: a stream must keep them, or their text never comes. */
-export function markerIds(tokenizer: Tokenizer, markers: readonly ThinkMarkers[]): ReadonlySet<number> {
-  const ids = markers.flatMap((m) => [tokenizer.tokenToId(m.open), tokenizer.tokenToId(m.close)])
-  return new Set(ids.filter((id) => id !== undefined && tokenizer.isSpecial(id)) as number[])
 }
 
 export interface ThinkSplitterOptions {
@@ -52,10 +15,13 @@ export interface ThinkSplitterOptions {
 /**
  * Parts a stream of text into reasoning and answer. A block counts only where the answer has not begun, so that an answer
  * may speak about markers; a marker, and the line breaks that follow it, belong to neither. Half a marker never leaves.
+ * Where the answer is a block as well, others may follow it.
  */
 export class ThinkSplitter {
   readonly #markers: readonly ThinkMarkers[]
-  #state: 'before' | 'reasoning' | 'answer' = 'before'
+  #state: 'before' | 'block' | 'answer' = 'before'
+  /** Of the block under way. */
+  #channel: Segment['channel'] = 'reasoning'
   #closing: StringMatcher | undefined
   /** White space and perhaps the beginning of a marker, while nothing is decided. */
   #lead = ''
@@ -82,14 +48,14 @@ export class ThinkSplitter {
   flush(): Segment[] {
     const segments: Segment[] = []
     if (this.#state === 'before') this.#emitLead(segments)
-    else emit(segments, 'reasoning', this.#closing?.flush() ?? '')
+    else emit(segments, this.#channel, this.#closing?.flush() ?? '')
     return segments
   }
 
   /** Reads some of `text`, and gives what it left. */
   #read(text: string, segments: Segment[]): string {
     if (this.#state === 'before') return this.#readLead(text, segments)
-    if (this.#state === 'reasoning') return this.#readReasoning(text, segments)
+    if (this.#state === 'block') return this.#readBlock(text, segments)
     emit(segments, 'answer', text)
     return ''
   }
@@ -115,11 +81,11 @@ export class ThinkSplitter {
     this.#lead = ''
   }
 
-  #readReasoning(text: string, segments: Segment[]): string {
+  #readBlock(text: string, segments: Segment[]): string {
     const shown = this.#afterMarker ? withoutLineBreaks(text) : text
     if (shown === '') return ''
     this.#afterMarker = false
-    emit(segments, 'reasoning', this.#closing!.push(shown))
+    emit(segments, this.#channel, this.#closing!.push(shown))
     if (this.#closing!.matched === undefined) return ''
     this.#state = 'before'
     this.#afterMarker = true
@@ -128,7 +94,8 @@ export class ThinkSplitter {
 
   #open(marker: ThinkMarkers): void {
     this.#closing = new StringMatcher([marker.close])
-    this.#state = 'reasoning'
+    this.#state = 'block'
+    this.#channel = marker.channel ?? 'reasoning'
     this.#afterMarker = true
   }
 }

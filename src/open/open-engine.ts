@@ -1,6 +1,8 @@
 /**
  * The composition root: finds the model, loads session and tokenizer side by side, and wires the engine that owns them.
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Backend } from '../backend/backend.ts'
 import { type LoadedSession, loadSession } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
@@ -23,6 +25,7 @@ import { tidyHeapAfter } from '../system/tidy-heap.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Trace } from '../trace.ts'
+import { chatStopsOf } from './chat-stops.ts'
 import { EMBEDDED_MODEL } from './embedded-model.ts'
 
 export interface OpenEngineOptions {
@@ -42,6 +45,8 @@ export interface OpenEngineOptions {
   readonly prepare?: boolean | undefined
   /** A chat template of the user's, in place of the model's. */
   readonly chatTemplateFile?: string | undefined
+  /** A chat, or a system message: what is missing for that is said. */
+  readonly wantsChat?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Waited for before anything is fetched. When it rejects, so does the opening. */
   readonly beforeFetch?: (() => Promise<void>) | undefined
@@ -72,7 +77,19 @@ export async function finishEngine(started: StartedModel, options: OpenEngineOpt
   const { backend, model, config, template } = await finishBackend(started, options)
   const { options: defaults, notes } = samplingDefaults(config.generation)
   for (const line of notes) options.note?.(line, 'info')
-  return createLocalEngine({ model, backend, defaults, template })
+  const { ids: chatStops, notes: stopNotes } = chatStopsOf(template, backend)
+  for (const { text, level } of stopNotes) options.note?.(text, level)
+  const note = once((text) => options.note?.(text, 'warning'))
+  return createLocalEngine({ model, backend, defaults, template, chatStops, note })
+}
+
+/** Tells each text the first time only: every turn of a chat may bring it again. */
+function once(tell: (text: string) => void): (text: string) => void {
+  const told = new Set<string>()
+  return (text) => {
+    if (!told.has(text)) tell(text)
+    told.add(text)
+  }
 }
 
 /**
@@ -123,6 +140,7 @@ export async function startModel(options: OpenEngineOptions): Promise<StartedMod
       cacheFolder: usePrepared ? cacheFolder : undefined,
     })
     const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
+    if (template === undefined) noteNoTemplate(resolved.folder, options)
     if (!wasPrepared) tidyHeapAfter(tokenizer.vocabSize) // The session is still loading: the thread has time.
     const tokenizerMayPrepare = prepare !== undefined
     return { resolved, config, runtime, threads, loading, tokenizer, tokenizerMayPrepare, template }
@@ -174,6 +192,13 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
     disposeLater(loading)
     throw withRepair(loadError(error), resolved)
   }
+}
+
+/** A folder without the file that nearly every chat model has its template in may have been fetched in part. */
+export function noteNoTemplate(folder: string, { note, wantsChat }: OpenEngineOptions): void {
+  if (existsSync(join(folder, 'tokenizer_config.json'))) return
+  const text = 'tokenizer_config.json is not there, and no chat template: the text is continued as it is'
+  note?.(`${text} (spout models pull fetches what is missing)`, wantsChat ? 'warning' : 'info')
 }
 
 /** The session may still be loading: it is closed when it arrives. */

@@ -8,7 +8,7 @@ import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { availableMemory } from '../system/available-memory.ts'
 import { trustedOwnCache } from '../system/own-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
-import { configOf, type OpenEngineOptions, resolveOptions } from './open-engine.ts'
+import { configOf, noteNoTemplate, type OpenEngineOptions, resolveOptions } from './open-engine.ts'
 
 export interface RunPlan {
   readonly model: string
@@ -51,7 +51,9 @@ async function planOf(
   const cacheFolder = options.prepare === false ? undefined : trustedOwnCache(process.env)
   const { tokenizer } = await loadPreparedTokenizer(resolved.folder, { cacheFolder })
   const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
+  if (template === undefined) noteNoTemplate(resolved.folder, options)
   const prompt = encodePrompt(request, tokenizer, template)
+  for (const note of prompt.notes) options.note?.(note, 'warning')
   const isChat = prompt.rendered !== undefined
   const promptTokens = prompt.ids.length
   const maxTokens = request.maxTokens ?? (isChat ? 0 : DEFAULT_RAW_TOKENS)

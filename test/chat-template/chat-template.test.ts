@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -97,6 +97,31 @@ describe('where a template is found', () => {
     await expect(load({ 'tokenizer_config.json': '{' })).rejects.toMatchObject({
       code: 'config',
       message: 'tokenizer_config.json: is not JSON',
+    })
+  })
+})
+
+describe('a file that is there, and is no template', () => {
+  test('a link to nothing is damage, and not the same as no file', async () => {
+    const model = await mkdtemp(join(folder, 'link-'))
+    await symlink('nowhere', join(model, 'chat_template.jinja'))
+    await expect(loadChatTemplate(model)).rejects.toMatchObject({
+      code: 'config',
+      message: 'chat_template.jinja: cannot be read',
+      hint: 'it is a link to nothing: download the model again',
+    })
+  })
+
+  test('bytes that are not UTF-8 are refused, in a file of the user as well', async () => {
+    const model = await mkdtemp(join(folder, 'latin-'))
+    const file = join(model, 'chat_template.jinja')
+    await writeFile(file, Buffer.from('{{ "caf\xe9" }}', 'latin1'))
+    await expect(loadChatTemplate(model)).rejects.toMatchObject({
+      message: 'chat_template.jinja: the file is not UTF-8',
+    })
+    await expect(loadChatTemplate(folder, { file })).rejects.toMatchObject({
+      exitCode: 78,
+      message: 'chat template: the file is not UTF-8',
     })
   })
 })

@@ -253,3 +253,31 @@ function countReads<T extends object>(target: T, onRead: () => void): T {
     },
   })
 }
+
+describe('what is held back at the end', () => {
+  /** A byte that begins a character, and no other follows: the stream holds it, and gives U+FFFD at last. */
+  const CUT = 0xf0
+  const end = async (script: readonly number[], stop: string) => {
+    const { sink, result } = run(scriptedBackend(script), { stopStrings: [stop], maxTokens: script.length })
+    await result
+    return sink.text
+  }
+
+  test('comes in order, from the stream through the stop strings', async () => {
+    expect(await end([120, 121, CUT], 'xyz')).toBe('xy\uFFFD')
+    expect(await end([97, CUT], '\uFFFDz')).toBe('a\uFFFD')
+    expect(await end([97, CUT], 'a\uFFFD')).toBe('')
+  })
+
+  test('is a first text too', async () => {
+    const { result } = run(scriptedBackend('ab'), { stopStrings: ['abc'], maxTokens: 2 })
+    const { timings } = await result
+    expect(timings.firstTextAt).toBeGreaterThanOrEqual(timings.prefilledAt)
+  })
+})
+
+test('other ids than the model’s may end it', async () => {
+  const { sink, result } = run(scriptedBackend('abc'), { stopTokenIds: new Set([98]) })
+  expect(await result).toMatchObject({ finishReason: 'stop', tokenIds: [97] })
+  expect(sink.text).toBe('a')
+})

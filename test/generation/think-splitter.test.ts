@@ -1,12 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { markerIds, openedBlock, THINK_MARKERS, thinkMarkersOf } from '../../src/generation/think-markers.ts'
 import {
-  openedBlock,
   type Segment,
-  THINK_MARKERS,
   ThinkSplitter,
   type ThinkSplitterOptions,
-  thinkMarkersOf,
 } from '../../src/generation/think-splitter.ts'
 
 function read(pieces: readonly string[], options?: ThinkSplitterOptions): Segment[] {
@@ -124,9 +122,66 @@ describe('for any split', () => {
   })
 })
 
+const opensOf = (...args: Parameters<typeof thinkMarkersOf>) =>
+  thinkMarkersOf(...args)
+    .filter((m) => !m.unmistakable)
+    .map((m) => m.open)
+
 test('markers of a template, and the block that a prompt left open', () => {
-  expect(thinkMarkersOf("{{ '[THINK]' }}").map((m) => m.open)).toEqual(['[THINK]'])
-  expect(thinkMarkersOf('{{ messages }}').map((m) => m.open)).toEqual(['<think>'])
+  expect(opensOf("{{ '[THINK]' }}")).toEqual(['[THINK]'])
+  expect(opensOf('{{ messages }}')).toEqual(['<think>'])
   expect(openedBlock('<|im_start|>assistant\n<think>\n')).toBe(think)
   expect(openedBlock('<|im_start|>assistant\n<think>\n\n</think>\n\n')).toBeUndefined()
+})
+
+test('markers that nobody would begin an answer with count in any model', () => {
+  const markers = thinkMarkersOf('{{ messages }}')
+  const apart = { reasoning: 'hm', answer: 'Hello' }
+  expect(joined(read(['◁think▷hm◁/think▷Hello'], { markers }))).toEqual(apart)
+  expect(joined(read(['<|START_THINKING|>hm<|END_THINKING|>Hello'], { markers }))).toEqual(apart)
+  const solution =
+    '<|begin_of_thought|>\nhm<|end_of_thought|>\n\n<|begin_of_solution|>\nHello<|end_of_solution|>'
+  expect(joined(read([solution], { markers }))).toEqual(apart)
+})
+
+describe('channels of gpt-oss', () => {
+  const ids: Readonly<Record<string, number>> = {
+    '<|start|>': 1,
+    '<|channel|>': 2,
+    '<|message|>': 3,
+    '<|end|>': 4,
+  }
+  const tokenizer = {
+    specialTokens: [...Object.keys(ids), '<|return|>'],
+    tokenToId: (token: string) => ids[token],
+  }
+  const markers = thinkMarkersOf('{{ messages }}', tokenizer)
+  const say = (name: string, text: string) => `<|channel|>${name}<|message|>${text}`
+
+  test('analysis is reasoning, final is the answer', () => {
+    const text = `${say('analysis', 'User says hi.')}<|end|><|start|>assistant${say('final', 'Hello!')}`
+    expect(joined(read([text], { markers }))).toEqual({ reasoning: 'User says hi.', answer: 'Hello!' })
+    expect(joined(read([...text], { markers }))).toEqual({ reasoning: 'User says hi.', answer: 'Hello!' })
+  })
+
+  test('an answer at once, several messages, and a channel that the prompt opened', () => {
+    expect(joined(read([say('final', 'Hello!')], { markers }))).toEqual({ reasoning: '', answer: 'Hello!' })
+    const more = [say('analysis', 'a'), say('commentary', 'b'), say('analysis', 'c'), say('final', 'd')]
+    const text = more.join('<|end|><|start|>assistant')
+    expect(joined(read([text], { markers }))).toEqual({ reasoning: 'abc', answer: 'd' })
+    const opened = openedBlock('<|start|>assistant<|channel|>analysis<|message|>', markers)
+    expect(joined(read([`a<|end|><|start|>assistant${say('final', 'd')}`], { markers, opened }))).toEqual({
+      reasoning: 'a',
+      answer: 'd',
+    })
+  })
+
+  test('the special tokens in its markers are kept, others are not', () => {
+    expect([...markerIds(tokenizer, markers)].sort()).toEqual([1, 2, 3, 4])
+    expect(markerIds(tokenizer, thinkMarkersOf('{{ messages }}')).size).toBe(0)
+  })
+
+  test('a model that ends its turns with <|end|> is not taken for one', () => {
+    expect(opensOf("{{ '<|end|>' }}")).toEqual(['<think>'])
+  })
 })

@@ -122,6 +122,52 @@ describe('a decoder that needs its neighbours', () => {
   })
 })
 
+describe('a window of ids', () => {
+  /** Each id is written as its distance from the last 0 before it, of `reach` at most: pieces depend on so many neighbours. */
+  function farSighted(reach: number) {
+    let decoded = 0
+    const decode = (ids: ArrayLike<number>): string => {
+      decoded += ids.length
+      const all = Array.from(ids)
+      return all
+        .map((_, i) => {
+          const back = all
+            .slice(Math.max(0, i - reach + 1), i + 1)
+            .reverse()
+            .indexOf(0)
+          return back === -1 ? '-' : String.fromCharCode(0x41 + back)
+        })
+        .join('')
+    }
+    const tokenizer = { pieces: undefined, decode, isSpecial: () => false } as Partial<Tokenizer> as Tokenizer
+    return { tokenizer, decodedIds: () => decoded }
+  }
+
+  test('holds as many neighbours as a decoder may look at', () => {
+    const ids = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 200 })
+    fc.assert(
+      fc.property(ids, (list) => {
+        const { tokenizer } = farSighted(16)
+        expect(pieces(tokenizer, list).join('')).toBe(tokenizer.decode(list))
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  test('and no more: a long text costs as much for each id as a short one', () => {
+    const perId = (count: number): number => {
+      const { tokenizer, decodedIds } = farSighted(16)
+      pieces(
+        tokenizer,
+        Array.from({ length: count }, (_, i) => i % 5),
+      )
+      return decodedIds() / count
+    }
+    expect(perId(4000)).toBeLessThan(40)
+    expect(perId(4000) / perId(400)).toBeLessThan(1.2)
+  })
+})
+
 test('no ids, no text', () => {
   expect(pieces(byteTokenizer, [])).toEqual([''])
   expect(byteTokenizer.decode([])).toBe('')

@@ -11,7 +11,8 @@ export function isEqual(a: Value, b: Value, budget: Budget): boolean {
     budget.text(a.length)
     return true
   }
-  const [x, y] = [numeric(a), numeric(b)]
+  const x = numeric(a)
+  const y = numeric(b)
   // biome-ignore lint/suspicious/noDoubleEquals: 1n == 1
   if (x !== undefined && y !== undefined) return x == y
   if (a instanceof Undefined && b instanceof Undefined) return true
@@ -44,7 +45,8 @@ export function order(a: Value, b: Value, budget: Budget, operator = '<'): numbe
     budget.items(Math.min(a.length, b.length))
     return compareTexts(a, b)
   }
-  const [x, y] = [numeric(a), numeric(b)]
+  const x = numeric(a)
+  const y = numeric(b)
   if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : x >= y ? 0 : Number.NaN
   if (Array.isArray(a) && Array.isArray(b)) return orderItems(a, b, budget)
   if (a instanceof Tuple && b instanceof Tuple) return orderItems(a.items, b.items, budget)

@@ -135,6 +135,7 @@ function sorted<T>(
   key: (item: T) => Value,
   { reverse: backwards, budget }: { reverse: boolean; budget: Context['budget'] },
 ): T[] {
+  budget.spend(8 * list.length)
   const keyed = list.map((item) => ({ item, key: key(item) }))
   const sign = backwards ? -1 : 1
   return keyed.sort((a, b) => sign * order(a.key, b.key, budget)).map(({ item }) => item)

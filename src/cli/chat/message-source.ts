@@ -29,14 +29,16 @@ export function readMessages(input: AsyncIterable<Uint8Array>): MessageSource {
 
 async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
   let rest = Buffer.alloc(0)
+  let before = 0
   for await (const chunk of input) {
     rest = Buffer.concat([rest, chunk])
     for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-      yield decodeText(rest.subarray(0, end + 1), 'stdin')
+      yield decodeText(rest.subarray(0, end + 1), 'stdin', before)
       rest = rest.subarray(end + 1)
+      before += end + 1
     }
   }
-  if (rest.length > 0) yield decodeText(rest, 'stdin')
+  if (rest.length > 0) yield decodeText(rest, 'stdin', before)
 }
 
 export interface EditorOptions {

@@ -13,7 +13,7 @@ import type { Options } from '../options.ts'
 import { prepareLater } from '../prepare-later.ts'
 import { parseCommandLine } from '../program.ts'
 import { readText } from '../prompt-source.ts'
-import { checkFlags } from '../request-from-flags.ts'
+import { checkFlags, flagNotes } from '../request-from-flags.ts'
 import { namingSettings, withSettings } from '../settings.ts'
 import { noteEmbedded } from '../terminal/embedded-note.ts'
 import { asSpoutError, writeError, writeLine } from '../terminal/messages.ts'
@@ -37,6 +37,7 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
   const { words, options: given } = parseCommandLine<Options>(argv, line)
   checkFlags(given)
   const options = withSettings({ ...given, stdin: true, newline: true })
+  if (!options.quiet) flagNotes(options).forEach(writeLine)
   const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
   const engine = await load(options, context).catch((error) => {
     throw namingSettings(error, given)
@@ -61,7 +62,10 @@ async function load(options: Options, context: Context) {
   status.show('loading the model')
   context.interrupts.listen()
   try {
-    return await abortable(openEngine(engineOptions(options, context)), context.interrupts.signal)
+    return await abortable(
+      openEngine(engineOptions(options, context, { wantsChat: true })),
+      context.interrupts.signal,
+    )
   } finally {
     status.clear()
     context.interrupts.release()

@@ -20,7 +20,7 @@ import { refuseMistyped } from '../mistyped.ts'
 import type { Options } from '../options.ts'
 import { parseCommandLine } from '../program.ts'
 import { findPrompt, type PromptSource, readPrompt, readText } from '../prompt-source.ts'
-import { checkFlags, requestOptions } from '../request-from-flags.ts'
+import { checkFlags, flagNotes, requestOptions } from '../request-from-flags.ts'
 import { namingSettings, settingLines, withSettings } from '../settings.ts'
 import { noteEmbedded } from '../terminal/embedded-note.ts'
 import { asSpoutError, writeLine } from '../terminal/messages.ts'
@@ -43,6 +43,7 @@ export async function generateCommand(argv: readonly string[], context: Context)
   const options = withSettings(given)
   if (options.verbose) for (const line of settingLines(given)) writeLine(line)
   startClock(options.timeout, context)
+  if (!options.quiet) flagNotes(options).forEach(writeLine)
   try {
     await runGenerate(words, options, context)
   } catch (error) {
