@@ -14,6 +14,8 @@ const ARMS = [
   'spout',
   'spout#unprepared',
   'spout#sampling',
+  'spout#avx-vnni',
+  'spout#avx2',
   'bare-c-api',
   'bare-c-api#again',
   'node-session',

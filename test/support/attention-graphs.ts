@@ -82,7 +82,7 @@ export function widthsOf({ heads, kvHeads, headDim, isPacked = true }: Attention
   return isPacked ? [(heads + 2 * kvHeads) * headDim] : [heads, kvHeads, kvHeads].map((n) => n * headDim)
 }
 
-function floatAttribute(name: string, number: number): Uint8Array {
+export function floatAttribute(name: string, number: number): Uint8Array {
   const value = new Uint8Array(5)
   value[0] = 2 * 8 + 5
   new DataView(value.buffer).setFloat32(1, number, true)

@@ -1,7 +1,7 @@
 /** Calls of the C API from the code of a kernel: what it is given, what it makes, how its tasks are handed out. */
 import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
-import { at, R8, R12, RAX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
+import { at, R8, R9, R12, RAX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
 
 /** Addresses of functions of the C API. */
 export interface KernelApi {
@@ -80,6 +80,43 @@ export function emitDims(calls: KernelCalls, dims: readonly (number | undefined)
     code.cmpNumber(RAX, size)
     code.jumpIf('notEqual', isWrong)
   }
+}
+
+export interface RowDims {
+  /** Becomes how many rows there are. */
+  readonly rows: number
+  /** The last dimension that the input must have, and what it becomes. */
+  readonly from: number
+  readonly to: number
+}
+
+/** Makes the dimensions of an output of the input asked for last, whose rows may stand in any. Takes rax, rcx, r8, r9. */
+export function emitRowDims(calls: KernelCalls, { rows, from, to }: RowDims, isWrong: Label): void {
+  const { code, frame } = calls
+  const next = code.label()
+  const last = code.label()
+  code.load(RCX, at(RSP, frame.dimCount))
+  code.cmpNumber(RCX, 1)
+  code.jumpIf('less', isWrong)
+  code.cmpNumber(RCX, MOST_DIMS + 1)
+  code.jumpIf('greaterOrEqual', isWrong)
+  code.load(R8, at(RSP, frame.dims))
+  code.lea(R9, at(RSP, frame.outDims))
+  code.movNumber(rows, 1)
+  code.bind(next)
+  code.load(RAX, at(R8))
+  code.subNumber(RCX, 1)
+  code.jumpIf('equal', last)
+  code.store(at(R9), RAX)
+  code.imul(rows, RAX)
+  code.addNumber(R8, 8)
+  code.addNumber(R9, 8)
+  code.jump(next)
+  code.bind(last)
+  code.cmpNumber(RAX, from)
+  code.jumpIf('notEqual', isWrong)
+  code.movNumber(RAX, to)
+  code.store(at(R9), RAX)
 }
 
 /** An output of `dimCount` dimensions, as they stand in the frame; its address goes to `field`. */

@@ -7,18 +7,18 @@ import {
   emitDims,
   emitInput,
   emitOutput,
+  emitRowDims,
   emitShare,
   emitTask,
   emitWrongShape,
   type KernelApi,
   type KernelCalls,
-  MOST_DIMS,
 } from '../abi/kernel-calls.ts'
 import type { OperatorKind } from '../abi/operator-code.ts'
 import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
 import { emitExpData } from '../x64/exp-code.ts'
-import { at, R8, R9, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
+import { at, R12, RAX, RBP, RBX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
 import { JOB } from './matmul-job.ts'
 import {
   blocksOf,
@@ -74,7 +74,10 @@ function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi, messa
   code.subNumber(RSP, FRAME)
   code.mov(R12, RSI)
   emitInput(calls, 0, JOB.input)
-  emitShape(code, shape, isWrong)
+  emitRowDims(calls, { rows: RBX, from: shape.k, to: shape.n }, isWrong)
+  code.store(at(RSP, JOB.rows), RBX)
+  code.load(RAX, at(RSP, CALLS.dimCount))
+  code.store(at(RSP, ROWS_DIMS), RAX)
   emitInput(calls, 1, JOB.weights)
   // A file may name our operators itself, and give them less than they read.
   emitDims(calls, packedDims(shape), isWrong)
@@ -108,37 +111,6 @@ function emitTasks(code: Assembler, shape: ProductShape): Tasks {
     row: emitWithoutDenormals(code, emitRowTask(code, shape, data)),
     rows: emitWithoutDenormals(code, emitRowsTask(code, shape, data)),
   }
-}
-
-/** Makes the dimensions of the output, and rbx how many rows there are. */
-function emitShape(code: Assembler, shape: ProductShape, isWrong: Label): void {
-  const next = code.label()
-  const last = code.label()
-  code.load(RCX, at(RSP, CALLS.dimCount))
-  code.cmpNumber(RCX, 1)
-  code.jumpIf('less', isWrong)
-  code.cmpNumber(RCX, MOST_DIMS + 1)
-  code.jumpIf('greaterOrEqual', isWrong)
-  code.load(R8, at(RSP, CALLS.dims))
-  code.lea(R9, at(RSP, CALLS.outDims))
-  code.movNumber(RBX, 1)
-  code.bind(next)
-  code.load(RAX, at(R8))
-  code.subNumber(RCX, 1)
-  code.jumpIf('equal', last)
-  code.store(at(R9), RAX)
-  code.imul(RBX, RAX)
-  code.addNumber(R8, 8)
-  code.addNumber(R9, 8)
-  code.jump(next)
-  code.bind(last)
-  code.cmpNumber(RAX, shape.k)
-  code.jumpIf('notEqual', isWrong)
-  code.movNumber(RAX, shape.n)
-  code.store(at(R9), RAX)
-  code.store(at(RSP, JOB.rows), RBX)
-  code.load(RAX, at(RSP, CALLS.dimCount))
-  code.store(at(RSP, ROWS_DIMS), RAX)
 }
 
 /** Quantizes the rows, and multiplies them; goes to the end with no status. */

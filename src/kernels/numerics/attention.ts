@@ -3,11 +3,10 @@
  * and weighted values are made for themselves; segments are merged in their order (the softmax of FlashAttention).
  */
 import { exp } from './exp.ts'
+import { foldLanes, LANES } from './fold.ts'
 import * as fp32 from './fp32.ts'
 
 export const SEGMENT = 128
-/** Sums over keys stand in so many lanes, which are folded at the end. */
-const LANES = 16
 /** What the largest of scores starts from. */
 const SMALLEST = Math.fround(-1e30)
 
@@ -57,14 +56,11 @@ function attendSegment(query: Float32Array, keys: Float32Array, values: Float32A
   return { sums, largest, sum: fold(powers) }
 }
 
-/** Lane i has the numbers i, i + 16, …; then lanes i and i + 8 are added, + 4, + 2, + 1. */
-export function fold(numbers: Float32Array): number {
+/** Lane i sums up the numbers i, i + 16, … */
+function fold(numbers: Float32Array): number {
   const lanes = new Float32Array(LANES)
   for (const [i, x] of numbers.entries()) lanes[i % LANES] = fp32.add(lanes[i % LANES]!, x)
-  for (let apart = LANES / 2; apart >= 1; apart /= 2) {
-    for (let i = 0; i < apart; i++) lanes[i] = fp32.add(lanes[i]!, lanes[i + apart]!)
-  }
-  return lanes[0]!
+  return foldLanes(lanes)
 }
 
 function merge(before: Partial, after: Partial): Partial {

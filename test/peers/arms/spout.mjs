@@ -3,6 +3,8 @@
  * Prepared, as from the second run on; the variant `unprepared` runs the files as they are, as the first run does.
  * Every id is sampled, decoded and handed to a sink as text.
  *
+ * The variants `avx2` and `avx-vnni` limit the instruction set of the kernels.
+ *
  * The plain arm is greedy, so its ids can be compared; the variant `sampling` draws with temperature, top-k, top-p and min-p.
  *
  * The contract of every arm: `load({ model, threads, capacity, variant })` gives
@@ -18,6 +20,7 @@ import { existsSync, readFileSync } from 'node:fs'
 
 const ROOT = new URL('../../../', import.meta.url)
 const DOOR = new URL('dist/index.js', ROOT)
+const ISAS = ['avx512-vnni', 'avx-vnni', 'avx2']
 const SAMPLING = {
   greedy: { temperature: 0 },
   sampling: { temperature: 0.8, topK: 40, topP: 0.95, minP: 0.05, seed: 1n },
@@ -25,6 +28,8 @@ const SAMPLING = {
 
 export async function load({ model, threads, variant = 'greedy' }) {
   if (!existsSync(DOOR)) throw new Error('dist/ is missing: npm run build')
+  // Before the kernels are chosen.
+  if (ISAS.includes(variant)) process.env.SPOUT_ISA = variant
   const { openBackend, generate, createSampler } = await import(DOOR.href)
   const options = {
     model: model.folder,

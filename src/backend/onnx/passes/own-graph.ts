@@ -4,6 +4,7 @@ import { distinctOperators } from '../../../kernels/operators.ts'
 import type { Graph } from '../../../onnx-file/graph.ts'
 import type { OwnParts } from '../own-parts.ts'
 import { hasOwnAttention, withOwnAttention } from './own-attention.ts'
+import { withOwnNorms } from './own-norm.ts'
 import { hasOwnProducts, withOwnProducts } from './own-products.ts'
 
 export interface OwnGraph {
@@ -15,9 +16,12 @@ export interface OwnGraph {
 /** The same graph where there is nothing that we compute. @param isStacked products of the same rows become one. */
 export function withOwnOperators(graph: Graph, { isStacked = false } = {}): OwnGraph {
   const { graph: multiplied, weights } = withOwnProducts(graph, { isStacked })
-  const { graph: own, attentions } = withOwnAttention(multiplied, graph)
+  const { graph: attended, attentions } = withOwnAttention(multiplied, graph)
+  // Alone they would gain nothing: the rest of the graph would still depend on the runtime's choice of instructions.
+  const isWorthIt = weights.length + attentions.length > 0
+  const { graph: own, norms } = isWorthIt ? withOwnNorms(attended) : { graph: attended, norms: [] }
   const products = weights.map(({ shape }) => shape)
-  const operators = distinctOperators({ products, attentions })
+  const operators = distinctOperators({ products, attentions, norms })
   return { graph: own, own: operators && { operators, weights } }
 }
 

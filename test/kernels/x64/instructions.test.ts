@@ -1,0 +1,178 @@
+/** What the interpreter makes of an instruction is what the processor makes of it. */
+import fc from 'fast-check'
+import koffi from 'koffi'
+import { describe, expect, test } from 'vitest'
+import { type Isa, kernelChoice } from '../../../src/kernels/isa.ts'
+import { Assembler } from '../../../src/kernels/x64/assembler.ts'
+import { at, RAX, RDI, RSI } from '../../../src/kernels/x64/registers.ts'
+import type { Ymm } from '../../../src/kernels/x64/ymm.ts'
+import type { Zmm } from '../../../src/kernels/x64/zmm.ts'
+import { executableMemory } from '../../../src/system/executable-memory.ts'
+import { stableMemory } from '../../../src/system/stable-memory.ts'
+import { Machine } from '../../support/interpreter/machine.ts'
+
+/** Three vectors in, one out. */
+const IN_BYTES = 3 * 64
+const OUT_BYTES = 64
+
+type Emit = (set: Zmm & Ymm, code: Assembler) => void
+const out = at(RSI)
+const third = at(RDI, 128)
+
+/** The vectors are 0, 1 and 2; the result is 0, or stored. */
+const BOTH: Record<string, Emit> = {
+  vmulps: (v) => v.vmulps(0, 1, 2),
+  vdivps: (v) => v.vdivps(0, 1, 2),
+  vaddps: (v) => v.vaddps(0, 1, third),
+  vsubps: (v) => v.vsubps(0, 1, 2),
+  vmaxps: (v) => v.vmaxps(0, 1, 2),
+  vminps: (v) => v.vminps(0, 1, 2),
+  vsqrtps: (v) => v.vsqrtps(0, 1),
+  vfmadd231ps: (v) => v.vfmadd231ps(0, 1, 2),
+  vfmadd213ps: (v) => v.vfmadd213ps(0, 1, 2),
+  vfnmadd231ps: (v) => v.vfnmadd231ps(0, 1, third),
+  vcvtdq2ps: (v) => v.vcvtdq2ps(0, 1),
+  vcvtps2dq: (v) => v.vcvtps2dq(0, 1),
+  vcvtph2ps: (v) => v.vcvtph2ps(0, at(RDI, 64)),
+  vcvtps2phStore: (v) => v.vcvtps2phStore(out, 1),
+  vmovssStore: (v) => v.vmovssStore(out, 1),
+  vpbroadcastd: (v) => v.vpbroadcastd(0, at(RDI, 72)),
+  vpaddd: (v) => v.vpaddd(0, 1, 2),
+  vpsubd: (v) => v.vpsubd(0, 1, third),
+  vpmaxsd: (v) => v.vpmaxsd(0, 1, 2),
+  vpsrlw: (v) => v.vpsrlw(0, 1, 4),
+  vpslld: (v) => v.vpslld(0, 1, 7),
+  vshufps: (v) => v.vshufps(0, 1, 2, 0x93),
+  vpermd: (v) => v.vpermd(0, 1, 2),
+}
+
+const OF_ZMM: Record<string, Emit> = {
+  ...BOTH,
+  vpandd: (v) => v.vpandd(0, 1, 2),
+  vpxord: (v) => v.vpxord(0, 1, 2),
+  vrndscaleps: (v) => v.vrndscaleps(0, 1, 8),
+  vpmovsdbStore: (v) => v.vpmovsdbStore(out, 1),
+  vshuff32x4: (v) => v.vshuff32x4(0, 1, 2, 0x4e),
+  vpdpbusd: (v) => v.vpdpbusd(0, 1, at(RDI, 132)),
+  vfmadd231psBroadcast: (v) => v.vfmadd231psBroadcast(0, 1, at(RDI, 136)),
+  vpbroadcastdRegister: (v, code) => {
+    code.loadWord(RAX, at(RDI, 100))
+    v.vpbroadcastdRegister(0, RAX)
+  },
+  'vpcmpgtd, vblendmps': (v) => {
+    v.vpcmpgtd(3, 1, 2)
+    v.vblendmps(0, 3, 1, 2)
+  },
+}
+
+const OF_YMM: Record<string, Emit> = {
+  ...BOTH,
+  vpand: (v) => v.vpand(0, 1, 2),
+  vpxor: (v) => v.vpxor(0, 1, third),
+  vroundps: (v) => v.vroundps(0, 1, 8),
+  vmovupsStoreLow: (v) => v.vmovupsStoreLow(out, 1),
+  vpcmpgtd: (v) => v.vpcmpgtd(0, 1, 2),
+  vblendvps: (v) => v.vblendvps(0, 1, 2, 0),
+  vpaddw: (v) => v.vpaddw(0, 1, 2),
+  vpsrad: (v) => v.vpsrad(0, 1, 5),
+  vpabsb: (v) => v.vpabsb(0, 1),
+  vpsignb: (v) => v.vpsignb(0, 1, 2),
+  vpmaddubsw: (v) => v.vpmaddubsw(0, 1, 2),
+  vpmaddwd: (v) => v.vpmaddwd(0, 1, 2),
+  vperm2f128: (v) => v.vperm2f128(0, 1, 2, 0x21),
+  vpackssdw: (v) => v.vpackssdw(0, 1, 2),
+  vpacksswb: (v) => v.vpacksswb(0, 1, 2),
+  vpbroadcastdVector: (v) => v.vpbroadcastdVector(0, 1),
+  vmovdRegister: (v, code) => {
+    code.loadWord(RAX, at(RDI, 100))
+    v.vmovdRegister(0, RAX)
+  },
+}
+
+/** `void (in, out)`. */
+function emit(code: Assembler, size: 'zmm' | 'ymm', body: Emit, isStored: boolean): void {
+  const set = code[size] as Zmm & Ymm
+  for (let i = 0; i < 3; i++) set.vmovups(i, at(RDI, 64 * i))
+  body(set, code)
+  if (!isStored) set.vmovupsStore(out, 0)
+  code.vzeroupper()
+  code.ret()
+}
+
+const words = fc.oneof(
+  fc
+    .integer({ min: 0, max: 2 ** 32 - 1 })
+    .map((word) => ((word & 0x7fffffff) > 0x7f800000 ? 0x7fc00000 : word)),
+  fc.float({ noNaN: true }).map((x) => new Uint32Array(Float32Array.of(x).buffer)[0]!),
+  fc.float({ min: -1000, max: 1000, noNaN: true }).map((x) => new Uint32Array(Float32Array.of(x).buffer)[0]!),
+  fc.constantFrom(0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 1, 0x3f000000, 0x3fc00000, 0xbf000000),
+)
+const inputs = fc.array(words, { minLength: IN_BYTES / 4, maxLength: IN_BYTES / 4 })
+
+/** Numbers of 32 bits, all of those that are none as fp32 alike. */
+function plain(bytes: Uint8Array, isFloat: boolean): unknown[] {
+  const numbers = new Uint32Array(bytes.slice().buffer)
+  const floats = new Float32Array(numbers.buffer)
+  return Array.from(numbers, (word, i) => (isFloat && Number.isNaN(floats[i]!) ? 'NaN' : word))
+}
+
+const { available } = kernelChoice({})
+const [input, output] = [new Uint8Array(stableMemory(IN_BYTES)), new Uint8Array(stableMemory(OUT_BYTES))]
+
+function compare(isa: Isa, size: 'zmm' | 'ymm', name: string, body: Emit): void {
+  const isStored = name.includes('Store')
+  const code = new Assembler(isa)
+  emit(code, size, body, isStored)
+  const native = koffi.decode(
+    executableMemory(code.finish()),
+    koffi.proto('void (uintptr_t, uintptr_t)'),
+  ) as (...args: bigint[]) => void
+  const machine = new Machine(isa)
+  const entry = machine.label()
+  machine.bind(entry)
+  emit(machine.assembler, size, body, isStored)
+  const regions = [machine.memory.region('in', IN_BYTES), machine.memory.region('out', OUT_BYTES)] as const
+  const isFloat = /ps(Broadcast)?$/.test(name) && name !== 'vshufps' && !name.includes('blend')
+  fc.assert(
+    fc.property(inputs, (values) => {
+      input.set(new Uint8Array(Uint32Array.from(values).buffer))
+      regions[0].bytes.set(input)
+      for (const each of [output, regions[1].bytes]) each.fill(0)
+      native(koffi.address(input), koffi.address(output))
+      machine.run(entry, regions[0].base, regions[1].base)
+      expect(plain(regions[1].bytes, isFloat)).toEqual(plain(output, isFloat))
+    }),
+    { numRuns: 40 },
+  )
+}
+
+describe.runIf(available.includes('avx512-vnni'))('zmm', () => {
+  test.each(Object.entries(OF_ZMM))('%s', (name, body) => compare('avx512-vnni', 'zmm', name, body))
+})
+
+describe.runIf(available.includes('avx2'))('ymm', () => {
+  test.each(Object.entries(OF_YMM))('%s', (name, body) => compare('avx2', 'ymm', name, body))
+})
+
+test.runIf(available.includes('avx-vnni'))('vpdpbusd of ymm', () => {
+  compare('avx-vnni', 'ymm', 'vpdpbusd', (v) => v.vpdpbusd(0, 1, 2))
+})
+
+test('every instruction on vectors is compared', () => {
+  const code = new Assembler('avx2')
+  const named = [
+    ...Object.keys(OF_ZMM),
+    ...Object.keys(OF_YMM),
+    'vpdpbusd',
+    'vmovups',
+    'vmovupsStore',
+    'vscalefps',
+  ]
+  const known = new Set(named.flatMap((name) => name.split(', ')))
+  for (const set of [code.zmm, code.ymm]) {
+    const names = Object.getOwnPropertyNames(Object.getPrototypeOf(set)).filter(
+      (name) => name !== 'constructor',
+    )
+    expect(names.filter((name) => !known.has(name))).toEqual([])
+  }
+})
