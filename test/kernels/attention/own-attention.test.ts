@@ -220,6 +220,20 @@ describe.each(WAYS)('numbers, $name', (way) => {
     }
   })
 
+  test.each([-300, 300])('scores that are all %d', async (score) => {
+    const run = runOf(
+      { heads: 1, kvHeads: 1, headDim: 32, isPacked: false, isRotated: false, scale: 1 },
+      { chunks: [1, 20, 1] },
+    )
+    const [query, key] = run.rows as [Float32Array, Float32Array, Float32Array]
+    for (const rows of [query, key]) rows.fill(0)
+    for (let i = 0; i < 22; i++) {
+      query[32 * i] = 1
+      key[32 * i] = score
+    }
+    expect(farthest(await attend(run), await own(run))).toBeLessThan(5e-6)
+  })
+
   test('no rows give none', async () => {
     expect(await own(runOf(SMALL, { chunks: [3, 0, 2] }))).toHaveLength(5 * 4 * 32)
   })

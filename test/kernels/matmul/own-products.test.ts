@@ -22,7 +22,7 @@ import {
   productWeights,
 } from '../../support/quantized-products.ts'
 import { type Feed, runGraph } from '../../support/run-graph.ts'
-import { node, value } from '../../support/tiny-graphs.ts'
+import { initializer, node, value } from '../../support/tiny-graphs.ts'
 
 const graphWith = (shape: ProductShape): Graph =>
   graphOf(
@@ -64,6 +64,28 @@ describe('graphs', () => {
   }
   test.each(Object.entries(kinds))('%s are left as they are', (_, shape) => {
     const graph = graphWith(shape)
+    expect(hasOwnProducts(graph)).toBe(false)
+    expect(withOwnProducts(graph)).toEqual({ graph, weights: [] })
+  })
+
+  const short: Record<string, (shape: ProductShape) => Uint8Array[]> = {
+    'fewer codes than they say': ({ n }) => [
+      byteTensor('w', [n, 1, 16]),
+      initializer('w.scales', [n, 2], new Float32Array(2 * n)),
+    ],
+    'fewer scales than they say': ({ n }) => [
+      byteTensor('w', [n, 2, 16]),
+      initializer('w.scales', [n, 1], new Float32Array(n)),
+    ],
+  }
+  test.each(Object.entries(short))('%s are left as they are', (_, weights) => {
+    const shape = { k: 64, n: 32, level: 4 }
+    const graph = graphOf(
+      productNode('rows', 'w', 'y', shape),
+      ...weights(shape),
+      value('input', 'rows', ['batch', 'count', 'k']),
+      value('output', 'y', ['batch', 'count', shape.n]),
+    )
     expect(hasOwnProducts(graph)).toBe(false)
     expect(withOwnProducts(graph)).toEqual({ graph, weights: [] })
   })

@@ -1,0 +1,59 @@
+/** Buffers of keys and values that grow: whole blocks of keys are there after it, and room for whole blocks. */
+import { expect, test } from 'vitest'
+import type { RowsSlot } from '../../../../src/backend/onnx/plan/state-slots.ts'
+import type { Session, Tensor } from '../../../../src/backend/onnx/runtime/runtime.ts'
+import { InPlaceRows } from '../../../../src/backend/onnx/states/in-place-rows.ts'
+
+const SLOT = {
+  kind: 'rows',
+  past: 'past',
+  present: 'present',
+  type: 'float32',
+  dims: [1, 2, 0, 4],
+  axis: 2,
+  inPlace: true,
+} as RowsSlot
+
+function growing(limits: { expected: number; most: number }) {
+  const made: { dims: readonly number[]; data: Float32Array }[] = []
+  const session = {
+    allocate(_: string, dims: readonly number[]) {
+      const tensor = {
+        dims,
+        data: new Float32Array(dims.reduce((a, b) => a * b, 1)),
+        dispose: () => undefined,
+      }
+      made.push(tensor)
+      return tensor as unknown as Tensor
+    },
+    bindInput: () => undefined,
+    bindOutput: () => undefined,
+  } as unknown as Session
+  return { rows: new InPlaceRows(session, [SLOT], limits), made }
+}
+
+test('the block of the last token is copied whole', () => {
+  const { rows, made } = growing({ expected: 0, most: 4096 })
+  rows.bind(0, 250, true)
+  made[0]!.data.fill(7)
+  rows.bind(250, 7, false)
+  expect(made.map(({ dims }) => dims)).toEqual([
+    [1, 2, 256, 4],
+    [1, 2, 512, 4],
+  ])
+  // A key of our own attention lies in all of its block.
+  for (const head of [0, 1]) {
+    const copied = made[1]!.data.subarray(head * 512 * 4, head * 512 * 4 + 256 * 4)
+    expect([...new Set(copied)]).toEqual([7])
+  }
+})
+
+test.each([
+  [301, 304],
+  [257, 272],
+  [256, 256],
+])('a context of %d has room for %d', (most, room) => {
+  const { rows, made } = growing({ expected: most, most })
+  rows.bind(0, 1, true)
+  expect(made[0]!.dims[2]).toBe(room)
+})
