@@ -36,7 +36,7 @@ function rowsWith(count: number, k: number, seed: number): Feed {
 function weightsOf(
   graph: Graph,
   name: string,
-  { k, n, bits = 4, block = 32 }: ProductShape,
+  { k, n, bits = 4, block = 32, hasZeroPoints = false }: ProductShape,
 ): QuantizedWeights {
   const packed = bytesOf(placeOf(graph, name)!)
   const bytes = bytesOf(placeOf(graph, `${name}.scales`)!)
@@ -49,18 +49,28 @@ function weightsOf(
     { length: (n * k) / BLOCK },
     (_, i) => scales[Math.floor((i * BLOCK) / block)]!,
   )
-  return { k, n, bits, codes, scales: each }
+  if (!hasZeroPoints) return { k, n, bits, codes, scales: each }
+  const packedZeros = bytesOf(placeOf(graph, `${name}.zeros`)!)
+  const rowBytes = packedZeros.length / n
+  const zeros = Uint8Array.from(each, (_, i) => {
+    const [column, group] = [Math.floor((i * BLOCK) / k), Math.floor(((i * BLOCK) % k) / block)]
+    const at = column * rowBytes
+    return bits === 8 ? packedZeros[at + group]! : (packedZeros[at + (group >> 1)]! >> (4 * (group & 1))) & 15
+  })
+  return { k, n, bits, codes, scales: each, zeros }
 }
 
 const bitsOf = (numbers: Float32Array | readonly number[]): string =>
   Buffer.from(Float32Array.from(numbers).buffer).toString('hex')
 
 const products = fc.record({
-  k: fc.integer({ min: 1, max: 4 }).map((blocks) => BLOCK * blocks),
+  k: fc.integer({ min: 1, max: 2 }).map((blocks) => 2 * BLOCK * blocks),
   n: fc.integer({ min: 1, max: 6 }).map((panels) => 16 * panels),
   count: fc.oneof(fc.constant(1), fc.integer({ min: 2, max: 12 })),
   bits: fc.constantFrom(4, 8),
   hasHalfScales: fc.boolean(),
+  hasZeroPoints: fc.boolean(),
+  block: fc.constantFrom(32, 64),
   isGated: fc.boolean(),
   seed: fc.integer({ min: 1, max: 1000 }),
 })
@@ -99,7 +109,7 @@ test('products', async () => {
         expect(bitsOf(y!), way.name).toBe(expected)
       }
     }),
-    { numRuns: 15 },
+    { numRuns: 20 },
   )
 })
 

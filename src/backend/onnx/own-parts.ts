@@ -20,6 +20,8 @@ export interface PackedWeight {
 export interface PackedPart {
   readonly codes: BytePlace
   readonly scales: BytePlace
+  /** Where the columns have zero points of their own. */
+  readonly zeros?: BytePlace | undefined
   /** Columns. */
   readonly n: number
   /** Rows that share a scale. */

@@ -3,6 +3,7 @@
  *
  *   codes   [K / 32] blocks of 16 columns × 32 rows
  *   scales  [K / 32] blocks of 16 numbers
+ *   zeros   [K / 32] blocks of 16 bytes, where there are zero points
  *
  * and strips follow one another. A block is 4 or 8 vectors of 64 bytes, each with four bytes for every column: what four bytes of
  * a column are in MatMulNBits, so laying weights out moves words of 32 bits and no more. A byte of 4-bit codes has the even row
@@ -20,6 +21,8 @@ export interface ProductShape {
   readonly bits: number
   /** Of a scale: 4, or 2 where all of them are the same in fp16. */
   readonly scaleBytes: number
+  /** Every block of a column has a zero point of its own; else it is half of what the bits count. */
+  readonly hasZeros?: boolean
   /** Two products of `n` columns each, gate and up, of which the output is gate / (1 + e^-gate) · up. */
   readonly isGated?: boolean
 }
@@ -39,17 +42,23 @@ export const blockCodeBytes = ({ bits }: ProductShape): number => bits * VECTOR_
 export const blockScaleBytes = ({ scaleBytes }: ProductShape): number => scaleBytes * STRIP_COLUMNS
 /** Where the scales of a strip begin. */
 export const scalesOffset = (shape: ProductShape): number => blocksOf(shape) * blockCodeBytes(shape)
-export const stripBytes = (shape: ProductShape): number =>
+export const blockZeroBytes = ({ hasZeros = false }: ProductShape): number => (hasZeros ? STRIP_COLUMNS : 0)
+/** Where the zero points of a strip begin. */
+export const zerosOffset = (shape: ProductShape): number =>
   blocksOf(shape) * (blockCodeBytes(shape) + blockScaleBytes(shape))
+export const stripBytes = (shape: ProductShape): number =>
+  zerosOffset(shape) + blocksOf(shape) * blockZeroBytes(shape)
 
 /** Of the operator that computes this product. */
-export function operatorName({ k, n, bits, scaleBytes, isGated = false }: ProductShape): string {
-  return `${isGated ? 'Gated' : 'Product'}${bits}_${8 * scaleBytes}_${k}x${n}`
+export function operatorName({ k, n, bits, scaleBytes, ...more }: ProductShape): string {
+  const { isGated = false, hasZeros = false } = more
+  return `${isGated ? 'Gated' : 'Product'}${bits}${hasZeros ? '_zeros' : ''}_${8 * scaleBytes}_${k}x${n}`
 }
 
 /** Rows of the input that are multiplied together: their weights are read once. As many as there are vectors for their sums. */
 export const tileRows = (isa: Isa): number => (isa === 'avx512-vnni' ? 8 : 4)
-/** Of a row of a tile, for each block: 32 bytes of codes, its scale, and minus the zero point times the sum of its codes. */
+/** Of a row of a tile, for each block: 32 bytes of codes, its scale, and minus the zero point times the sum of its codes, or minus that
+ * sum where zero points are many. */
 export const ROW_BLOCK_BYTES = BLOCK + 4 + 4
 
 /** The dimensions of the tensor of bytes that holds the weights. */

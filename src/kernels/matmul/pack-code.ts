@@ -7,6 +7,7 @@ import {
   blockCodeBytes,
   blockScaleBytes,
   blocksOf,
+  blockZeroBytes,
   type ProductShape,
   STRIP_COLUMNS,
   scalesOffset,
@@ -51,7 +52,9 @@ export function emitPack(code: Assembler, { shape, scaleRows }: PackSource): Lab
   // One column was gone through; the others of the strip lie behind it.
   code.addNumber(RDI, (STRIP_COLUMNS - 1) * columnBytes)
   code.addNumber(RSI, (STRIP_COLUMNS - 1) * scaleBytes)
-  code.lea(RDX, at(R8, (turnStrips(shape) - 1) * stripBytes(shape)))
+  // Zero points are not words: they come later.
+  const zeros = blocksOf(shape) * blockZeroBytes(shape)
+  code.lea(RDX, at(R8, zeros + (turnStrips(shape) - 1) * stripBytes(shape)))
   code.subNumber(RCX, 1)
   code.jumpIf('notEqual', nextStrip)
   code.addNumber(RSP, VECTOR_BYTES)

@@ -109,7 +109,11 @@ function emitPlace(code: Assembler, shape: ProductShape): void {
 }
 
 /** rsi: 32 numbers; rax, rdi, r11: where the codes, their scale and their sum go. */
-function emitBlock({ lanes }: Assembler, { bits }: ProductShape, constants: Constants): void {
+function emitBlock(
+  { lanes }: Assembler,
+  { bits, hasZeros = false }: ProductShape,
+  constants: Constants,
+): void {
   const { signOff, steps, stepSize, smallest } = constants
   lanes.load(X, at(RSI))
   lanes.load(Y, at(RSI, 64))
@@ -136,7 +140,7 @@ function emitBlock({ lanes }: Assembler, { bits }: ProductShape, constants: Cons
   lanes.addInt(X, X, Y)
   lanes.fold(X, OTHER, (to, a, b) => lanes.addInt(to, a, b))
   // The zero point is half of what the bits can count.
-  lanes.shiftLeft(X, X, bits - 1)
+  if (!hasZeros) lanes.shiftLeft(X, X, bits - 1)
   lanes.zero(OTHER)
   lanes.subInt(X, OTHER, X)
   lanes.storeFirst(at(R11), X)

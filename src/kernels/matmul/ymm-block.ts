@@ -10,13 +10,14 @@ import { at, type Memory, R8, RDI, RSI } from '../x64/registers.ts'
 import { BLOCK, GROUPS, type ProductShape, VECTOR_BYTES } from './matmul-shape.ts'
 import { groupPlace } from './tile-code.ts'
 
-/** Numbers that the code for a block reads: 15 in each byte, 1 in each 16 bits, the zero point of 8 bits in each byte. */
-const TABLE = [0x0f0f0f0f, 0x00010001, 0x80808080]
+/** Numbers that the code for a block reads: 15 in each byte, 1 in each 16 bits, the zero point of 8 bits in each byte and in 32 bits. */
+const TABLE = [0x0f0f0f0f, 0x00010001, 0x80808080, 0x80]
 
 export interface BlockConstants {
   readonly nibble: Memory
   readonly ones: Memory
   readonly zeroPoint: Memory
+  readonly wideZeroPoint: Memory
 }
 
 export function emitBlockData(code: Assembler, table: Label): void {
@@ -25,10 +26,10 @@ export function emitBlockData(code: Assembler, table: Label): void {
 
 /** Takes r8, which must stay. */
 export function emitBlockConstants(code: Assembler, table: Label): BlockConstants {
-  const [nibble, ones, zeroPoint] = code.lanes
+  const [nibble, ones, zeroPoint, wide] = code.lanes
     .useTable(table, TABLE.length, { first: 0, base: R8 })
     .map(memoryOf)
-  return { nibble: nibble!, ones: ones!, zeroPoint: zeroPoint! }
+  return { nibble: nibble!, ones: ones!, zeroPoint: zeroPoint!, wideZeroPoint: wide! }
 }
 
 function memoryOf(constant: Constant): Memory {
@@ -75,6 +76,8 @@ export interface Dot {
   readonly places: Places
   /** What is done before a group is needed. */
   readonly before?: (group: number) => void
+  /** Of the 8 columns, where they have their own. */
+  readonly zeros: Memory
   /** Of the input, in a tile of `rows`. */
   readonly row: number
   readonly rows: number
@@ -87,19 +90,34 @@ export interface Dot {
 /** rsi: the quantized rows. */
 export function emitDot(code: Assembler, shape: ProductShape, dot: Dot): void {
   const { ymm } = code
-  const { places, before, row, rows, sum, x, constants } = dot
-  const zeroTerm = at(RSI, rows * (BLOCK + 4) + row * 4)
+  const { places, before, row, sum, x, work, constants } = dot
   const add = adderOf(code, shape, dot)
-  if (code.isa === 'avx-vnni') ymm.vpbroadcastd(sum, zeroTerm)
+  if (code.isa === 'avx-vnni') emitZeroTerm(code, shape, dot, { to: sum, with: x })
   for (const [i, group] of groupOrder(shape).entries()) {
     before?.(group)
     ymm.vpbroadcastd(x, at(RSI, row * BLOCK + groupPlace(group, shape) * 4))
     add(places(group), i === 0)
   }
-  if (code.isa === 'avx-vnni' || shape.bits === 8) return
-  ymm.vpmaddwd(sum, sum, constants.ones)
-  ymm.vpbroadcastd(x, zeroTerm)
+  if (code.isa === 'avx-vnni') return
+  if (shape.bits === 4) ymm.vpmaddwd(sum, sum, constants.ones)
+  else if (!shape.hasZeros) return
+  emitZeroTerm(code, shape, dot, { to: x, with: work })
   ymm.vpaddd(sum, sum, x)
+}
+
+/** Minus the zero points times the sum of the input. */
+function emitZeroTerm(
+  { ymm, isa }: Assembler,
+  { bits, hasZeros = false }: ProductShape,
+  { row, rows, zeros, constants }: Dot,
+  { to, with: work }: { readonly to: number; readonly with: number },
+): void {
+  ymm.vpbroadcastd(to, at(RSI, rows * (BLOCK + 4) + row * 4))
+  if (!hasZeros) return
+  ymm.vpmovzxbd(work, zeros)
+  // Those of 8 bits are around the middle already.
+  if (isa === 'avx2' && bits === 8) ymm.vpsubd(work, work, constants.wideZeroPoint)
+  ymm.vpmulld(to, to, work)
 }
 
 /** Adds a group, whose codes are in a register, times the input in `x` to the sums. */

@@ -1,24 +1,28 @@
 /** A tile with AVX2 or AVX-VNNI: a panel of 16 columns is worked on in two halves of 8, one vector each. */
 import type { Assembler } from '../x64/assembler.ts'
 import { emitExpConstants } from '../x64/exp-code.ts'
-import { at, R9, R10, RAX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
+import { at, R9, R10, R11, RAX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
 import {
   BLOCK,
   blockCodeBytes,
   blockScaleBytes,
   blocksOf,
+  blockZeroBytes,
   type ProductShape,
   ROW_BLOCK_BYTES,
+  STRIP_COLUMNS,
   scalesOffset,
   stripBytes,
   turnStrips,
   VECTOR_BYTES,
+  zerosOffset,
 } from './matmul-shape.ts'
 import { emitGate, emitPrefetch, type Tile } from './tile-code.ts'
 import { type BlockConstants, emitBlockConstants, emitDot, emitGroup, groupOrder } from './ymm-block.ts'
 
 const HALVES = [0, 1] as const
 const HALF_BYTES = VECTOR_BYTES / 2
+const HALF_COLUMNS = STRIP_COLUMNS / 2
 /** Of a single row: the sums of up to four strips from 0 on, and weights that come one by one. */
 const MOST_STRIPS = 4
 const ROW = { sum: 8, places: [9, 10], x: 11, work: 12, scales: 13 } as const
@@ -28,7 +32,7 @@ const MOST_ROWS = 4
 /** Vectors of 16 lanes for the work with a gate, beside up to four of sums. */
 const GATE_WORK = [4, 5, 6] as const
 
-/** As `emitTile` has it. Takes r8 to r10 as well. */
+/** As `emitTile` has it. Takes r8 to r11 as well. */
 export function emitYmmTile(code: Assembler, tile: Tile, shape: ProductShape): void {
   const constants = emitBlockConstants(code, tile.blocks)
   if (tile.rows === 1) emitRow(code, tile, shape, constants)
@@ -43,6 +47,7 @@ function emitRow(code: Assembler, tile: Tile, shape: ProductShape, constants: Bl
   const next = code.label()
   for (let i = 0; i < 2 * strips; i++) ymm.vpxor(i, i, i)
   code.lea(RAX, at(RDI, scalesOffset(shape)))
+  code.lea(R11, at(RDI, zerosOffset(shape)))
   code.movNumber(RCX, blocksOf(shape))
   code.bind(next)
   for (let strip = 0; strip < strips; strip++) {
@@ -53,7 +58,8 @@ function emitRow(code: Assembler, tile: Tile, shape: ProductShape, constants: Bl
       const from = { constants, offset: offset + half * HALF_BYTES, places }
       const before = (group: number): void => emitGroup(code, shape, group, from)
       emitScales(code, shape, { offset, half, scales: ROW.scales })
-      emitDot(code, shape, { ...ROW, places, before, constants, row: 0, rows: 1 })
+      const zeros = at(R11, offset + half * HALF_COLUMNS)
+      emitDot(code, shape, { ...ROW, places, before, constants, zeros, row: 0, rows: 1 })
       emitScaled(code, { ...ROW, row: 0, rows: 1, to: 2 * strip + half })
     }
   }
@@ -126,6 +132,7 @@ function emitHalf(
   code.mov(RDI, R10)
   code.lea(RAX, at(RDI, scalesOffset(shape)))
   for (let row = 0; row < rows; row++) ymm.vpxor(ROWS.sums + row, ROWS.sums + row, ROWS.sums + row)
+  code.lea(R11, at(RDI, zerosOffset(shape)))
   code.movNumber(RCX, blocksOf(shape))
   code.bind(next)
   for (const group of groupOrder(shape)) {
@@ -133,7 +140,8 @@ function emitHalf(
   }
   emitScales(code, shape, { offset, half, scales: ROWS.scales })
   for (let row = 0; row < rows; row++) {
-    emitDot(code, shape, { ...ROWS, places, constants, row, rows })
+    const zeros = at(R11, offset + half * HALF_COLUMNS)
+    emitDot(code, shape, { ...ROWS, places, constants, zeros, row, rows })
     emitScaled(code, { ...ROWS, row, rows, to: ROWS.sums + row })
   }
   emitNextBlock(code, tile, shape)
@@ -146,7 +154,7 @@ function emitScales(
   shape: ProductShape,
   { offset, half, scales }: { offset: number; half: number; scales: number },
 ): void {
-  const place = at(RAX, offset + half * 8 * shape.scaleBytes)
+  const place = at(RAX, offset + half * HALF_COLUMNS * shape.scaleBytes)
   if (shape.scaleBytes === 2) ymm.vcvtph2ps(scales, place)
   else ymm.vmovups(scales, place)
 }
@@ -173,5 +181,6 @@ function emitNextBlock(code: Assembler, { rows }: Tile, shape: ProductShape): vo
   code.addNumber(RSI, rows * ROW_BLOCK_BYTES)
   code.addNumber(RDI, blockCodeBytes(shape))
   code.addNumber(RAX, blockScaleBytes(shape))
+  if (shape.hasZeros) code.addNumber(R11, blockZeroBytes(shape))
   code.subNumber(RCX, 1)
 }

@@ -1,12 +1,13 @@
 /** A tile with AVX-512 VNNI: a vector is a row of 16 columns, the weights of a block fill eight. */
 import type { Assembler } from '../x64/assembler.ts'
 import { emitExpConstants } from '../x64/exp-code.ts'
-import { at, RAX, RCX, RDI, RDX, RSI } from '../x64/registers.ts'
+import { at, R11, RAX, RCX, RDI, RDX, RSI } from '../x64/registers.ts'
 import {
   BLOCK,
   blockCodeBytes,
   blockScaleBytes,
   blocksOf,
+  blockZeroBytes,
   GROUPS,
   type ProductShape,
   ROW_BLOCK_BYTES,
@@ -14,12 +15,14 @@ import {
   stripBytes,
   turnStrips,
   VECTOR_BYTES,
+  zerosOffset,
 } from './matmul-shape.ts'
 import { emitGate, emitPrefetch, groupPlace, type Tile } from './tile-code.ts'
 
 /** What lies in which vector: eight groups of weights from 0 on, and what is added up in `SUMS` and after. */
 const LOW_HALVES = 8
 const SCALES = 9
+const ZEROS = 10
 const SUMS = 11
 const MOST_SUMS = 16
 const VECTORS = 32
@@ -35,12 +38,14 @@ export function emitZmmTile(code: Assembler, tile: Tile, shape: ProductShape): v
   zmm.vpbroadcastdRegister(LOW_HALVES, RAX)
   for (let i = 0; i < tile.rows * tile.strips; i++) zmm.vpxord(SUMS + i, SUMS + i, SUMS + i)
   code.lea(RAX, at(RDI, scalesOffset(shape)))
+  code.lea(R11, at(RDI, zerosOffset(shape)))
   code.movNumber(RCX, blocksOf(shape))
   code.bind(next)
   for (let strip = 0; strip < tile.strips; strip++) emitStripBlock(code, tile, shape, strip)
   code.addNumber(RSI, tile.rows * ROW_BLOCK_BYTES)
   code.addNumber(RDI, blockCodeBytes(shape))
   code.addNumber(RAX, blockScaleBytes(shape))
+  if (shape.hasZeros) code.addNumber(R11, blockZeroBytes(shape))
   code.subNumber(RCX, 1)
   code.jumpIf('notEqual', next)
   const turn = turnStrips(shape)
@@ -70,10 +75,13 @@ function emitStripBlock(code: Assembler, { rows, strips }: Tile, shape: ProductS
   else for (let g = 0; g < GROUPS; g++) zmm.vmovups(g, at(RDI, offset + g * VECTOR_BYTES))
   if (shape.scaleBytes === 2) zmm.vcvtph2ps(SCALES, at(RAX, offset))
   else zmm.vmovups(SCALES, at(RAX, offset))
+  if (shape.hasZeros) zmm.vpmovzxbd(ZEROS, at(R11, offset))
   const firstWork = SUMS + rows * strips
   for (let row = 0; row < rows; row++) {
     const work = firstWork + (row % (VECTORS - firstWork))
-    zmm.vpbroadcastd(work, at(RSI, rows * (BLOCK + 4) + row * 4))
+    const zeroTerm = at(RSI, rows * (BLOCK + 4) + row * 4)
+    if (shape.hasZeros) zmm.vpmulldBroadcast(work, ZEROS, zeroTerm)
+    else zmm.vpbroadcastd(work, zeroTerm)
     for (let g = 0; g < GROUPS; g++) {
       zmm.vpdpbusd(work, g, at(RSI, row * BLOCK + groupPlace(g, shape) * 4))
     }

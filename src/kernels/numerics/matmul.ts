@@ -13,12 +13,14 @@ export interface QuantizedWeights {
   readonly k: number
   /** Columns. */
   readonly n: number
-  /** Of a code, 4 or 8; the zero point is half of what they count. */
+  /** Of a code, 4 or 8. */
   readonly bits: number
   /** [n][k] */
   readonly codes: Uint8Array
   /** [n][k / 32] */
   readonly scales: Float32Array
+  /** [n][k / 32]; half of what the bits count unless told otherwise. */
+  readonly zeros?: Uint8Array | undefined
 }
 
 /** 32 numbers as whole ones from -127 to 127, and what these are multiplied with. */
@@ -40,7 +42,7 @@ export function quantizeBlock(numbers: Float32Array): QuantizedBlock {
 
 /** rows × weights. @param rows [count][k] */
 export function matmul(rows: Float32Array, weights: QuantizedWeights): Float32Array {
-  const { k, n, bits, codes, scales } = weights
+  const { k, n, bits, codes, scales, zeros } = weights
   const blocks = k / BLOCK
   const result = new Float32Array((rows.length / k) * n)
   for (let row = 0; row * k < rows.length; row++) {
@@ -48,9 +50,10 @@ export function matmul(rows: Float32Array, weights: QuantizedWeights): Float32Ar
       const from = row * k + block * BLOCK
       const x = quantizeBlock(rows.subarray(from, from + BLOCK))
       for (let column = 0; column < n; column++) {
+        const zero = zeros?.[column * blocks + block] ?? 2 ** (bits - 1)
         let sum = 0
         for (let i = 0; i < BLOCK; i++) {
-          sum += x.codes[i]! * (codes[column * k + block * BLOCK + i]! - 2 ** (bits - 1))
+          sum += x.codes[i]! * (codes[column * k + block * BLOCK + i]! - zero)
         }
         const scaled = fp32.mul(sum, scales[column * blocks + block]!)
         const place = row * n + column

@@ -168,6 +168,16 @@ export class Ymm {
     this.#vex(plain(0xfa), to, a, b)
   }
 
+  /** 8 bytes without sign as numbers of 32 bits. */
+  vpmovzxbd(to: number, from: Memory): void {
+    this.#vex(longer(0x31), to, 0, from)
+  }
+
+  /** to = a × b, its lower half. */
+  vpmulld(to: number, a: number, b: Source): void {
+    this.#vex(longer(0x40), to, a, b)
+  }
+
   vpaddw(to: number, a: number, b: Source): void {
     this.#vex(plain(0xfd), to, a, b)
   }

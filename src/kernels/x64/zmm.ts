@@ -178,6 +178,16 @@ export class Zmm {
     this.#code.byte(count)
   }
 
+  /** 16 bytes without sign as numbers of 32 bits. */
+  vpmovzxbd(to: number, from: Memory): void {
+    this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0x31, step: 16 }, to, 0, from)
+  }
+
+  /** to = a × the number at `b`, its lower half. */
+  vpmulldBroadcast(to: number, a: number, b: Memory): void {
+    this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0x40, step: 4, isBroadcast: true }, to, a, b)
+  }
+
   /** to += the four products of bytes without sign in `a` and bytes with one at `b`, the same four for all lanes. */
   vpdpbusd(to: number, a: number, b: Memory): void {
     this.#evex({ map: MAP_0F38, prefix: PREFIX_66, opcode: 0x50, step: 4, isBroadcast: true }, to, a, b)

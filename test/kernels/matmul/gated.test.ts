@@ -135,6 +135,8 @@ describe.each(WAYS)('numbers, $name', (way) => {
     '4 bits, scales of fp16': { hasHalfScales: true },
     '4 bits, scales of fp16 for one of them': { hasHalfScales: true, up: { hasHalfScales: false } },
     '8 bits': { bits: 8 },
+    '4 bits, zero points': { hasZeroPoints: true },
+    '4 bits, zero points of one of them': { hasZeroPoints: true, up: { hasZeroPoints: false } },
     '8 bits, scales of fp16': { bits: 8, hasHalfScales: true },
   }
   const SIZES = [

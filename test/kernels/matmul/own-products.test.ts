@@ -54,8 +54,6 @@ function farthest(a: readonly number[], b: readonly number[]): number {
 
 describe('graphs', () => {
   const kinds: Record<string, ProductShape> = {
-    'zero points': { k: 64, n: 32, level: 4, hasZeroPoints: true },
-    'a bias': { k: 64, n: 32, level: 4, hasBias: true },
     'fp32 products': { k: 64, n: 32, level: 0 },
     '8 bits in fp32': { k: 64, n: 32, bits: 8, level: 0 },
     'columns that fill no strip': { k: 64, n: 24, level: 4 },
@@ -140,6 +138,10 @@ describe.each(WAYS)('numbers, $name', (way) => {
     '4 bits, scales of fp16': { hasHalfScales: true },
     '8 bits': { bits: 8 },
     '8 bits, scales of fp16': { bits: 8, hasHalfScales: true },
+    '4 bits, zero points': { hasZeroPoints: true, hasHalfScales: true },
+    '4 bits, zero points in a row': { hasZeroPoints: true, isFlat: true },
+    '4 bits, a bias': { hasBias: true },
+    '8 bits, zero points': { bits: 8, hasZeroPoints: true },
   }
   for (const [kind, shape] of Object.entries(kinds)) {
     test.each(SIZES)(`${kind}, %d × %d: as the runtime's own product of the same level`, async (k, n) => {

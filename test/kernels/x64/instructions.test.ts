@@ -44,10 +44,12 @@ const BOTH: Record<string, Emit> = {
   vpslld: (v) => v.vpslld(0, 1, 7),
   vshufps: (v) => v.vshufps(0, 1, 2, 0x93),
   vpermd: (v) => v.vpermd(0, 1, 2),
+  vpmovzxbd: (v) => v.vpmovzxbd(0, at(RDI, 68)),
 }
 
 const OF_ZMM: Record<string, Emit> = {
   ...BOTH,
+  vpmulldBroadcast: (v) => v.vpmulldBroadcast(0, 1, at(RDI, 132)),
   vpandd: (v) => v.vpandd(0, 1, 2),
   vpxord: (v) => v.vpxord(0, 1, 2),
   vrndscaleps: (v) => v.vrndscaleps(0, 1, 8),
@@ -73,6 +75,7 @@ const OF_YMM: Record<string, Emit> = {
   vmovupsStoreLow: (v) => v.vmovupsStoreLow(out, 1),
   vpcmpgtd: (v) => v.vpcmpgtd(0, 1, 2),
   vblendvps: (v) => v.vblendvps(0, 1, 2, 0),
+  vpmulld: (v) => v.vpmulld(0, 1, 2),
   vpaddw: (v) => v.vpaddw(0, 1, 2),
   vpsrad: (v) => v.vpsrad(0, 1, 5),
   vpabsb: (v) => v.vpabsb(0, 1),

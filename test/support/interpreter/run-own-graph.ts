@@ -10,6 +10,7 @@ import {
   stripBytes,
 } from '../../../src/kernels/matmul/matmul-shape.ts'
 import { emitPack } from '../../../src/kernels/matmul/pack-code.ts'
+import { packZeros } from '../../../src/kernels/matmul/pack-zeros.ts'
 import { kindsOf } from '../../../src/kernels/operators.ts'
 import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
 import type { Graph, GraphNode } from '../../../src/onnx-file/graph.ts'
@@ -66,6 +67,10 @@ function plain({ opType, inputs: names, outputs }: GraphNode, inputs: readonly K
       const factors = floatsOf(second)
       return made((x, i) => x * factors[i]!)
     }
+    case 'Add': {
+      const numbers = floatsOf(second)
+      return made((x, i) => x + numbers[i % numbers.length]!)
+    }
     case 'Split': {
       const [bytes] = tensorSlices(graph, names[1]!, 8 * outputs.length)
       let end = 0
@@ -101,6 +106,9 @@ export function packInterpreted({ shape, parts }: PackedWeight, isa: Isa): Kerne
     })
     const target = memory.region('packed', bytes)
     machine.run(entry, codes!.base, scales!.base, target.base + to, part.n / STRIP_COLUMNS)
+    const { zeros: place, n, scaleRows } = part
+    const zeros = place && bytesOf(place)
+    if (shape.hasZeros) packZeros(shape, { zeros, n, scaleRows }, bytes.subarray(to))
     to += (shape.isGated ? 1 : part.n / STRIP_COLUMNS) * stripBytes(shape)
   }
   return { dims: packedDims(shape), bytes }

@@ -234,6 +234,27 @@ export class Vectors {
     this.#whole(to, a, b, (x, y) => Math.max(x, y))
   }
 
+  vpmovzxbd(to: number, from: Operand): void {
+    this.#set(to, () => {
+      const address = this.#machine.address(from)
+      const { bytes, base } = this.#machine.memory.at(address, this.#lanes)
+      for (let i = 0; i < this.#lanes; i++) this.#i[to * LANES + i] = bytes[address - base + i]!
+    })
+  }
+
+  vpmulld(to: number, a: number, b: Source): void {
+    this.#whole(to, a, b, Math.imul)
+  }
+
+  vpmulldBroadcast(to: number, a: number, b: Operand): void {
+    this.#set(to, () => {
+      const factor = this.#machine.memory.loadWord(this.#machine.address(b))
+      for (let i = 0; i < this.#lanes; i++) {
+        this.#i[to * LANES + i] = Math.imul(this.#i[a * LANES + i]!, factor)
+      }
+    })
+  }
+
   vpslld(to: number, from: number, count: number): void {
     this.#whole(to, from, from, (x) => x << count)
   }

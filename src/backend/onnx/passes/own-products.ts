@@ -15,6 +15,7 @@ import type { PackedWeight } from '../own-parts.ts'
 import { gateWith } from './gated-products.ts'
 import { areHalves } from './halves.ts'
 import { type Product, productOf } from './quantized-product.ts'
+import { splitBiases } from './split-bias.ts'
 import { stackWith } from './stack-products.ts'
 
 export interface OwnProducts {
@@ -34,7 +35,8 @@ export function withOwnProducts(graph: Graph, { isStacked = false } = {}): OwnPr
     replaced.push(...group.flatMap((product) => product.weights))
     return ownNode(group[0]!.rows, output, weight)
   }
-  const gated = gateWith(graph, {
+  const split = splitBiases(graph, isFit)
+  const gated = gateWith(split, {
     isFit,
     makeGated: ({ gate, up }, output) => makeOwn([gate, up], output, true),
   })
@@ -59,22 +61,25 @@ export function withOwnProducts(graph: Graph, { isStacked = false } = {}): OwnPr
 
 /** Whether a graph has a product that we may compute. */
 export function hasOwnProducts(graph: Graph): boolean {
-  return graph.nodes.some((node) => {
+  const isFit = (product: Product): boolean => isOwn(graph, product)
+  return splitBiases(graph, isFit).nodes.some((node) => {
     const product = productOf(graph, node)
-    return product !== undefined && isOwn(graph, product)
+    return product !== undefined && isFit(product)
   })
 }
 
-/** Rounded to int8 by a scale for 32 rows or a multiple, around the middle of the codes. */
+/** Rounded to int8 by a scale for 32 rows or a multiple, around the middle of the codes or zero points as whole as they. */
 function isOwn(graph: Graph, { node, n, weights }: Product): boolean {
   const { K: k = 0, bits = 4, block_size: block = 0, accuracy_level: level } = node.ints
-  const isOurs = level === 4 && (bits === 4 || bits === 8) && weights.length === 2
+  const isOurs = level === 4 && (bits === 4 || bits === 8) && weights.length <= 3
   const isWhole = k > 0 && k % block === 0 && block % BLOCK === 0 && n % STRIP_COLUMNS === 0
   if (!isOurs || !isWhole || block > MOST_SCALE_ROWS || Math.max(k, n) > MOST_SIZE) return false
-  const [codes, scales] = weights.map((name) => graph.initializers.get(name)!)
-  const [codesPlace, scalesPlace] = weights.map((name) => placeOf(graph, name))
+  const [codes, scales, zeros] = weights.map((name) => graph.initializers.get(name)!)
+  const [codesPlace, scalesPlace, zerosPlace] = weights.map((name) => placeOf(graph, name))
   const hasAll = codesPlace?.length === (n * k * bits) / 8 && scalesPlace?.length === (4 * n * k) / block
-  return codes!.type === UINT8 && scales!.type === FLOAT && hasAll
+  const zeroBytes = n * Math.ceil(((k / block) * bits) / 8)
+  const hasZeros = zeros === undefined || (zeros.type === UINT8 && zerosPlace?.length === zeroBytes)
+  return codes!.type === UINT8 && scales!.type === FLOAT && hasAll && hasZeros
 }
 
 /** Of input and output: the code counts in 32 bits. */
@@ -95,14 +100,25 @@ function packedWeight(
 ): PackedWeight | undefined {
   const { K: k = 0, bits = 4, block_size: scaleRows = 0 } = group[0]!.node.ints
   const parts = group.map(({ n, weights }) => {
-    const [codes, scales] = weights.map((name) => placeOf(graph, name)!)
-    return { codes: codes!, scales: scales!, n, scaleRows }
+    const [codes, scales, zeros] = weights.map((name) => placeOf(graph, name)!)
+    return { codes: codes!, scales: scales!, zeros, n, scaleRows }
   })
   const n = parts.reduce((sum, part) => sum + part.n, 0)
   if (n > MOST_SIZE) return undefined
   const scaleBytes = group.every((product) => hasHalfScales(graph, product)) ? 2 : 4
   const size = isGated ? { n: n / group.length, isGated } : { n }
-  return { name: `spout.packed.${output}`, shape: { k, bits, scaleBytes, ...size }, parts }
+  const zeros = group.some((product) => hasZeros(graph, product)) ? { hasZeros: true } : {}
+  return { name: `spout.packed.${output}`, shape: { k, bits, scaleBytes, ...size, ...zeros }, parts }
+}
+
+/** Whether one of its zero points is another than half of what the bits count. */
+function hasZeros(graph: Graph, { node, weights }: Product): boolean {
+  if (weights.length < 3) return false
+  const usual = (node.ints.bits ?? 4) === 4 ? 0x88 : 0x80
+  for (const slice of tensorSlices(graph, weights[2]!, SLICE)) {
+    if (slice.some((byte) => byte !== usual)) return true
+  }
+  return false
 }
 
 function hasHalfScales(graph: Graph, { weights }: Product): boolean {

@@ -5,12 +5,15 @@ import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
 import {
   operatorName,
+  type ProductShape,
   packedBytes,
   packedDims,
   STRIP_COLUMNS,
   stripBytes,
+  turnStrips,
 } from '../../../kernels/matmul/matmul-shape.ts'
 import { emitPack, type PackSource } from '../../../kernels/matmul/pack-code.ts'
+import { packZeros } from '../../../kernels/matmul/pack-zeros.ts'
 import { Assembler } from '../../../kernels/x64/assembler.ts'
 import type { BytePlace } from '../../../onnx-file/tensor-bytes.ts'
 import { executableMemory } from '../../../system/executable-memory.ts'
@@ -96,9 +99,26 @@ async function packPart({ shape }: PackedWeight, part: PackedPart, to: bigint): 
         error === null ? resolve() : reject(error),
       )
     })
+    if (shape.hasZeros) {
+      const zeros = part.zeros && openPlace(part.zeros)
+      if (zeros !== undefined) opened.push(zeros)
+      writeZeros(shape, part, { zeros, to })
+    }
   } finally {
     for (const memory of opened) memory.release()
   }
+}
+
+function writeZeros(
+  shape: ProductShape,
+  { n, scaleRows, zeros: place }: PackedPart,
+  { zeros, to }: { readonly zeros: Mapped | undefined; readonly to: bigint },
+): void {
+  // From the first panel of the part to the end of its last one.
+  const panels = (n / STRIP_COLUMNS - 1) * turnStrips(shape) + 1
+  const target = new Uint8Array(koffi.view(to, panels * stripBytes(shape)))
+  const source = zeros && new Uint8Array(koffi.view(zeros.address, place!.length))
+  packZeros(shape, { zeros: source, n, scaleRows }, target)
 }
 
 function openPlace(place: BytePlace): Mapped {
