@@ -71,6 +71,16 @@ async function blame(error: BrokenFile, repair: string): Promise<SpoutError> {
   }
 }
 
+/** The first of these files whose blob's name, a sha256, is not that of its content; `undefined` where none is known to be wrong. */
+export function corruptBlob(
+  files: readonly { readonly path: string; readonly sha256: string }[],
+): string | undefined {
+  return files.find(({ path, sha256 }) => {
+    const name = basename(realpathSync.native(path))
+    return name.length === sha256.length && isEtag(name) && name !== sha256
+  })?.path
+}
+
 /**
  * What a failure over a file of a model that says to fetch it again is told with: of one in the cache, a plain pull would
  * find all files there.

@@ -1,6 +1,6 @@
 /** A session prepared: tried in its variants, the fastest first, against the answers of the model as it is. */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { loadSession, type OpenedModel, openPrepared } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
 import { withInt8Products } from '../backend/onnx/passes/accuracy-level.ts'
@@ -19,6 +19,7 @@ import {
 } from '../backend/onnx/prepared/write-prepared.ts'
 import type { Runtime, SessionOptions } from '../backend/onnx/runtime/runtime.ts'
 import { SpoutError } from '../errors.ts'
+import { corruptBlob } from '../hub-cache/check-cached.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { type Graph, readGraphFile } from '../onnx-file/graph-file.ts'
 import { type FileState, fileState, sameContent } from '../system/file-state.ts'
@@ -56,6 +57,9 @@ export async function prepareSession(work: Work): Promise<void> {
   const sources = sourcesOf(graph, model.folder)
   const refuse = (refused: string): void => refusePrepared({ cacheFolder, key, sources, refused })
   removeUnfinished(preparedFolder(cacheFolder, key))
+  // All bytes were read for that, so it is found out here what no run would notice: zeros in weights, for one.
+  const corrupt = corruptBlob(sources)
+  if (corrupt !== undefined) return refuse(`cache is corrupt: ${basename(corrupt)}; ${REPAIR} ${model.id}`)
   if (!makeRoom(sources, cacheFolder)) return refuse('no room for it; models prepare --again tries once more')
   const session = { threads: options.threads ?? defaultThreads(), spinning: true }
   const original = await loadSession(runtime, model.onnxPath, config, { ...session, precise: key.precise })
@@ -72,6 +76,8 @@ export async function prepareSession(work: Work): Promise<void> {
     refuse(error.message)
   }
 }
+
+const REPAIR = 'spout models pull --repair'
 
 /** Files beside the graph that the plan depends on, where a model has them. */
 const CONFIG_FILES = ['config.json', 'genai_config.json']

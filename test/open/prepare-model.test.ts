@@ -2,9 +2,11 @@
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -13,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { loadSession } from '../../src/backend/onnx/load-session.ts'
 import { findPrepared, MANIFEST_NAME, type Manifest } from '../../src/backend/onnx/prepared/prepared-model.ts'
@@ -229,3 +231,27 @@ function changeManifest(folder: string, change: object): void {
 function append(path: string, text: string): void {
   writeFileSync(path, readFileSync(path, 'utf8') + text)
 }
+
+test('of a cache whose weights are not what their name says nothing is prepared, and that is told', async () => {
+  // A blob of the hub is called by the hash of its content; a byte of this one's weights has changed since.
+  const hub = join(root, 'hub')
+  const folder = join(hub, 'models--org--tiny')
+  const snapshot = join(folder, 'snapshots/0123456789abcdef0123456789abcdef01234567')
+  cpSync(TINY_MODEL.folder, snapshot, { recursive: true })
+  const graph = join(snapshot, 'onnx/model_q4.onnx')
+  const blob = join(folder, 'blobs', 'ab'.repeat(32))
+  mkdirSync(join(folder, 'blobs'))
+  renameSync(graph, blob)
+  symlinkSync(blob, graph)
+  const asked = {
+    model: `org/tiny@${basename(snapshot)}`,
+    cacheDir: hub,
+    dtype: 'q4',
+    offline: true,
+  } as const
+  const { outcome, reason } = await prepareModel(asked)
+  expect({ outcome, reason }).toEqual({
+    outcome: 'refused',
+    reason: 'cache is corrupt: model_q4.onnx; spout models pull --repair org/tiny',
+  })
+})
