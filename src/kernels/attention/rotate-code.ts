@@ -42,6 +42,8 @@ const SIN = R9
 
 /** A task, `void (job, index)`, for some rows. */
 export function emitRotateTask(code: Assembler, shape: AttentionShape): Label {
+  // A larger head would be written beyond the buffer on the stack.
+  if (!(headBytes(shape) <= BUFFER_BYTES)) throw new RangeError(`attention: heads of ${shape.headDim}`)
   const entry = code.label()
   const nextRow = code.label()
   const isWhole = code.label()
