@@ -25,9 +25,11 @@ export function compileChoices(regexes: Regexes, choices: readonly string[]): Co
   if (bad !== undefined)
     throw refuse('choice', bad === '' ? 'an empty choice' : 'a choice is not Unicode text')
   const regex = regexes.words(choices)
-  return compileGrammar({
+  const grammar = compileGrammar({
     regexes,
     rules: new Map([['choice', { kind: 'terminal', regex }]]),
     start: 'choice',
-  })!
+  })
+  if (grammar === undefined) throw refuse('choice', 'no choice can be written')
+  return grammar
 }

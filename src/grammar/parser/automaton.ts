@@ -59,6 +59,11 @@ export class Automaton {
     return this.#add(relaxed, this.#complete[place]!)
   }
 
+  /** Whether any text may come here, in a JSON string. */
+  takesAnyText(place: Place): boolean {
+    return this.#parts[place]!.some((lex, i) => i % 2 === 1 && this.#lexer.takesAnyText(lex))
+  }
+
   /** Whether a text must end here: it is complete, and no byte leads on. */
   isLast(place: Place): boolean {
     if (!this.#complete[place]) return false

@@ -60,6 +60,15 @@ export class Lexer {
     return isSame ? state : this.#add(relaxed)
   }
 
+  /** Whether any text may come, in a JSON string. */
+  takesAnyText(state: LexState): boolean {
+    const { text } = this.#regexes
+    return (
+      text !== NOTHING &&
+      this.#states[state]!.parts.some((part, i) => i % 2 === 1 && this.#regexes.takesAny(part, text))
+    )
+  }
+
   /** The terminals that the bytes are, from first to last. */
   whole(state: LexState): readonly Regex[] {
     return this.#states[state]!.whole

@@ -35,7 +35,7 @@ const PLAIN: CodePoints = [0x20, 0x21, 0x23, 0x5b, 0x5d, 0xd7ff, 0xe000, 0x10fff
 /** The inside of a JSON string, each character in one way: as it stands where that is allowed, else by its shortest escape. */
 export function jsonSpelling(regexes: Regexes): Spelling {
   const short = new Map(ESCAPES)
-  return createSpelling(regexes, (set) => {
+  const spelling = createSpelling(regexes, (set) => {
     const parts = [utf8Of(regexes, intersect(set, PLAIN))]
     for (const [from, to] of pairsBelow(set, 0x5c)) {
       for (let point = from; point <= to; point++) {
@@ -45,6 +45,8 @@ export function jsonSpelling(regexes: Regexes): Spelling {
     }
     return regexes.or(parts)
   })
+  regexes.text = spelling.text
+  return spelling
 }
 
 function pairsBelow(set: CodePoints, last: number): [number, number][] {

@@ -63,6 +63,9 @@ export class Regexes {
   readonly #derivatives = new Map<number, Regex>()
   readonly #classes = new Map<string, ByteClasses>()
   readonly #shortest = new Map<number, number>()
+  readonly #finite = new Map<Regex, boolean>()
+  /** All that the inside of a JSON string can be, once somebody has asked for it. */
+  text: Regex = NOTHING
   readonly #machines: Machine[] = []
   readonly #machineSets: number[][] = []
   readonly #utf8 = new TextEncoder()
@@ -232,6 +235,40 @@ export class Regexes {
     if (node.kind !== 'or') return regex
     const parts = node.parts.map((part) => this.withoutLimit(part, margin))
     return parts.every((part, i) => part === node.parts[i]) ? regex : this.or(parts)
+  }
+
+  /**
+   * Whether any number of any characters may come, `text` being all of them: it is text, or text but for some words, which are
+   * ruled out at their ends only.
+   */
+  takesAny(regex: Regex, text: Regex): boolean {
+    const node = this.#nodes[regex]!
+    if (regex === text) return true
+    if (node.kind === 'concat') return this.takesAny(node.head, text)
+    if (node.kind === 'or') return node.parts.some((part) => this.takesAny(part, text))
+    if (node.kind !== 'and') return false
+    return node.parts.every((part) => part === text || this.#rulesOutWords(part)) && node.parts.includes(text)
+  }
+
+  #rulesOutWords(regex: Regex): boolean {
+    const node = this.#nodes[regex]!
+    return node.kind === 'not' && this.#isFinite(node.body)
+  }
+
+  #isFinite(regex: Regex): boolean {
+    const known = this.#finite.get(regex)
+    if (known !== undefined) return known
+    const node = this.#nodes[regex]!
+    const finite =
+      node.kind === 'concat'
+        ? this.#isFinite(node.head) && this.#isFinite(node.tail)
+        : node.kind === 'or'
+          ? node.parts.every((part) => this.#isFinite(part))
+          : node.kind === 'repeat'
+            ? node.max < UNBOUNDED && this.#isFinite(node.body)
+            : node.kind === 'bytes' || node.kind === 'empty' || node.kind === 'nothing'
+    this.#finite.set(regex, finite)
+    return finite
   }
 
   /** An automaton of its own as an expression: what it accepts from its first state. */

@@ -131,7 +131,9 @@ export class Masks {
   #depth(kind: Kind, place: Place): number {
     const known = this.#depths[kind].get(place)
     if (known !== undefined) return known
-    const depth = this.#findDepth(kind, place)
+    const depth = this.#automaton.takesAnyText(place)
+      ? Number.POSITIVE_INFINITY
+      : this.#findDepth(kind, place)
     this.#depths[kind].set(place, depth)
     return depth
   }
