@@ -31,11 +31,11 @@ const HOSTILE: Record<string, (regexes: Regexes) => CompiledGrammar> = {
     `${many(12, (i) => `(?=(..){${i + 2},}$)(?!.*a.{${i}}b)`).join('')}[ab]*`,
   ),
   'deep brackets': regex(`${'('.repeat(LEVELS)}a${')'.repeat(LEVELS)}`),
-  'many alternatives': regex(many(20_000, (i) => `w${i}`).join('|')),
+  'many alternatives': regex(many(8_000, (i) => `w${i}`).join('|')),
   'many choices': (regexes) =>
     compileChoices(
       regexes,
-      many(20_000, (i) => `choice ${i * 7919}`),
+      many(10_000, (i) => `choice ${i * 7919}`),
     ),
   'rules that double': gbnf(
     `root ::= r0\n${many(40, (i) => `r${i} ::= r${i + 1} r${i + 1}\n`).join('')}r40 ::= "a"`,

@@ -66,7 +66,7 @@ test('masks of regular expressions are exact', () => {
         LONG.some((text) => text.startsWith(prefix) && matcher.test(asText(text)))
       places += expectExactMasks({ grammar, tokens: vocabulary, texts, most: 3, completes }, source)
     }),
-    { numRuns: Number(process.env.WORLDS ?? 60) },
+    { numRuns: Number(process.env.WORLDS ?? 40) },
   )
   expect(places).toBeGreaterThan(60)
 })
