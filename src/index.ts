@@ -1,5 +1,6 @@
 /** The library's door. */
-export type { Backend, KvCache, Logits } from './backend/backend.ts'
+export type { Backend, KvCache, Logits, ModelFacts, Numerics, Part, Rows, Runner } from './backend/backend.ts'
+export type { KvPool, KvSequence, SequenceStart } from './backend/kv.ts'
 export type {
   Conversation,
   Engine,

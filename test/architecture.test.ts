@@ -45,7 +45,10 @@ const ANYWHERE = new Set(['errors.ts', 'trace.ts'])
 /** Interfaces, and rules as pure as they, that others may name without depending on an implementation. */
 const INTERFACES = new Set([
   'backend/backend.ts',
+  'backend/kv.ts',
   'backend/pieces.ts',
+  'backend/run-forward.ts',
+  'drafting/drafter.ts',
   'tokenizer/tokenizer.ts',
   'sampling/sampler.ts',
   'sampling/token-logprobs.ts',
@@ -69,7 +72,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'chat-template': ['tokenizer', 'system'],
   backend: ['kernels', 'onnx-file', 'model', 'tokenizer', 'system'],
   grammar: ['tokenizer'],
-  generation: ['sampling', 'backend', 'tokenizer'],
+  drafting: [],
+  generation: ['sampling', 'drafting', 'backend', 'tokenizer'],
   engine: ['generation', 'sampling', 'backend', 'tokenizer', 'chat-template'],
   output: ['engine', 'generation', 'sampling', 'system'],
   open: [

@@ -1,7 +1,66 @@
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { KvCache, KvPool } from './kv.ts'
+
+export type { KvCache } from './kv.ts'
+
+/** One loaded model. Appends ids to sequences and gives logits; knows no text, no sampling, no request. */
+export interface Runner {
+  readonly facts: ModelFacts
+  readonly numerics: Numerics
+  readonly pool: KvPool
+  /**
+   * Appends each part's ids to its sequence; the parts name different sequences, all of this runner's pool. All parts or
+   * none: when it rejects, every sequence is as it was. One run at a time.
+   * @throws the signal's reason when it aborts; SpoutError `data` beyond the context; `usage` while another runs, and after
+   * `dispose`
+   */
+  run(batch: readonly Part[], signal?: AbortSignal): Promise<Rows>
+  /** Resolves when nothing runs any more. */
+  dispose(): Promise<void>
+}
+
+/** What a run does for one sequence: prefill, decode and verification alike. */
+export interface Part {
+  readonly sequence: KvCache
+  readonly ids: Int32Array
+  /** Of how many of its last ids the logits are wanted: 0 within a prompt, 1 to decode, drafts + 1 to verify. */
+  readonly wanted: number
+}
+
+/** The logits that were wanted, in the order of the parts and then of the ids. Valid until the next run. */
+export interface Rows {
+  readonly count: number
+  /** Shape [vocabSize]: a view that may be overwritten. */
+  row(i: number): Float32Array
+}
+
+export interface ModelFacts {
+  /** Width of a row of logits; may exceed the tokenizer's. */
+  readonly vocabSize: number
+  /** Most ids of a sequence. */
+  readonly contextLength: number
+  /** EOS and every end id of generation_config.json. */
+  readonly stopTokenIds: ReadonlySet<number>
+}
+
+/** What may be given to one run, and what the bits of its logits depend on. */
+export interface Numerics {
+  /** False: on how the ids were cut into runs, as with dynamic int8. */
+  readonly exactSplits: boolean
+  /** False: on the rows beside them. Proved, never assumed. */
+  readonly exactRows: boolean
+  /** More parts are allowed, and run one after another. */
+  readonly mostParts: number
+  /** Ids of one part of a prompt: between runs an interrupt is heard. `Infinity`: it should go in whole. */
+  readonly mostRows: number
+  /** Rows of logits are memory: rows × vocabulary × 4 bytes. */
+  readonly mostWanted: number
+}
 
 /** What a model must do for the token loop. One per process; holds the session. */
 export interface Backend {
+  /** What `forward` is made of. Absent where there is nothing but a `forward`, as of a double. */
+  readonly runner?: Runner
   /** Borrowed: never disposed here. */
   readonly tokenizer: Tokenizer
   /** Looked up once, when the backend is made. */
@@ -38,22 +97,6 @@ export interface Backend {
   forward(ids: Int32Array, cache: KvCache, signal?: AbortSignal): Promise<Logits>
   /** Resolves when nothing runs any more: a forward that is under way ends, or fails. */
   dispose(): Promise<void>
-}
-
-/** What the model remembers of the tokens seen so far. */
-export interface KvCache {
-  /** Tokens held. */
-  readonly length: number
-  /**
-   * False when the model's states cannot go back (windows, recurrences). `trim` works all the same, but the next
-   * `forward` first runs the tokens that stay once more: all, or those after the last `mark`.
-   */
-  readonly canTrim: boolean
-  /** Forgets everything after the first `length` tokens. */
-  trim(length: number): void
-  /** Keeps the states as they are now, so that a later `trim` to here or beyond is cheap. Free where `canTrim`. */
-  mark(): void
-  dispose(): void
 }
 
 /** The scores of the next token, shape [vocabSize]: a view the sampler may overwrite. */

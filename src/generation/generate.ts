@@ -2,13 +2,13 @@
  * The token loop. It sees ids and logits; text exists only in the output stream and after it. Per token: one forward,
  * one choice, one piece to the sink. The first token is chosen the same way as every other.
  */
-import type { Backend, KvCache, Logits } from '../backend/backend.ts'
+import type { Backend, KvCache, Part, Runner } from '../backend/backend.ts'
+import { runForward } from '../backend/run-forward.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import type { Trace } from '../trace.ts'
-import { prefill } from './prefill.ts'
-import { sampleNext } from './sample-next.ts'
+import { Sequence } from './sequence.ts'
 import { type FinishReason, tokenBudget } from './stop-criteria.ts'
-import { StopStrings } from './stop-strings.ts'
+import { TextOut } from './text-out.ts'
 import type { Timings } from './timings.ts'
 import { TokenOutputStream } from './token-output-stream.ts'
 import type { TokenSink } from './token-sink.ts'
@@ -49,119 +49,48 @@ export interface GenerateResult {
  * @throws SpoutError `failed` when the logits are not finite; text so far has been delivered.
  */
 export async function generate(options: GenerateOptions): Promise<GenerateResult> {
-  const { backend, cache, promptIds, signal, trace } = options
-  const run = new Run(options)
+  const { backend, signal } = options
+  const text = sequenceOf(options)
   try {
-    let logits = await prefill(backend, { ids: promptIds, cache, signal, onProgress: options.onPrefill })
-    run.prefilled()
-    trace?.('prefill', { tokens: promptIds.length, ms: run.prefillMs })
-    const next = new Int32Array(1)
-    while (run.budget > 0) {
-      const id = await run.step(logits)
-      if (run.finishReason !== undefined) break
-      next[0] = id
-      logits = await backend.forward(next, cache, signal)
-    }
+    await runToEnd(backend.runner ?? runForward(backend), text, { most: backend.prefillChunk, signal })
   } catch (error) {
     if (!signal?.aborted) {
-      await run.flush()
+      await text.end()
       throw error
     }
-    run.finishReason = 'aborted'
+    text.finished = 'aborted'
   }
-  await run.flush()
-  return run.result()
+  await text.end()
+  return { finishReason: text.finished!, tokenIds: [...text.chosen], timings: text.timings }
 }
 
-/** The state of one generation. */
-class Run {
-  finishReason: FinishReason | undefined
-  budget: number
-  readonly #options: GenerateOptions
-  readonly #stream: TokenOutputStream
-  readonly #stops: StopStrings
-  readonly #stopIds: ReadonlySet<number>
-  readonly #ids: number[] = []
-  readonly #startedAt = performance.now()
-  #prefilledAt = 0
-  #steppedAt = 0
-  #firstTextAt: number | undefined
-
-  constructor(options: GenerateOptions) {
-    const { backend, cache, promptIds, sampler, maxTokens, stopStrings = [], continuation = false } = options
-    const { keepIds: keep } = options
-    this.#options = options
-    this.#stream = new TokenOutputStream(backend.tokenizer, { continuation, ...(keep && { keep }) })
-    this.#stops = new StopStrings(stopStrings)
-    this.#stopIds = options.ignoreEos ? NO_IDS : (options.stopTokenIds ?? backend.stopTokenIds)
-    this.budget = tokenBudget({
-      maxTokens,
-      contextLength: backend.contextLength,
-      promptTokens: cache.length + promptIds.length,
-    })
-    sampler.accept(promptIds)
+/** The loop: the scheduler of one text. */
+async function runToEnd(
+  runner: Pick<Runner, 'run'>,
+  text: Sequence,
+  { most, signal }: { readonly most: number; readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  const batch: Part[] = []
+  while (text.finished === undefined) {
+    batch[0] = text.next(most)
+    await text.take(await runner.run(batch, signal), 0)
   }
+}
 
-  get prefillMs(): number {
-    return this.#prefilledAt - this.#startedAt
-  }
-
-  prefilled(): void {
-    this.#prefilledAt = this.#steppedAt = performance.now()
-  }
-
-  /** Chooses an id and writes its piece. Sets `finishReason` when it was the last. */
-  async step(logits: Logits): Promise<number> {
-    const { sampler, sink } = this.#options
-    const id = sampleNext(logits.row, sampler)
-    const isStop = this.#stopIds.has(id)
-    const piece = isStop ? '' : this.#stops.push(this.#stream.push(id))
-    this.#trace(id, piece, isStop)
-    if (isStop) {
-      this.finishReason = 'stop'
-      return id
-    }
-    this.#ids.push(id)
-    if (this.#stops.matched !== undefined) this.finishReason = 'stop-string'
-    else if (this.#ids.length >= this.budget) this.finishReason = 'length'
-    const full = sink.token(id, piece, sampler.logprobs)
-    if (piece !== '') this.#firstTextAt ??= performance.now()
-    if (full !== undefined) await full
-    return id
-  }
-
-  /** Hands over what was held back. */
-  async flush(): Promise<void> {
-    const text = this.#stops.push(this.#stream.flush()) + this.#stops.flush()
-    if (text === '') return
-    await this.#options.sink.rest(text)
-    this.#firstTextAt ??= performance.now()
-  }
-
-  result(): GenerateResult {
-    return {
-      finishReason: this.finishReason ?? 'length',
-      tokenIds: this.#ids,
-      timings: {
-        startedAt: this.#startedAt,
-        prefilledAt: this.#prefilledAt,
-        endedAt: this.#steppedAt,
-        firstTextAt: this.#firstTextAt,
-      },
-    }
-  }
-
-  #trace(id: number, piece: string, isStop: boolean): void {
-    const now = performance.now()
-    this.#options.trace?.('token', {
-      position: this.#options.cache.length,
-      id,
-      piece,
-      eos: isStop,
-      ms: now - this.#steppedAt,
-    })
-    this.#steppedAt = now
-  }
+function sequenceOf(options: GenerateOptions): Sequence {
+  const { backend, cache, promptIds, sampler, maxTokens, continuation = false, keepIds: keep } = options
+  const { contextLength, tokenizer } = backend
+  const stream = new TokenOutputStream(tokenizer, { continuation, ...(keep && { keep }) })
+  const budget = tokenBudget({ maxTokens, contextLength, promptTokens: cache.length + promptIds.length })
+  return new Sequence({
+    kv: cache,
+    prompt: promptIds,
+    sampler,
+    out: new TextOut(stream, options.sink, options.stopStrings),
+    limits: { budget, stopIds: options.ignoreEos ? NO_IDS : (options.stopTokenIds ?? backend.stopTokenIds) },
+    trace: options.trace,
+    onPrefill: options.onPrefill,
+  })
 }
 
 const NO_IDS: ReadonlySet<number> = new Set()

@@ -2,7 +2,7 @@
  * What a model remembers of one text: its states, in groups that are handled alike, and the ids they were made from.
  * With the ids, states that cannot go back are no special case for anybody: what was lost is run again.
  */
-import type { KvCache } from '../backend.ts'
+import type { KvSequence } from '../kv.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
 import type { FixedSlot, RowsSlot, WindowSlot } from './plan/state-slots.ts'
 import type { Session } from './runtime/runtime.ts'
@@ -17,11 +17,20 @@ export interface BindingOwner {
   current: OnnxKvCache | undefined
 }
 
-export class OnnxKvCache implements KvCache {
+export interface CacheOptions {
+  readonly limits: CacheLimits
+  readonly owner: BindingOwner
+  /** What the text begins with: run with the first ids that are appended. */
+  readonly ids?: Int32Array | undefined
+}
+
+export class OnnxKvCache implements KvSequence {
   readonly canTrim: boolean
   readonly #groups: readonly StateGroup[]
   readonly #owner: BindingOwner
-  readonly #plan: Pick<FeedPlan, 'chunking' | 'ropeSwitch'>
+  readonly #plan: FeedPlan
+  readonly #session: Session
+  readonly #limits: CacheLimits
   /** The ids of the text; those before `#held` are in the states. */
   #ids = new Int32Array(0)
   #held = 0
@@ -33,15 +42,30 @@ export class OnnxKvCache implements KvCache {
   /** True when the states were made with the rope table of long texts. */
   #long = false
 
-  constructor(session: Session, plan: FeedPlan, options: { limits: CacheLimits; owner: BindingOwner }) {
-    this.#groups = groupsFor(session, plan, options.limits)
-    this.#owner = options.owner
+  constructor(session: Session, plan: FeedPlan, { limits, owner, ids }: CacheOptions) {
+    this.#groups = groupsFor(session, plan, limits)
+    this.#session = session
+    this.#limits = limits
+    this.#owner = owner
     this.#plan = plan
+    if (ids !== undefined) {
+      this.#ids = ids.slice()
+      this.#length = ids.length
+    }
     this.canTrim = this.#groups.length > 0 && this.#groups.every((group) => group.canTrim)
   }
 
   get length(): number {
     return this.#length
+  }
+
+  get ids(): Int32Array {
+    return this.#ids.subarray(0, this.#length)
+  }
+
+  fork(): OnnxKvCache {
+    const options = { limits: this.#limits, owner: this.#owner, ids: this.ids }
+    return new OnnxKvCache(this.#session, this.#plan, options)
   }
 
   /** Tokens that the states hold: more than `length` after a trim, fewer when they have to be run again. */

@@ -1,0 +1,205 @@
+/**
+ * A text being continued. Known ids, the prompt's and those that were chosen, catch up with computed ones: `next` says what
+ * is to be run, `take` chooses from what came of it. No session, no scheduler, and no clock but the timings.
+ *
+ * One coin per emitted id, and no way back: sampler, stop strings and text see emitted ids only. A guess of a drafter is
+ * run with the ids before it, and stays when the sampler chooses it as well; what was run in vain is trimmed.
+ */
+import type { KvCache, Part, Rows } from '../backend/backend.ts'
+import { pieceEnd } from '../backend/pieces.ts'
+import type { Drafter } from '../drafting/drafter.ts'
+import type { Sampler } from '../sampling/sampler.ts'
+import type { Trace } from '../trace.ts'
+import { sampleNext } from './sample-next.ts'
+import type { FinishReason } from './stop-criteria.ts'
+import type { TextOut } from './text-out.ts'
+import type { Timings } from './timings.ts'
+
+export interface SequenceParts {
+  readonly kv: KvCache
+  /** What the text begins with: at least one id that `kv` does not hold. */
+  readonly prompt: Int32Array
+  /** How many ids of the prompt, from the first on, `kv` holds already. Default 0. */
+  readonly held?: number
+  readonly sampler: Sampler
+  /** The first that has a guess is asked. */
+  readonly drafters?: readonly Drafter[]
+  readonly out: TextOut
+  readonly limits: Limits
+  readonly trace?: Trace | undefined
+  /** Ids of the prompt done, and in all; those held before count as neither. */
+  readonly onPrefill?: ((done: number, total: number) => void) | undefined
+}
+
+export interface Limits {
+  /** Ids to choose at most. */
+  readonly budget: number
+  /** Ids that end the text. */
+  readonly stopIds: ReadonlySet<number>
+  /** Guesses of one step. Default 8. */
+  readonly mostDrafts?: number
+}
+
+export class Sequence {
+  finished: FinishReason | undefined
+  readonly #parts: SequenceParts
+  readonly #held: number
+  readonly #startedAt = performance.now()
+  #kv: KvCache
+  /** The prompt, what was chosen, and behind `#length` the guesses of this step. */
+  #ids: Int32Array
+  #length: number
+  /** Ids that the cache holds. */
+  #computed: number
+  /** What `next` gave last. */
+  readonly #part: { sequence: KvCache; ids: Int32Array; wanted: number }
+  readonly #step = new Int32Array(1)
+  #drafts = 0
+  #prefilledAt = 0
+  #steppedAt = 0
+
+  constructor(parts: SequenceParts) {
+    const { kv, prompt, held = 0, sampler, drafters = [] } = parts
+    this.#parts = parts
+    this.#kv = kv
+    this.#held = held
+    this.#ids = new Int32Array(prompt.length + FIRST_ROOM)
+    this.#ids.set(prompt)
+    this.#length = prompt.length
+    this.#computed = held
+    this.#part = { sequence: kv, ids: this.#step, wanted: 1 }
+    sampler.accept(prompt)
+    for (const drafter of drafters) for (const id of prompt) drafter.accept(id)
+  }
+
+  /** The ids that were chosen, a stop id not among them. */
+  get chosen(): Int32Array {
+    return this.#ids.subarray(this.#parts.prompt.length, this.#length)
+  }
+
+  get timings(): Timings {
+    const { firstAt } = this.#parts.out
+    const [startedAt, prefilledAt, endedAt] = [this.#startedAt, this.#prefilledAt, this.#steppedAt]
+    return { startedAt, prefilledAt, endedAt, firstTextAt: firstAt }
+  }
+
+  /** Known ids that are not computed, at most `most` of them; behind the last, guesses. Valid until the next call. */
+  next(most: number): Part {
+    const part = this.#part
+    const end = pieceEnd(this.#computed, most, this.#length)
+    const isLast = end === this.#length
+    this.#drafts = isLast && this.#isDecoding ? this.#propose(most - (end - this.#computed)) : 0
+    if (end - this.#computed === 1 && this.#drafts === 0) {
+      this.#step[0] = this.#ids[this.#computed]!
+      part.ids = this.#step
+    } else {
+      part.ids = this.#ids.subarray(this.#computed, end + this.#drafts)
+    }
+    part.wanted = isLast ? 1 + this.#drafts : 0
+    return part
+  }
+
+  /**
+   * Takes the rows of that part, from row `from` on: chooses an id from each, until one is not the guess that was run
+   * behind it. Afterwards all known ids but the last are computed, or a prompt is left, or the text is finished.
+   * @throws SpoutError `failed` when the logits are not finite
+   */
+  async take(rows: Rows, from: number): Promise<void> {
+    const { ids, wanted } = this.#part
+    const before = this.#computed
+    this.#computed += ids.length
+    if (!this.#isDecoding) this.#prefilled()
+    if (wanted === 0) return
+    if (this.#parts.limits.budget <= 0) this.finished = 'length'
+    for (let i = 0; i < wanted && this.finished === undefined; i++) {
+      this.#computed = before + ids.length - wanted + i + 1
+      const guess = this.#ids[this.#computed]
+      const id = await this.#choose(rows.row(from + i), wanted - 1 - i)
+      if (i < this.#drafts && id !== guess) break
+    }
+    const surplus = before + ids.length - this.#computed
+    if (surplus > 0) this.#kv.trim(this.#kv.length - surplus)
+  }
+
+  /** Goes on in another cache, that holds the first `held` known ids: what it held before may be gone. */
+  moveTo(kv: KvCache, held = 0): void {
+    this.#kv = kv
+    this.#part.sequence = kv
+    this.#computed = held
+  }
+
+  /** Ends it: hands over what was held back. */
+  async end(reason: FinishReason | undefined = this.finished): Promise<void> {
+    this.finished = reason
+    await this.#parts.out.flush()
+  }
+
+  get #isDecoding(): boolean {
+    return this.#prefilledAt > 0
+  }
+
+  /** Chooses an id and writes its piece. @param ahead guesses that were run beyond it */
+  async #choose(row: Float32Array, ahead: number): Promise<number> {
+    const { sampler, out, limits, drafters } = this.#parts
+    const id = sampleNext(row, sampler)
+    const isStop = limits.stopIds.has(id)
+    const piece = isStop ? '' : out.pieceOf(id)
+    this.#trace(id, piece, { isStop, ahead })
+    if (isStop) {
+      this.finished = 'stop'
+      return id
+    }
+    this.#push(id)
+    if (drafters !== undefined) for (const drafter of drafters) drafter.accept(id)
+    if (out.isStopped) this.finished = 'stop-string'
+    else if (this.#length - this.#parts.prompt.length >= limits.budget) this.finished = 'length'
+    const full = out.write(id, piece, sampler.logprobs)
+    if (full !== undefined) await full
+    return id
+  }
+
+  /** Puts guesses behind the known ids. No more than may still be chosen after the id that comes without them. */
+  #propose(room: number): number {
+    const { drafters = [], limits } = this.#parts
+    const left = limits.budget - (this.#length - this.#parts.prompt.length) - 1
+    const most = Math.min(limits.mostDrafts ?? MOST_DRAFTS, room, left)
+    if (most <= 0) return 0
+    for (const drafter of drafters) {
+      this.#reserve(this.#length + most)
+      const found = drafter.propose(this.#ids.subarray(this.#length), most)
+      if (found > 0) return found
+    }
+    return 0
+  }
+
+  #prefilled(): void {
+    const { prompt, onPrefill, trace } = this.#parts
+    const total = prompt.length - this.#held
+    onPrefill?.(this.#computed - this.#held, total)
+    if (this.#computed < prompt.length) return
+    this.#prefilledAt = this.#steppedAt = performance.now()
+    trace?.('prefill', { tokens: total, ms: this.#prefilledAt - this.#startedAt })
+  }
+
+  #trace(id: number, piece: string, { isStop, ahead }: { isStop: boolean; ahead: number }): void {
+    const now = performance.now()
+    const ms = now - this.#steppedAt
+    this.#parts.trace?.('token', { position: this.#kv.length - ahead, id, piece, eos: isStop, ms })
+    this.#steppedAt = now
+  }
+
+  #push(id: number): void {
+    this.#reserve(this.#length + 1)
+    this.#ids[this.#length++] = id
+  }
+
+  #reserve(room: number): void {
+    if (room <= this.#ids.length) return
+    const larger = new Int32Array(Math.max(room, 2 * this.#ids.length))
+    larger.set(this.#ids)
+    this.#ids = larger
+  }
+}
+
+const FIRST_ROOM = 256
+const MOST_DRAFTS = 8

@@ -1,0 +1,44 @@
+/** Ids become text here and nowhere else: pieces, cut at a stop string, on their way to the sink. */
+import type { TokenLogprobs } from '../sampling/token-logprobs.ts'
+import { StopStrings } from './stop-strings.ts'
+import type { TokenOutputStream } from './token-output-stream.ts'
+import type { TokenSink } from './token-sink.ts'
+
+export class TextOut {
+  /** When the first piece was handed to the sink. */
+  firstAt: number | undefined
+  readonly #stream: TokenOutputStream
+  readonly #stops: StopStrings
+  readonly #sink: TokenSink
+
+  constructor(stream: TokenOutputStream, sink: TokenSink, stopStrings: readonly string[] = []) {
+    this.#stream = stream
+    this.#sink = sink
+    this.#stops = new StopStrings(stopStrings)
+  }
+
+  /** A stop string was found; what follows it is dropped. */
+  get isStopped(): boolean {
+    return this.#stops.matched !== undefined
+  }
+
+  /** The text that an id makes certain. */
+  pieceOf(id: number): string {
+    return this.#stops.push(this.#stream.push(id))
+  }
+
+  /** Hands an id and its piece over. A promise: the reader is slow. */
+  write(id: number, piece: string, logprobs: TokenLogprobs | undefined): Promise<void> | undefined {
+    const full = this.#sink.token(id, piece, logprobs)
+    if (piece !== '') this.firstAt ??= performance.now()
+    return full
+  }
+
+  /** Hands over what was held back. */
+  async flush(): Promise<void> {
+    const text = this.#stops.push(this.#stream.flush()) + this.#stops.flush()
+    if (text === '') return
+    await this.#sink.rest(text)
+    this.firstAt ??= performance.now()
+  }
+}
