@@ -1,10 +1,9 @@
 /**
- * Requests over one KV cache. Each request brings its whole prompt; what it shares with what the cache holds, from the
- * first id on, is kept, and only the rest is computed. Whether that rest is a new turn or the whole prompt is not
- * decided but found: an edited message or another template costs exactly what it changed.
+ * Requests over one KV cache. Each request brings its whole prompt. The longest common prefix of the prompt's ids and the
+ * cache's is reused, and only the ids after it are prefilled: a new turn, or all from an edited message on.
  *
- * Kept is only what a prompt has left, for decoding rounds differently: an answer is run again, with the turn after it
- * or, by `settle`, while nobody waits.
+ * Where decoding rounds otherwise than prefill, only ids that went in as a prompt are reused: an answer is run again,
+ * with the turn after it or, by `settle`, while nobody waits.
  */
 import type { Backend, KvCache } from '../backend/backend.ts'
 import type { ChatTemplate } from '../chat-template/chat-template.ts'

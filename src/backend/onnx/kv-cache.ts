@@ -1,6 +1,6 @@
 /**
  * What a model remembers of one text: its states, in groups that are handled alike, and the ids they were made from.
- * With the ids, states that cannot go back are no special case for anybody: what was lost is run again.
+ * States that cannot be rewound (windows, recurrences) are rebuilt by running the stored ids again.
  */
 import type { KvSequence } from '../kv.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'

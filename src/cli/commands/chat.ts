@@ -43,14 +43,14 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
     throw namingSettings(error, given)
   })
   const session = new ChatSession({ engine, options, context, system })
-  const desk = process.stdin.isTTY ? terminalDesk(context) : pipeDesk(context)
+  const io = process.stdin.isTTY ? terminalIo(context) : pipeIo(context)
   try {
     noteEmbedded(options)
-    if (!options.quiet) greet(session, options, desk)
-    if (words.length > 0) await answer(session, words.join(' '), desk)
-    await converse(session, desk)
+    if (!options.quiet) greet(session, options, io)
+    if (words.length > 0) await answer(session, words.join(' '), io)
+    await converse(session, io)
   } finally {
-    desk.source.close()
+    io.source.close()
     await session.dispose()
     await engine.dispose()
     if (engine.model.mayPrepare) prepareLater(options)
@@ -72,8 +72,8 @@ async function load(options: Options, context: Context) {
   }
 }
 
-/** Where the other side sits: on a terminal, or behind a pipe. */
-interface Desk {
+/** Where messages come from and who may stop an answer: the terminal or the pipe of the user. */
+interface ChatIo {
   readonly source: MessageSource
   readonly isTerminal: boolean
   /** Runs `work` with a signal that aborts when the answer is to stop. */
@@ -81,7 +81,7 @@ interface Desk {
 }
 
 /** Ctrl-C stops the answer and nothing else; a second one, while it has not stopped, ends the process. */
-function terminalDesk({ interrupts }: Context): Desk {
+function terminalIo({ interrupts }: Context): ChatIo {
   let warned = false
   const source = editMessages({
     history: openHistoryFile(),
@@ -121,7 +121,7 @@ function leave(source: MessageSource): void {
 }
 
 /** A signal ends the whole conversation, after what was said so far. */
-function pipeDesk({ interrupts }: Context): Desk {
+function pipeIo({ interrupts }: Context): ChatIo {
   return {
     isTerminal: false,
     source: readMessages(process.stdin),
@@ -138,32 +138,32 @@ function pipeDesk({ interrupts }: Context): Desk {
   }
 }
 
-function greet({ engine: { model } }: ChatSession, options: Options, desk: Desk): void {
+function greet({ engine: { model } }: ChatSession, options: Options, io: ChatIo): void {
   if (!model.hasChatTemplate && !options.raw) {
     writeLine(`${model.id} has no chat template: it continues the text`)
   }
-  if (desk.isTerminal) writeLine(`${model.id} (${model.dtype}); /help lists the commands, Ctrl-D leaves`)
+  if (io.isTerminal) writeLine(`${model.id} (${model.dtype}); /help lists the commands, Ctrl-D leaves`)
 }
 
-async function converse(session: ChatSession, desk: Desk): Promise<void> {
+async function converse(session: ChatSession, io: ChatIo): Promise<void> {
   for (;;) {
     session.settle()
-    const message = await desk.source.next()
+    const message = await io.source.next()
     if (message === undefined) return
     if (message.trim() === '') continue
-    const reply = await answer(session, message, desk)
+    const reply = await answer(session, message, io)
     if (reply?.note !== undefined) writeLine(reply.note)
     if (reply?.leave) return
   }
 }
 
 /** On a terminal a failure ends the turn, behind a pipe the run. */
-async function answer(session: ChatSession, message: string, desk: Desk): Promise<ChatReply | undefined> {
+async function answer(session: ChatSession, message: string, io: ChatIo): Promise<ChatReply | undefined> {
   try {
-    return await desk.attend((signal) => act(session, message, signal))
+    return await io.attend((signal) => act(session, message, signal))
   } catch (error) {
     const failure = asSpoutError(error)
-    if (!desk.isTerminal || failure.code === 'internal' || failure.code === 'output') throw error
+    if (!io.isTerminal || failure.code === 'internal' || failure.code === 'output') throw error
     writeError(failure)
     return undefined
   }

@@ -1,6 +1,6 @@
-/** Whether numbers of fp32 are the same in fp16. */
+/** Whether all numbers of an fp32 tensor can be stored as fp16 without loss. */
 
-/** Normal numbers of fp16, or zero: the few smaller ones that there are count as none. */
+/** True when each is zero or a normal number of fp16; fp16's subnormal numbers are treated as not representable. */
 export function areHalves(numbers: Float32Array): boolean {
   const bits = new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length)
   for (let i = 0; i < bits.length; i++) {
