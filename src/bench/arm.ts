@@ -1,12 +1,10 @@
 /** What is measured: an arm is one way of answering the same request, and a comparison is two of them. */
 import type { GenerateRequest } from '../engine/request.ts'
-import type { OpenEngineOptions } from '../open/open-engine.ts'
+import type { ModelChoice, OpenHow, OpenIo } from '../open/open-options.ts'
 
-/** How whoever opens an engine is told things; the rest of its options is plain data. */
-type HookName = 'signal' | 'onProgress' | 'onResolved' | 'note' | 'trace'
-export type EngineHooks = Pick<OpenEngineOptions, HookName>
+export type EngineHooks = OpenIo
 /** What an engine is opened with, as JSON can carry it. */
-export type EngineSettings = Omit<OpenEngineOptions, HookName>
+export type EngineSettings = ModelChoice & OpenHow
 
 /** Plain data, so that a process of its own can be told. */
 export interface ArmSpec {

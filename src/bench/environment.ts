@@ -83,7 +83,7 @@ interface Described {
 
 async function describeArm(arm: ArmSpec, { hooks, known }: Described): Promise<ArmFacts> {
   const { name, standsFor, settings, engine } = arm
-  const files = await resolveFor({ ...settings, ...hooks })
+  const files = await resolveFor(settings, hooks)
   const model = known.get(files.onnxPath) ?? (await describeModel(files, hooks.signal))
   known.set(files.onnxPath, model)
   const threads = settings.threads ?? defaultThreads()

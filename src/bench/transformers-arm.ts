@@ -26,7 +26,7 @@ export async function openTransformersArm(
   { request }: BenchTask,
   hooks: EngineHooks,
 ): Promise<LoadedArm> {
-  const files = await resolveFor({ ...settings, ...hooks })
+  const files = await resolveFor(settings, hooks)
   const tokenizer = await loadTokenizer(files.folder)
   const template = await loadChatTemplate(files.folder, { file: settings.chatTemplateFile })
   const { ids } = encodePrompt(request, tokenizer, template)

@@ -10,13 +10,13 @@ import type { ResolvedModel } from '../model/resolved-model.ts'
 import { listFiles, statusOf } from '../system/list-files.ts'
 import { cacheWarning } from './cache-owner.ts'
 import { cachedModels, isComplete } from './cached-model.ts'
+import type { FetchIo } from './fetch-io.ts'
 import { type RepoCache, repoCache } from './hub-cache.ts'
-import type { Note, Progress } from './progress.ts'
 import type { PullRequest } from './pull-model.ts'
 
 // Which model is meant, where it would lie, and what of it is there: what a resolving begins with.
 
-export interface ResolveOptions {
+export interface ResolveOptions extends FetchIo {
   /** `org/name[@revision]`, or the path of a folder. */
   readonly model: string
   /** Default `auto`. */
@@ -32,12 +32,7 @@ export interface ResolveOptions {
   readonly repair?: boolean | undefined
   /** Refuse a cache that others can write to, instead of warning. */
   readonly strict?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
-  /** Waited for before anything is asked of the network. When it rejects, so does the resolving. */
-  readonly beforeFetch?: (() => Promise<void>) | undefined
   readonly env?: Environment | undefined
-  readonly onProgress?: ((progress: Progress) => void) | undefined
-  readonly note?: Note | undefined
   /** Other than the usual patience with the network. */
   readonly patience?: Partial<Patience> | undefined
 }

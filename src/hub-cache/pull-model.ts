@@ -14,16 +14,16 @@ import { readJsonFile } from '../system/json-file.ts'
 import { sweepScratch } from '../system/write-whole.ts'
 import { cacheError } from './cache-errors.ts'
 import { makeRepoFolders, tagCache, writeNote } from './cache-writes.ts'
+import type { FetchIo } from './fetch-io.ts'
 import { isKnownAbsent, type RepoCache } from './hub-cache.ts'
 import { sweepPartials } from './partial-file.ts'
-import type { Note, Progress } from './progress.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 
 // A model from the hub into the cache: which commit, which files, which graph; then the small files and the graph, then
 // the weights the graph names; at last the ref. Until the ref is written the old one stands, so whoever looks at
 // the cache meanwhile sees the model as it was.
 
-export interface PullRequest {
+export interface PullRequest extends Omit<FetchIo, 'beforeFetch'> {
   readonly id: HubId
   readonly root: string
   readonly cache: RepoCache
@@ -32,9 +32,6 @@ export interface PullRequest {
   readonly patience: Patience
   /** Hash what is cached and fetch again what is damaged. */
   readonly repair: boolean
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((progress: Progress) => void) | undefined
-  readonly note?: Note | undefined
 }
 
 /** Fetches what is not cached yet. Throws what the hub, the network or the disk is to blame for. */

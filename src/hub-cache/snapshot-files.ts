@@ -13,14 +13,14 @@ import { downloadBlob } from './blob-download.ts'
 import { blobName } from './blob-hash.ts'
 import { cacheError, diskFull } from './cache-errors.ts'
 import { pointTo, syncFolder, writeNote } from './cache-writes.ts'
+import type { FetchIo } from './fetch-io.ts'
 import type { RepoCache } from './hub-cache.ts'
 import { bytesLeft } from './partial-file.ts'
-import type { Note, Progress } from './progress.ts'
 
 // The files of one snapshot: what is there and whole is left alone, what is not is fetched as a blob, and when the
 // blob has its name the snapshot points to it.
 
-interface SnapshotOptions {
+interface SnapshotOptions extends Omit<FetchIo, 'beforeFetch'> {
   readonly client: HubClient
   readonly cache: RepoCache
   readonly commit: string
@@ -30,8 +30,6 @@ interface SnapshotOptions {
   readonly repair: boolean
   readonly patience: Patience
   readonly signal: AbortSignal
-  readonly onProgress?: ((progress: Progress) => void) | undefined
-  readonly note?: Note | undefined
 }
 
 export class SnapshotFiles {

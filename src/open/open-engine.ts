@@ -6,16 +6,15 @@ import { join } from 'node:path'
 import type { Backend } from '../backend/backend.ts'
 import { type LoadedSession, loadSession } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
-import { openRuntime, type RuntimeChoice } from '../backend/onnx/runtime/open-runtime.ts'
+import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
 import type { Runtime } from '../backend/onnx/runtime/runtime.ts'
 import { type ChatTemplate, loadChatTemplate } from '../chat-template/chat-template.ts'
 import type { Engine, EngineModel } from '../engine/engine.ts'
 import { createLocalEngine } from '../engine/local-engine.ts'
 import { SpoutError } from '../errors.ts'
 import { withRepair } from '../hub-cache/check-cached.ts'
-import type { Progress } from '../hub-cache/progress.ts'
+import type { FetchIo } from '../hub-cache/fetch-io.ts'
 import { type ResolveOptions, resolveModel } from '../hub-cache/resolve-model.ts'
-import type { DtypeChoice } from '../model/dtype.ts'
 import { loadModelConfig } from '../model/model-config.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { samplingDefaults } from '../sampling/generation-defaults.ts'
@@ -24,40 +23,11 @@ import { trustedOwnCache } from '../system/own-cache.ts'
 import { tidyHeapAfter } from '../system/tidy-heap.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import type { Trace } from '../trace.ts'
 import { chatStopsOf } from './chat-stops.ts'
 import { EMBEDDED_MODEL } from './embedded-model.ts'
+import type { ModelChoice, OpenEngineOptions, OpenHow, OpenIo } from './open-options.ts'
 
-export interface OpenEngineOptions {
-  /** `org/name[@revision]` or a folder; the embedded model when absent. */
-  readonly model?: string | undefined
-  readonly dtype?: DtypeChoice | undefined
-  readonly runtime?: RuntimeChoice | undefined
-  /** Intra-op threads; when absent one per physical core, and no more than a container's quota of processors. */
-  readonly threads?: number | undefined
-  /** Products are computed as exactly as the model's file says. */
-  readonly precise?: boolean | undefined
-  /** A shorter context than the model's. */
-  readonly contextLength?: number | undefined
-  readonly cacheDir?: string | undefined
-  readonly offline?: boolean | undefined
-  /** Uses what was prepared in our own cache (`prepareModel`), and says when something could be. Default true. */
-  readonly prepare?: boolean | undefined
-  /** A chat template of the user's, in place of the model's. */
-  readonly chatTemplateFile?: string | undefined
-  /** A chat, or a system message: what is missing for that is said. */
-  readonly wantsChat?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
-  /** Waited for before anything is fetched. When it rejects, so does the opening. */
-  readonly beforeFetch?: (() => Promise<void>) | undefined
-  /** Told how far downloads are. */
-  readonly onProgress?: ((progress: Progress) => void) | undefined
-  /** The files are all here. What follows may keep the thread busy, so that no handler of a signal runs. */
-  readonly onResolved?: ((model: ResolvedModel) => void) | undefined
-  /** Told what was decided (`info`) and what should be looked at (`warning`). */
-  readonly note?: ((text: string, level: 'info' | 'warning') => void) | undefined
-  readonly trace?: Trace | undefined
-}
+export type { OpenEngineOptions } from './open-options.ts'
 
 /** A backend and what was read beside it. Whoever opened it disposes the backend. */
 export interface OpenedBackend {
@@ -112,24 +82,29 @@ export interface StartedModel {
   readonly template: ChatTemplate | undefined
 }
 
-/** Begins to load a model, and reads its texts meanwhile. @throws as `openBackend` does. */
+/** Finds a model and begins to load it. @throws as `openBackend` does. */
 export async function startModel(options: OpenEngineOptions): Promise<StartedModel> {
-  const { note } = options
   const threads = chooseThreads(options)
   // First, for the library's own start goes on while the model is looked for.
-  const runtime = await openRuntime(options.runtime ?? 'auto', (text) => note?.(text, 'info'))
-  const resolved = await resolveFor(options)
+  const runtime = await openRuntime(options.runtime ?? 'auto', (text) => options.note?.(text, 'info'))
+  const resolved = await resolveFor(options, options)
   options.onResolved?.(resolved)
-  const config = configOf(resolved, options)
+  return startResolved(resolved, { ...options, runtime, threads }, options)
+}
+
+interface LoadHow extends Omit<OpenHow, 'runtime'> {
+  readonly runtime: Runtime
+  readonly threads: number
+}
+
+/** Begins to load the session of a model whose files are here, and reads its texts meanwhile. */
+async function startResolved(resolved: ResolvedModel, how: LoadHow, io: OpenIo): Promise<StartedModel> {
+  const { runtime, threads, precise = false, prepare: usePrepared = true } = how
+  const { note } = io
+  const config = configOf(resolved, io)
   const cacheFolder = trustedOwnCache(process.env, note)
-  const usePrepared = options.prepare ?? true
-  const loading = loadSession(runtime, resolved.onnxPath, config, {
-    threads,
-    spinning: true,
-    cacheFolder,
-    usePrepared,
-    precise: options.precise ?? false,
-  })
+  const session = { threads, spinning: true, cacheFolder, usePrepared, precise }
+  const loading = loadSession(runtime, resolved.onnxPath, config, session)
   // Nobody listens while the tokenizer is read; a failure is met by whoever waits for it.
   loading.catch(() => undefined)
   try {
@@ -139,8 +114,8 @@ export async function startModel(options: OpenEngineOptions): Promise<StartedMod
       note: (text) => note?.(text, 'info'),
       cacheFolder: usePrepared ? cacheFolder : undefined,
     })
-    const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
-    if (template === undefined) noteNoTemplate(resolved.folder, options)
+    const template = await loadChatTemplate(resolved.folder, { file: how.chatTemplateFile })
+    if (template === undefined) noteNoTemplate(resolved.folder, { note, wantsChat: how.wantsChat })
     if (!wasPrepared) tidyHeapAfter(tokenizer.vocabSize) // The session is still loading: the thread has time.
     const tokenizerMayPrepare = prepare !== undefined
     return { resolved, config, runtime, threads, loading, tokenizer, tokenizerMayPrepare, template }
@@ -195,7 +170,10 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
 }
 
 /** A folder without the file that nearly every chat model has its template in may have been fetched in part. */
-export function noteNoTemplate(folder: string, { note, wantsChat }: OpenEngineOptions): void {
+export function noteNoTemplate(
+  folder: string,
+  { note, wantsChat }: Pick<OpenEngineOptions, 'note' | 'wantsChat'>,
+): void {
   if (existsSync(join(folder, 'tokenizer_config.json'))) return
   const text = 'tokenizer_config.json is not there, and no chat template: the text is continued as it is'
   note?.(`${text} (spout models pull fetches what is missing)`, wantsChat ? 'warning' : 'info')
@@ -206,32 +184,19 @@ function disposeLater(loading: Promise<LoadedSession>): void {
   loading.then((loaded) => loaded.dispose()).catch(() => undefined)
 }
 
-/** The files of the model that `options` ask for. @throws SpoutError as `resolveModel` does. */
-export function resolveFor(options: OpenEngineOptions): Promise<ResolvedModel> {
-  return resolveModel(resolveOptions(options))
+/** The files of a model, fetched first where need be. @throws SpoutError as `resolveModel` does. */
+export function resolveFor(choice: ModelChoice, io: FetchIo): Promise<ResolvedModel> {
+  return resolveModel(resolveOptions(choice, io))
 }
 
-/** What is to be resolved for `options`: the embedded model where none is named. */
-export function resolveOptions({
-  model,
-  dtype,
-  cacheDir,
-  offline,
-  signal,
-  beforeFetch,
-  onProgress,
-  note,
-}: OpenEngineOptions): ResolveOptions {
+/** What is to be resolved: the embedded model where none is named. */
+export function resolveOptions(choice: ModelChoice, io: FetchIo): ResolveOptions {
+  const { model, dtype, cacheDir, offline } = choice
+  const { signal, beforeFetch, onProgress, note } = io
   return {
     model: model ?? EMBEDDED_MODEL.folder,
     name: model === undefined ? EMBEDDED_MODEL.name : undefined,
-    dtype,
-    cacheDir,
-    offline,
-    signal,
-    beforeFetch,
-    onProgress,
-    note,
+    ...{ dtype, cacheDir, offline, signal, beforeFetch, onProgress, note },
   }
 }
 

@@ -34,7 +34,7 @@ export interface RunPlan {
 
 /** @throws SpoutError as opening the engine would, for everything but the weights. */
 export async function planRun(request: GenerateRequest, options: OpenEngineOptions): Promise<RunPlan> {
-  const resolved = await planModel(resolveOptions(options))
+  const resolved = await planModel(resolveOptions(options, options))
   try {
     return await planOf(resolved, request, options)
   } catch (error) {

@@ -40,7 +40,7 @@ const STALE_MS = 600_000
  * runtime that prepares cannot be opened.
  */
 export async function prepareModel(options: PrepareOptions = {}): Promise<Preparation> {
-  const model = await resolveFor(options)
+  const model = await resolveFor(options, options)
   options.onResolved?.(model)
   const config = configOf(model, options)
   const cacheFolder = privateCache()

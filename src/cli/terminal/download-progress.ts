@@ -1,4 +1,4 @@
-import type { Progress } from '../../hub-cache/progress.ts'
+import type { Progress } from '../../hub-cache/fetch-io.ts'
 import { bytesText, secondsText } from '../../system/quantities.ts'
 import { escapeText } from '../../system/text-display.ts'
 

@@ -1,0 +1,41 @@
+/** What an engine is opened with: which model, how it is run, and how the opening is connected to the outside. */
+import type { RuntimeChoice } from '../backend/onnx/runtime/open-runtime.ts'
+import type { FetchIo } from '../hub-cache/fetch-io.ts'
+import type { DtypeChoice } from '../model/dtype.ts'
+import type { ResolvedModel } from '../model/resolved-model.ts'
+import type { Trace } from '../trace.ts'
+
+export interface OpenEngineOptions extends ModelChoice, OpenHow, OpenIo {}
+
+/** Which files. */
+export interface ModelChoice {
+  /** `org/name[@revision]` or a folder; the embedded model when absent. */
+  readonly model?: string | undefined
+  readonly dtype?: DtypeChoice | undefined
+  readonly cacheDir?: string | undefined
+  readonly offline?: boolean | undefined
+}
+
+/** What is made of them. */
+export interface OpenHow {
+  readonly runtime?: RuntimeChoice | undefined
+  /** Intra-op threads; when absent one per physical core, and no more than a container's quota of processors. */
+  readonly threads?: number | undefined
+  /** Products are computed as exactly as the model's file says. */
+  readonly precise?: boolean | undefined
+  /** A shorter context than the model's. */
+  readonly contextLength?: number | undefined
+  /** Uses what was prepared in our own cache (`prepareModel`), and says when something could be. Default true. */
+  readonly prepare?: boolean | undefined
+  /** A chat template of the user's, in place of the model's. */
+  readonly chatTemplateFile?: string | undefined
+  /** A chat, or a system message: what is missing for that is said. */
+  readonly wantsChat?: boolean | undefined
+}
+
+/** Who is told, and who may end it. */
+export interface OpenIo extends FetchIo {
+  /** The files are all here. What follows may keep the thread busy, so that no handler of a signal runs. */
+  readonly onResolved?: ((model: ResolvedModel) => void) | undefined
+  readonly trace?: Trace | undefined
+}
