@@ -78,6 +78,14 @@ function buildObject(forms: Forms, branch: Branch, { free, pointer }: ObjectOpti
   }
   const regions = freeRegions(forms, branch, keys)
   const { minProperties: min, maxProperties: max } = branch
+  if (min > max) return undefined
+  // A free key can come twice, and a reader then keeps one of them.
+  if (regions.length > 0 && min > declared.length + 1)
+    throw refuse(
+      `schema: ${pointer}/minProperties`,
+      'more than one property without a name cannot be counted',
+      'name the properties, or take one of them as the least',
+    )
   // Beyond these counts nothing changes any more.
   const top = max < declared.length || (max < Number.POSITIVE_INFINITY && regions.length > 0) ? max : min
   const most = Math.max(min, top)
