@@ -2,17 +2,31 @@
 
 import type { OperatorKind } from './abi/operator-code.ts'
 import { attentionKind } from './attention/attention-operator.ts'
-import { type AttentionShape, attentionName } from './attention/attention-shape.ts'
+import { type AttentionShape, attentionName, isAttentionShape } from './attention/attention-shape.ts'
 import { productKind } from './matmul/matmul-operator.ts'
-import { operatorName, type ProductShape } from './matmul/matmul-shape.ts'
+import { isProductShape, operatorName, type ProductShape } from './matmul/matmul-shape.ts'
 import { normKind } from './norm/norm-operator.ts'
-import { type NormShape, normName } from './norm/norm-shape.ts'
+import { isNormShape, type NormShape, normName } from './norm/norm-shape.ts'
 
 /** Each once. */
 export interface OwnOperators {
   readonly products: readonly ProductShape[]
   readonly attentions: readonly AttentionShape[]
   readonly norms: readonly NormShape[]
+}
+
+/**
+ * The operators that a file says a graph has. Their shapes become machine code, so each is one there is code for.
+ * @throws Error for anything else.
+ */
+export function parseOperators(value: unknown): OwnOperators {
+  const { products, attentions, norms } = Object(value) as Record<string, unknown>
+  if (!Array.isArray(products) || !products.every(isProductShape))
+    throw new Error('operators: no such product')
+  if (!Array.isArray(attentions) || !attentions.every(isAttentionShape))
+    throw new Error('operators: no such attention')
+  if (!Array.isArray(norms) || !norms.every(isNormShape)) throw new Error('operators: no such norm')
+  return { products, attentions, norms }
 }
 
 /** `undefined` of none. */

@@ -1,6 +1,6 @@
 /** A session prepared: tried in its variants, the fastest first, against the answers of the model as it is. */
 import { existsSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { loadSession, type OpenedModel, openPrepared } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
 import { withInt8Products } from '../backend/onnx/passes/accuracy-level.ts'
@@ -54,8 +54,8 @@ export async function prepareSession(work: Work): Promise<void> {
     throw new SpoutError('config', 'models prepare: a model in two parts is used as it is')
   }
   // Before anything is read of them: what changes meanwhile is seen.
-  const sources = sourcesOf(graph, model.folder)
-  const refuse = (refused: string): void => refusePrepared({ cacheFolder, key, sources, refused })
+  const { sources, absent } = sourcesOf(graph, model.folder)
+  const refuse = (refused: string): void => refusePrepared({ cacheFolder, key, sources, absent, refused })
   removeUnfinished(preparedFolder(cacheFolder, key))
   // All bytes were read for that, so it is found out here what no run would notice: zeros in weights, for one.
   const corrupt = corruptBlob(sources)
@@ -65,7 +65,7 @@ export async function prepareSession(work: Work): Promise<void> {
   const original = await loadSession(runtime, model.onnxPath, config, { ...session, precise: key.precise })
   const before = await probeAndClose(work, original)
   options.signal?.throwIfAborted()
-  const trial = { work, session, before, sources }
+  const trial = { work, session, before, sources, absent }
   try {
     // Nothing is stacked there: with another number of threads fp32 products may add up in another order.
     if (key.precise) await tryOnce(trial, { graph, changes: [] }, { isSame: equalRows, mayRefuse: true })
@@ -82,9 +82,11 @@ const REPAIR = 'spout models pull --repair'
 /** Files beside the graph that the plan depends on, where a model has them. */
 const CONFIG_FILES = ['config.json', 'genai_config.json']
 
-function sourcesOf({ files }: Graph, folder: string): FileState[] {
-  const configs = CONFIG_FILES.map((name) => join(folder, name)).filter((path) => existsSync(path))
-  return [...files, ...configs].map((path) => fileState(path))
+function sourcesOf({ files }: Graph, folder: string): Pick<Trial, 'sources' | 'absent'> {
+  const configs = CONFIG_FILES.map((name) => resolve(folder, name))
+  const absent = configs.filter((path) => !existsSync(path))
+  const present = configs.filter((path) => !absent.includes(path))
+  return { sources: [...files, ...present].map((path) => fileState(path)), absent }
 }
 
 /** Weights as they are, and as the kernels arrange them. */
@@ -107,6 +109,7 @@ interface Trial {
   /** The answers of the model as it is. */
   readonly before: readonly Float32Array[]
   readonly sources: readonly FileState[]
+  readonly absent: readonly string[]
 }
 
 /** As every session does it, but said: `models show` tells it. */
@@ -172,12 +175,21 @@ async function tryQuietly(
 
 /** Prepares with a change, and accepts or refuses it. Gives what is wrong with it, if anything. */
 async function tryOnce(
-  { work, session, before, sources }: Trial,
+  { work, session, before, sources, absent }: Trial,
   changed: ChangedGraph,
   { isSame, mayRefuse }: { isSame: (a: Rows, b: Rows) => boolean; mayRefuse: boolean },
 ): Promise<string | undefined> {
   const { runtime, config, cacheFolder, key } = work
-  const written = await writePrepared({ runtime, cacheFolder, key, config, sources, session, changed })
+  const written = await writePrepared({
+    runtime,
+    cacheFolder,
+    key,
+    config,
+    sources,
+    absent,
+    session,
+    changed,
+  })
   try {
     const open = () => openPrepared(runtime, written.prepared, session)
     const reason = tooLarge(written, cacheFolder) ?? (await whyNot(open, work, { before, isSame }))

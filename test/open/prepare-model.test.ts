@@ -18,7 +18,13 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { loadSession } from '../../src/backend/onnx/load-session.ts'
-import { findPrepared, MANIFEST_NAME, type Manifest } from '../../src/backend/onnx/prepared/prepared-model.ts'
+import {
+  encodeManifest,
+  findPrepared,
+  MANIFEST_NAME,
+  type Manifest,
+  parseManifest,
+} from '../../src/backend/onnx/prepared/prepared-model.ts'
 import { listPrepared, prunePrepared } from '../../src/backend/onnx/prepared/prepared-store.ts'
 import { equalRows, probe } from '../../src/backend/onnx/prepared/probe.ts'
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
@@ -129,6 +135,12 @@ describe('what is wrong with it is seen, and it is made anew', () => {
     ['another processor', (folder) => changeManifest(folder, { processor: '0123456789abcdef' })],
     ['another runtime', (folder) => changeManifest(folder, { runtimeVersion: '1.29.0' })],
     ['an older format', (folder) => changeManifest(folder, { format: 0 })],
+    [
+      'a manifest without its hash',
+      (folder) => rewrite(folder, (text) => text.replace(/"sha256":"\w+",/, '')),
+    ],
+    ['operators there is no code for', (folder) => changeManifest(folder, { operators: HOSTILE })],
+    ['a genai_config.json that was not there', () => writeFileSync(join(model, 'genai_config.json'), '{}')],
     ['a changed config.json', () => append(join(model, 'config.json'), '\n')],
     ['a changed graph', () => flipAndRestoreTimes(join(model, 'onnx/model_q4.onnx'))],
   ]
@@ -136,6 +148,8 @@ describe('what is wrong with it is seen, and it is made anew', () => {
     const { folder } = (await found())!
     damage(folder)
     expect(await found()).toBeUndefined()
+    rmSync(join(model, 'genai_config.json'), { force: true })
+    if (what.startsWith('a genai')) return expect(await found()).toBeDefined()
     const { rows, mayPrepare } = await answers(true)
     expect(mayPrepare).toBe(true)
     expect(equalRows(rows, await rowsUnprepared())).toBe(true)
@@ -152,6 +166,36 @@ describe('what is wrong with it is seen, and it is made anew', () => {
     // With the times of now it need not be hashed again.
     const { files } = JSON.parse(readFileSync(join(folder, MANIFEST_NAME), 'utf8')) as Manifest
     expect(files.every((state) => sameContent(state, folder) === state)).toBe(true)
+  })
+
+  test('any bit of the manifest, flipped', async () => {
+    const bytes = readFileSync(join((await found())!.folder, MANIFEST_NAME))
+    expect(parseManifest(bytes.toString())).toMatchObject({ runtimeVersion: expect.any(String) })
+    const believed: number[] = []
+    for (let bit = 0; bit < 8 * bytes.length; bit++) {
+      bytes[bit >> 3]! ^= 1 << (bit & 7)
+      try {
+        parseManifest(bytes.toString())
+        believed.push(bit)
+      } catch {
+        // As it should be.
+      }
+      bytes[bit >> 3]! ^= 1 << (bit & 7)
+    }
+    expect(believed).toEqual([])
+  })
+
+  test('what was prepared of another model, whole, in the place of this one', async () => {
+    const { folder } = (await found())!
+    const other = join(root, 'other')
+    cpSync(model, other, { recursive: true })
+    append(join(other, 'config.json'), '\n')
+    const { prepared } = await prepareModel({ ...options, model: other })
+    rmSync(folder, { recursive: true })
+    cpSync(prepared.folder, folder, { recursive: true, preserveTimestamps: true })
+    rmSync(prepared.folder, { recursive: true })
+    expect(await found()).toBeUndefined()
+    expect(equalRows((await answers(true)).rows, await rowsUnprepared())).toBe(true)
   })
 
   test('one graph under two names is two models', async () => {
@@ -223,9 +267,21 @@ function flipAndRestoreTimes(path: string): void {
   utimesSync(path, atime, mtime)
 }
 
+/** A product whose code would store beyond its stack frame. */
+const HOSTILE = {
+  products: [],
+  norms: [],
+  attentions: [{ heads: 1, kvHeads: 1, headDim: 1024, scale: 1, isPacked: false, isRotated: false }],
+}
+
+/** With a hash that is right. */
 function changeManifest(folder: string, change: object): void {
+  rewrite(folder, (text) => encodeManifest({ ...parseManifest(text), ...change }))
+}
+
+function rewrite(folder: string, change: (text: string) => string): void {
   const path = join(folder, MANIFEST_NAME)
-  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...change }))
+  writeFileSync(path, change(readFileSync(path, 'utf8')))
 }
 
 function append(path: string, text: string): void {

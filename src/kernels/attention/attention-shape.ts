@@ -26,6 +26,23 @@ export interface AttentionShape {
 }
 
 export const MOST_HEAD_DIM = 256
+/** Query heads for a head of keys: more would be much code. */
+const MOST_GROUP = 64
+/** Numbers of a row of queries, keys and values: the code counts in 32 bits. */
+const MOST_WIDTH = 1 << 22
+
+/** Whether there is code for attention of this shape: any other would read or write beyond its memory. */
+export function isAttentionShape(value: unknown): value is AttentionShape {
+  const shape = Object(value) as Record<keyof AttentionShape, unknown>
+  const { heads, kvHeads, headDim, scale, isPacked, isRotated } = shape
+  if (![heads, kvHeads, headDim].every((size) => Number.isInteger(size) && (size as number) > 0)) return false
+  const { heads: h, kvHeads: kv, headDim: size } = shape as AttentionShape
+  const areFlags = typeof isPacked === 'boolean' && typeof isRotated === 'boolean'
+  const isScale = Number.isFinite(scale) && Math.fround(scale as number) === scale
+  const isGrouped = h % kv === 0 && h / kv <= MOST_GROUP && (h + 2 * kv) * size <= MOST_WIDTH
+  return areFlags && isScale && isGrouped && size <= MOST_HEAD_DIM && size % (isRotated ? 32 : 16) === 0
+}
+
 /** Keys of a block. */
 export const KEY_BLOCK = 16
 /** Keys whose scores are computed and summed up together; what became of such segments is merged in their order. */

@@ -27,6 +27,31 @@ export interface ProductShape {
   readonly isGated?: boolean
 }
 
+/** Of input and output: the code counts in 32 bits. */
+export const MOST_SIZE = 1 << 22
+
+/** Whether there is code for a product of this shape: any other would read or write beyond its memory. */
+export function isProductShape(value: unknown): value is ProductShape {
+  const { k, n, bits, scaleBytes, isGated, hasZeros } = Object(value) as Record<string, unknown>
+  return (
+    isSize(k, BLOCK) &&
+    isSize(n, STRIP_COLUMNS) &&
+    (bits === 4 || bits === 8) &&
+    (scaleBytes === 2 || scaleBytes === 4) &&
+    [isGated, hasZeros].every((flag) => flag === undefined || typeof flag === 'boolean') &&
+    (isGated ? 2 : 1) * n <= MOST_SIZE
+  )
+}
+
+function isSize(value: unknown, unit: number): value is number {
+  return (
+    Number.isInteger(value) &&
+    (value as number) > 0 &&
+    (value as number) <= MOST_SIZE &&
+    (value as number) % unit === 0
+  )
+}
+
 /** Rows of weights that share a scale, and numbers of the input that are rounded together. */
 export const BLOCK = 32
 export const STRIP_COLUMNS = 16

@@ -3,7 +3,7 @@
 import {
   type AttentionShape,
   attentionName,
-  MOST_HEAD_DIM,
+  isAttentionShape,
 } from '../../../kernels/attention/attention-shape.ts'
 import { OWN_DOMAIN, withDomain } from '../../../onnx-file/domains.ts'
 import { FLOAT, MICROSOFT } from '../../../onnx-file/fields.ts'
@@ -93,11 +93,6 @@ const KNOWN: ReadonlySet<string> = new Set([
 ])
 /** Places among the inputs. */
 const [PAST_KEY, PAST_VALUE, LENGTHS, TOTAL, COS, SIN] = [3, 4, 5, 6, 7, 8] as const
-/** Query heads for a head of keys: more would be much code. */
-const MOST_GROUP = 64
-/** Numbers of a row of queries, keys and values: the code counts in 32 bits. */
-const MOST_WIDTH = 1 << 22
-
 function shapeOf(node: GraphNode, values: Values): AttentionShape | undefined {
   if (!isAttention(node)) return undefined
   const { num_heads: heads = 0, kv_num_heads: kvHeads = 0, do_rotary: rotary = 0 } = node.ints
@@ -105,22 +100,14 @@ function shapeOf(node: GraphNode, values: Values): AttentionShape | undefined {
   const isRotated = rotary === 1
   const [query, key, value] = node.inputs
   const isPacked = key === '' && value === ''
-  const isWhole = kvHeads > 0 && heads > 0 && heads % kvHeads === 0 && heads / kvHeads <= MOST_GROUP
   const hasRows = query !== '' && (isPacked || (key !== '' && value !== ''))
-  if (!isPlain(node) || !isWhole || !hasRows || headDim === undefined) return undefined
-  if (headDim <= 0 || headDim % (isRotated ? 32 : 16) !== 0 || headDim > MOST_HEAD_DIM) return undefined
-  if ((heads + 2 * kvHeads) * headDim > MOST_WIDTH) return undefined
+  if (!isPlain(node) || !hasRows || headDim === undefined) return undefined
   if (isRotated && !hasAngles(node, values, headDim)) return undefined
   // Zero stands for the usual one.
   const scale = floatsOf(node).get('scale') ?? 0
-  return {
-    heads,
-    kvHeads,
-    headDim,
-    scale: Math.fround(scale === 0 ? 1 / Math.sqrt(headDim) : scale),
-    isPacked,
-    isRotated,
-  }
+  const rounded = Math.fround(scale === 0 ? 1 / Math.sqrt(headDim) : scale)
+  const shape = { heads, kvHeads, headDim, scale: rounded, isPacked, isRotated }
+  return isAttentionShape(shape) ? shape : undefined
 }
 
 /** Nothing but scaled scores and softmax over all keys before. */

@@ -4,7 +4,7 @@
  * what is made of them.
  */
 
-import { BLOCK, operatorName, packedDims, STRIP_COLUMNS } from '../../../kernels/matmul/matmul-shape.ts'
+import { BLOCK, isProductShape, operatorName, packedDims } from '../../../kernels/matmul/matmul-shape.ts'
 import { OWN_DOMAIN, withDomain } from '../../../onnx-file/domains.ts'
 import { FLOAT, UINT8 } from '../../../onnx-file/fields.ts'
 import type { Graph, GraphNode } from '../../../onnx-file/graph.ts'
@@ -72,8 +72,8 @@ export function hasOwnProducts(graph: Graph): boolean {
 function isOwn(graph: Graph, { node, n, weights }: Product): boolean {
   const { K: k = 0, bits = 4, block_size: block = 0, accuracy_level: level } = node.ints
   const isOurs = level === 4 && (bits === 4 || bits === 8) && weights.length <= 3
-  const isWhole = k > 0 && k % block === 0 && block % BLOCK === 0 && n % STRIP_COLUMNS === 0
-  if (!isOurs || !isWhole || block > MOST_SCALE_ROWS || Math.max(k, n) > MOST_SIZE) return false
+  const isWhole = k % block === 0 && block % BLOCK === 0 && block <= MOST_SCALE_ROWS
+  if (!isOurs || !isWhole || !isProductShape({ k, n, bits, scaleBytes: 4 })) return false
   const [codes, scales, zeros] = weights.map((name) => graph.initializers.get(name)!)
   const [codesPlace, scalesPlace, zerosPlace] = weights.map((name) => placeOf(graph, name))
   const hasAll = codesPlace?.length === (n * k * bits) / 8 && scalesPlace?.length === (4 * n * k) / block
@@ -81,9 +81,6 @@ function isOwn(graph: Graph, { node, n, weights }: Product): boolean {
   const hasZeros = zeros === undefined || (zeros.type === UINT8 && zerosPlace?.length === zeroBytes)
   return codes!.type === UINT8 && scales!.type === FLOAT && hasAll && hasZeros
 }
-
-/** Of input and output: the code counts in 32 bits. */
-const MOST_SIZE = 1 << 22
 
 /** Of a scale: more would be much code to lay them out. */
 const MOST_SCALE_ROWS = 256
@@ -104,11 +101,11 @@ function packedWeight(
     return { codes: codes!, scales: scales!, zeros, n, scaleRows }
   })
   const n = parts.reduce((sum, part) => sum + part.n, 0)
-  if (n > MOST_SIZE) return undefined
   const scaleBytes = group.every((product) => hasHalfScales(graph, product)) ? 2 : 4
   const size = isGated ? { n: n / group.length, isGated } : { n }
   const zeros = group.some((product) => hasZeros(graph, product)) ? { hasZeros: true } : {}
-  return { name: `spout.packed.${output}`, shape: { k, bits, scaleBytes, ...size, ...zeros }, parts }
+  const shape = { k, bits, scaleBytes, ...size, ...zeros }
+  return isProductShape(shape) ? { name: `spout.packed.${output}`, shape, parts } : undefined
 }
 
 /** Whether one of its zero points is another than half of what the bits count. */

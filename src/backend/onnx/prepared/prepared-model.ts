@@ -1,6 +1,7 @@
 /**
  * A prepared model: the graph as ONNX Runtime optimized it, with its weights as the kernels want them, in a folder of
- * our cache. It says what it was made of and for which machine; where anything differs it is not there for anybody.
+ * our cache. It says what it was made of and for which machine; where anything differs, or its manifest is not what was
+ * written, it is not there for anybody.
  *
  *   prepared/<key>/model.onnx        the optimized graph
  *                  model.onnx.data   weights, mapped by the runtime
@@ -10,7 +11,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync, utimesSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { OwnOperators } from '../../../kernels/operators.ts'
+import { type OwnOperators, parseOperators } from '../../../kernels/operators.ts'
 import { processorMark } from '../../../system/cpu-features.ts'
 import { type FileState, sameContent } from '../../../system/file-state.ts'
 import { writeWhole } from '../../../system/write-whole.ts'
@@ -36,8 +37,10 @@ export interface Manifest {
   readonly runtimeVersion: string
   readonly processor: string
   readonly precise: boolean
-  /** Absolute paths: the graph, its weights, config.json. */
+  /** Absolute paths: the graph first, then its weights and config.json. */
   readonly sources: readonly FileState[]
+  /** Absolute paths of what would count as well, and was not there. */
+  readonly absent: readonly string[]
   /** Below the folder of this file. */
   readonly files: readonly FileState[]
   /** Of what there is more than a note. */
@@ -98,14 +101,15 @@ function markUsed(folder: string): void {
 }
 
 /** @throws when a file cannot be read. */
-export function readPrepared(folder: string, key: Omit<PreparedKey, 'onnxPath'>): PreparedModel | undefined {
+export function readPrepared(folder: string, key: PreparedKey): PreparedModel | undefined {
   const manifest = parseManifest(readFileSync(join(folder, MANIFEST_NAME), 'utf8'))
   const isOurs =
     manifest.format === FORMAT &&
     manifest.runtimeVersion === key.runtimeVersion &&
     manifest.processor === processorMark() &&
-    manifest.precise === key.precise
-  if (!isOurs || !isComplete(manifest)) return undefined
+    manifest.precise === key.precise &&
+    manifest.sources[0]?.path === resolve(key.onnxPath)
+  if (!isOurs || !isComplete(manifest) || manifest.absent.some((path) => existsSync(path))) return undefined
   const sources = manifest.sources.map((state) => sameContent(state))
   const files = manifest.files.map((state) => sameContent(state, folder))
   if (!areAll(sources) || !areAll(files)) return undefined
@@ -141,14 +145,28 @@ export function makeManifest(facts: Omit<Manifest, 'format' | 'processor'>): Man
   return { format: FORMAT, processor: processorMark(), ...facts }
 }
 
-/** Numbers that JSON has no word for are written as texts. */
+/** Begins with the hash of all that follows. Numbers that JSON has no word for are written as texts. */
 export function encodeManifest(manifest: Manifest): string {
-  return `${JSON.stringify(manifest, (_, value) => (value === Number.POSITIVE_INFINITY ? INFINITE : value))}\n`
+  const replaced = (_: string, value: unknown): unknown =>
+    value === Number.POSITIVE_INFINITY ? INFINITE : value
+  const rest = `${JSON.stringify(manifest, replaced).slice(1)}\n`
+  return `{"sha256":"${sha256Of(rest)}",${rest}`
 }
 
-/** @throws SyntaxError when it is no JSON. The content is our own writing, guarded by `sha256` of what it is about. */
+/** @throws Error when it is not, to the last bit, what `encodeManifest` wrote, or has operators there is no code for. */
 export function parseManifest(text: string): Manifest {
-  return JSON.parse(text, (_, value) => (value === INFINITE ? Number.POSITIVE_INFINITY : value))
+  const [head = '', sum] = /^\{"sha256":"([0-9a-f]{64})",/.exec(text) ?? []
+  const rest = text.slice(head.length)
+  if (sha256Of(rest) !== sum) throw new Error('manifest: not what was written')
+  const restored = (_: string, value: unknown): unknown =>
+    value === INFINITE ? Number.POSITIVE_INFINITY : value
+  const manifest: Manifest = JSON.parse(`{${rest}`, restored)
+  const { operators } = manifest
+  return operators === undefined ? manifest : { ...manifest, operators: parseOperators(operators) }
+}
+
+function sha256Of(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }
 
 const INFINITE = '<infinite>'

@@ -41,6 +41,8 @@ export interface WriteOptions {
   readonly config: ModelConfig
   /** What it is made of, as it was before any of it was read. */
   readonly sources: readonly FileState[]
+  /** What would count as well, and was not there. */
+  readonly absent?: readonly string[]
   readonly session: SessionOptions
   readonly changed: ChangedGraph
 }
@@ -91,7 +93,7 @@ export async function writePrepared(options: WriteOptions): Promise<WrittenModel
 }
 
 /** Leaves a note in the place of a prepared model, so that it is not tried again. @throws SpoutError `cache`. */
-export function refusePrepared({ cacheFolder, key, sources, refused }: Refusal): void {
+export function refusePrepared({ cacheFolder, key, sources, absent = [], refused }: Refusal): void {
   cacheWrite(() => {
     const place = preparedFolder(cacheFolder, key)
     const staging = stagingFor(place)
@@ -101,6 +103,7 @@ export function refusePrepared({ cacheFolder, key, sources, refused }: Refusal):
       runtimeVersion,
       precise,
       sources,
+      absent,
       files: [],
       changes: [],
       refused,
@@ -114,6 +117,7 @@ export interface Refusal {
   readonly cacheFolder: string
   readonly key: PreparedKey
   readonly sources: readonly FileState[]
+  readonly absent?: readonly string[]
   readonly refused: string
 }
 
@@ -122,7 +126,7 @@ function stagingFor(place: string): string {
 }
 
 async function writeFiles(folder: string, options: WriteOptions): Promise<void> {
-  const { runtime, key, config, sources, session, changed } = options
+  const { runtime, key, config, sources, absent = [], session, changed } = options
   const writeOptimizedTo = join(folder, GRAPH_NAME)
   const { graph, isRearranged, ownKernels = 'none' } = changed
   const decoder = { ...session, writeOptimizedTo, rearrange: isRearranged ? rearrange : undefined }
@@ -146,6 +150,7 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
       runtimeVersion: key.runtimeVersion,
       precise: key.precise,
       sources,
+      absent,
       files: names.map((name) => fileState(name, folder)),
       plan,
       operators,
