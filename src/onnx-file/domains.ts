@@ -1,6 +1,6 @@
 /** The domains of operators that a model says it has. */
 import { MODEL, OPSET } from './fields.ts'
-import { bytesField, bytesSource, fieldsOf, firstText, varintField } from './wire.ts'
+import { bytesField, bytesSource, fieldsOf, textField, varintField } from './wire.ts'
 
 /** The domain of our own operators. */
 export const OWN_DOMAIN = 'spout'
@@ -10,7 +10,7 @@ export function withDomain(fields: readonly Uint8Array[], domain: string): reado
   const hasIt = fields.some((bytes) => {
     const source = bytesSource(bytes)
     const [field] = fieldsOf(source)
-    return field?.number === MODEL.opsetImport && firstText(source, field, OPSET.domain) === domain
+    return field?.number === MODEL.opsetImport && textField(source, field, OPSET.domain) === domain
   })
   if (hasIt) return fields
   const version = [bytesField(OPSET.domain, domain), varintField(OPSET.version, 1)]

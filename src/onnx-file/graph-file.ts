@@ -6,6 +6,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { SpoutError } from '../errors.ts'
+import { OWN_DOMAIN } from './domains.ts'
 import { MODEL } from './fields.ts'
 import type { Graph, GraphBody, Skeleton } from './graph.ts'
 import { encodeBody, type Reading, readBody, readFunction, type WeightPlaces } from './read-body.ts'
@@ -19,6 +20,7 @@ export function readGraphFile(path: string): Graph {
   regularFileSize(path)
   const weights = new WeightFiles(path)
   const graph = readSkeleton(path, weights)
+  refuseOwnNames(graph, basename(path))
   return { ...graph, weightsFolder: weights.folder, files: weights.paths }
 }
 
@@ -33,6 +35,7 @@ export function readSkeleton(path: string, places: WeightPlaces): Skeleton {
       source,
       weights: places,
       opTypes: new Set<string>(),
+      domains: new Set<string>(),
       renamed: { count: 0 },
     }
     return readModel(reading, basename(path))
@@ -76,6 +79,8 @@ function readModel(reading: Reading, name: string): Skeleton {
   try {
     for (const field of fieldsOf(source)) {
       if (field.number === MODEL.functions) readFunction(reading, field)
+      if (field.number === MODEL.graph && body !== undefined)
+        throw new SpoutError('config', `${GRAPH_PREFIX}two graphs`)
       if (field.number === MODEL.graph) body = readBody(reading, field.valueStart, field.end)
       else modelFields.push(copyOf(source, field))
     }
@@ -85,7 +90,19 @@ function readModel(reading: Reading, name: string): Skeleton {
   if (body === undefined || body.nodes.length === 0) {
     throw new SpoutError('config', `model graph: ${name} holds no ONNX graph`)
   }
-  return { ...body, modelFields, opTypes }
+  return { ...body, modelFields, opTypes, domains: reading.domains }
+}
+
+/**
+ * Operators of our domain are machine code that believes what our own passes have checked, and names like those that passes
+ * give would hide them.
+ */
+function refuseOwnNames({ domains, nodes, initializers, inputs }: Skeleton, name: string): void {
+  const names = [...nodes.flatMap(({ outputs }) => outputs), ...initializers.keys(), ...inputs]
+  if (!domains.has(OWN_DOMAIN) && !names.some((each) => each.startsWith(`${OWN_DOMAIN}.`))) return
+  throw new SpoutError('config', `${GRAPH_PREFIX}${name}: it uses names that are kept for this program`, {
+    hint: 'take the file of the model as it was published',
+  })
 }
 
 /** What is wrong with the bytes, with the name of the file they are from. */

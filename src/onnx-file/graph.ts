@@ -31,6 +31,8 @@ export interface Skeleton extends GraphBody {
   readonly modelFields: readonly Uint8Array[]
   /** Every operator used, in bodies and functions as well. */
   readonly opTypes: ReadonlySet<string>
+  /** Their domains. */
+  readonly domains: ReadonlySet<string>
 }
 
 export interface Graph extends Skeleton {

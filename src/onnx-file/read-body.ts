@@ -17,8 +17,8 @@ import {
   copyOf,
   type Field,
   fieldsOf,
-  firstText,
   signed,
+  textField,
   textOf,
 } from './wire.ts'
 
@@ -40,6 +40,8 @@ export interface Reading {
   readonly weights: WeightPlaces
   /** Collects every operator met. */
   readonly opTypes: Set<string>
+  /** Collects the domains of operators. */
+  readonly domains: Set<string>
   /** References that now name another file than in the graph. */
   readonly renamed: { count: number }
 }
@@ -60,11 +62,13 @@ export function readBody(reading: Reading, start: number, end: number, depth = 0
       body.nodes.push(readNode(reading, part, depth))
     } else if (part.number === GRAPH.initializer) {
       const tensor = readTensor(reading, part, depth === 0)
+      // The runtime keeps the first of a name.
+      if (body.initializers.has(tensor.name)) continue
       body.initializers.set(tensor.name, tensor.facts)
       body.rest.push(bytesField(GRAPH.initializer, tensor.bytes))
     } else {
-      if (part.number === GRAPH.input) body.inputs.push(firstText(source, part, 1))
-      if (part.number === GRAPH.output) body.outputs.push(firstText(source, part, 1))
+      if (part.number === GRAPH.input) body.inputs.push(textField(source, part, 1))
+      if (part.number === GRAPH.output) body.outputs.push(textField(source, part, 1))
       if (part.number === GRAPH.sparseInitializer) refuseReferences(source, part)
       body.rest.push(copyOf(source, part))
     }
@@ -74,6 +78,12 @@ export function readBody(reading: Reading, start: number, end: number, depth = 0
 
 /** Adds the operators of a FunctionProto. */
 export function readFunction(reading: Reading, field: Field): void {
+  // What bears the name of a standard operator would not be what it is taken for.
+  if (isStandard(textField(reading.source, field, FUNCTION.domain)))
+    throw new SpoutError(
+      'config',
+      'model graph: a function of its own in the domain of the standard operators',
+    )
   for (const part of fieldsOf(reading.source, field.valueStart, field.end)) {
     if (part.number === FUNCTION.node) readNode(reading, part, 0)
   }
@@ -110,10 +120,16 @@ function readNode(reading: Reading, part: Field, depth: number): GraphNode {
     else if (field.number === NODE.attribute) readAttribute(reading, field, found, depth)
   }
   reading.opTypes.add(opType)
+  if (domain === STANDARD) domain = ''
+  reading.domains.add(domain)
   const { ints, bodies } = found
   const bytes = renamed.count === before ? contentOf(source, part) : rewriteNode(reading, part, depth)
   return { opType, domain, inputs, outputs, ints, bodies, bytes }
 }
+
+/** The other name of the domain ''. */
+const STANDARD = 'ai.onnx'
+const isStandard = (domain: string): boolean => domain === '' || domain === STANDARD
 
 interface Attributes {
   readonly ints: Record<string, number>
@@ -123,10 +139,12 @@ interface Attributes {
 /** Puts what the attribute says into `found`. */
 function readAttribute(reading: Reading, attribute: Field, found: Attributes, depth: number): void {
   const { source } = reading
-  let name = ''
+  const name = textField(source, attribute, ATTRIBUTE.name)
+  let graphs = 0
   for (const field of fieldsOf(source, attribute.valueStart, attribute.end)) {
-    if (field.number === ATTRIBUTE.name) name = textOf(source, field)
-    else if (field.number === ATTRIBUTE.i) found.ints[name] = signed(field.varint)
+    if (field.number === ATTRIBUTE.g && ++graphs > 1)
+      throw new SpoutError('config', 'model graph: two graphs in the place of one')
+    if (field.number === ATTRIBUTE.i) found.ints[name] = signed(field.varint)
     else if (BODIES.has(field.number)) {
       found.bodies.push(readBody(reading, field.valueStart, field.end, depth + 1))
     } else if (TENSORS.has(field.number)) {

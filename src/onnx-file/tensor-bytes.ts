@@ -5,7 +5,7 @@ import { SpoutError } from '../errors.ts'
 import { GRAPH, TENSOR } from './fields.ts'
 import type { Graph, GraphBody } from './graph.ts'
 import { readTensorParts, type TensorParts } from './tensor-parts.ts'
-import { type ByteSource, bytesSource, type Field, fieldsOf, firstText } from './wire.ts'
+import { type ByteSource, bytesSource, type Field, fieldsOf, textField } from './wire.ts'
 
 export interface FoundInitializer {
   /** The entry of the graph's `rest`. */
@@ -34,7 +34,7 @@ function entriesOf(rest: readonly Uint8Array[]): ReadonlyMap<string, Uint8Array>
     const source = bytesSource(bytes)
     const [field] = fieldsOf(source)
     if (field?.number !== GRAPH.initializer) continue
-    const name = firstText(source, field, TENSOR.name)
+    const name = textField(source, field, TENSOR.name)
     // The first of a name counts.
     if (!entries.has(name)) entries.set(name, bytes)
   }

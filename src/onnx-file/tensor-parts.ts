@@ -1,14 +1,14 @@
 /** Takes a TensorProto apart: what it says about itself, and where its weights are. */
 import { SpoutError } from '../errors.ts'
-import { ATTRIBUTE, ENTRY, INT32, INT64, NODE, TENSOR } from './fields.ts'
+import { ATTRIBUTE, ENTRY, EXTERNAL, INT32, INT64, NODE, TENSOR } from './fields.ts'
 import {
   type ByteSource,
   bytesSource,
   type Field,
   fieldsOf,
-  firstText,
   integersOf,
   signed,
+  textField,
   textOf,
 } from './wire.ts'
 
@@ -26,7 +26,7 @@ export interface TensorParts {
   readonly facts: TensorFacts
   /** Weights inside the tensor. */
   readonly raw: Field | undefined
-  /** The entries of external_data. */
+  /** The entries of external_data, of a tensor that says its weights lie in another file. */
   readonly external: Readonly<Record<string, string>>
   /** Every field that says nothing of where the weights are. */
   readonly others: readonly Field[]
@@ -43,6 +43,7 @@ export function readTensorParts(source: ByteSource, part: Field): TensorParts {
   let name = ''
   let raw: Field | undefined
   let whole: number | undefined
+  let location = 0
   for (const field of fieldsOf(source, part.valueStart, part.end)) {
     if (field.number === TENSOR.name) name = textOf(source, field)
     else if (field.number === TENSOR.type) type = signed(field.varint)
@@ -52,12 +53,17 @@ export function readTensorParts(source: ByteSource, part: Field): TensorParts {
     }
     if (field.number === TENSOR.rawData) raw = field
     else if (field.number === TENSOR.externalData) {
-      external[firstText(source, field, ENTRY.key)] = firstText(source, field, ENTRY.value)
-    } else if (field.number !== TENSOR.dataLocation) others.push(field)
+      external[textField(source, field, ENTRY.key)] = textField(source, field, ENTRY.value)
+    } else if (field.number === TENSOR.dataLocation) location = Number(field.varint)
+    else others.push(field)
   }
+  const isExternal = location === EXTERNAL
+  if (isExternal && external.location === undefined)
+    throw new SpoutError('config', 'model weights: a tensor in another file, which is not named')
   const isScalar = dims.every((size) => size === 1)
   const scalar = isScalar ? (whole ?? rawInteger(source, raw, type)) : undefined
-  return { name, facts: { type, dims, scalar }, raw, external, others }
+  // Like the runtime, which looks at the entries only then.
+  return { name, facts: { type, dims, scalar }, raw, external: isExternal ? external : {}, others }
 }
 
 /** The tensor that a Constant makes. @param node NodeProto */

@@ -126,12 +126,13 @@ export function textOf(source: ByteSource, field: Field): string {
   return Buffer.from(buffer, byteOffset, length).toString('utf8')
 }
 
-/** The text of the first field `number` of a message, '' when it has none. */
-export function firstText(source: ByteSource, message: Field, number: number): string {
+/** The text in field `number` of a message, the last where there are several, as protobuf has it; '' when it has none. */
+export function textField(source: ByteSource, message: Field, number: number): string {
+  let found: Field | undefined
   for (const field of fieldsOf(source, message.valueStart, message.end)) {
-    if (field.number === number) return textOf(source, field)
+    if (field.number === number) found = field
   }
-  return ''
+  return found === undefined ? '' : textOf(source, found)
 }
 
 /** A repeated int64 or int32: one element, or many packed into one field. */

@@ -16,7 +16,10 @@ export function draw(candidates: Candidates, generator: Generator): number {
     sum += weights[i]!
     if (sum > share) return ids[i]!
   }
-  return ids[count - 1]!
+  // Rounding may leave the sum at the share: then it is the last id that can be drawn.
+  let last = count - 1
+  while (last > 0 && weights[last] === 0) last--
+  return ids[last]!
 }
 
 /** Ids per block of a row. */
@@ -43,7 +46,7 @@ export class RowDraw {
     const end = Math.min(chosen + BLOCK, logits.length)
     for (let id = chosen; id < end && sum <= share; id++) {
       const weight = expMinus(scale.best - Math.fround(logits[id]! / scale.temperature))
-      // Rounding may leave the sum at the share: then it is the last id that can be drawn.
+      // As above.
       if (weight > 0) chosen = id
       sum += weight
     }

@@ -9,14 +9,19 @@ import { readRopeTables } from '../../src/backend/onnx/plan/rope-table.ts'
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import { SpoutError } from '../../src/errors.ts'
 import { encodeGraph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
+import { placeOf } from '../../src/onnx-file/tensor-bytes.ts'
+import { concat, varintField } from '../../src/onnx-file/wire.ts'
 import { folderWith, graphFile } from '../support/graph-file.ts'
+import { runGraph } from '../support/run-graph.ts'
 import {
   bytesOfField,
   externalTensor,
+  FLOAT,
   graphAttribute,
   initializer,
   model,
   node,
+  tensor,
   value,
 } from '../support/tiny-graphs.ts'
 import { toyDecoder, toyMerged } from '../support/toy-decoder.ts'
@@ -246,5 +251,72 @@ describe('damaged graphs', () => {
 
   test('any bytes at all', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), readDamaged), { numRuns: 500 })
+  })
+})
+
+describe('what could be taken for something else', () => {
+  const body = [value('input', 'x', [4]), value('output', 'y', [4])]
+  const add = node('Add', ['x', 'w'], ['y'])
+  const weight = (first: number) => initializer('w', [4], Float32Array.of(first, 0, 0, 0))
+
+  test('of two initializers of one name the first counts, as for the runtime', async () => {
+    const graph = readGraphFile(graphFile(model([add, weight(1), weight(2), ...body])))
+    const { y } = await runGraph(
+      { bytes: encodeGraph(graph) },
+      { x: { type: 'float32', dims: [4], data: new Float32Array(4) } },
+    )
+    expect(y).toEqual([1, 0, 0, 0])
+    expect(graph.rest.filter((bytes) => Buffer.from(bytes).includes('w')).length).toBe(1)
+  })
+
+  test('weights inside stay where they are, whatever is said of another file, unless it is said that they lie there', () => {
+    const inside = tensor('w', [4], { type: FLOAT, values: Float32Array.of(1, 2, 3, 4) })
+    const entry = bytesOfField(13, [bytesOfField(1, 'location'), bytesOfField(2, 'w.bin')])
+    const both = (marked: number): string => {
+      const marks = [[], [varintField(14, 0)], [varintField(14, 1)]][marked]!
+      const file = model([add, bytesOfField(5, [inside, entry, ...marks]), ...body])
+      return join(folderWith({ 'model.onnx': file, 'w.bin': new Uint8Array(16) }), 'model.onnx')
+    }
+    for (const marked of [0, 1]) {
+      const graph = readGraphFile(both(marked))
+      expect([...(placeOf(graph, 'w') as Uint8Array)]).toEqual([
+        ...new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer),
+      ])
+      expect(graph.files).toHaveLength(1)
+    }
+    expect(placeOf(readGraphFile(both(2)), 'w')).toMatchObject({ length: Number.NaN })
+    refused(
+      graphFile(model([add, bytesOfField(5, [inside, varintField(14, 1)]), ...body])),
+      /which is not named/,
+    )
+  })
+
+  test.each([
+    ['an operator of our domain', [node('Product4_16_64x64', ['x'], ['y'], { domain: 'spout' }), ...body]],
+    [
+      'one in a body',
+      [
+        node('If', ['x'], ['y'], {
+          attributes: [graphAttribute('then_branch', [node('A', [], ['z'], { domain: 'spout' })])],
+        }),
+        ...body,
+      ],
+    ],
+    ['a value with a name of ours', [add, initializer('spout.one', [1], Float32Array.of(5)), ...body]],
+  ])('%s', (_, graph) => refused(graphFile(model(graph)), /names that are kept for this program/))
+
+  test('a function in the place of a standard operator', () => {
+    const named = (domain: string) =>
+      bytesOfField(25, [bytesOfField(1, 'Add'), add.subarray(0, 0), bytesOfField(10, domain)])
+    for (const domain of ['', 'ai.onnx'])
+      refused(graphFile(concat([model([add, weight(1), ...body]), named(domain)])), /a function of its own/)
+    expect(
+      readGraphFile(graphFile(concat([model([add, weight(1), ...body]), named('elsewhere')]))).nodes,
+    ).toHaveLength(1)
+  })
+
+  test('two graphs in one file', () => {
+    const one = model([add, weight(1), ...body])
+    refused(graphFile(concat([one, model([add, weight(2), ...body])])), /two graphs/)
   })
 })

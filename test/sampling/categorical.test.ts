@@ -104,3 +104,28 @@ function chiSquaredScore(counts: Float64Array, expected: Float64Array): number {
   const variance = 2 / (9 * freedom)
   return (Math.cbrt(statistic / freedom) - (1 - variance)) / Math.sqrt(variance)
 }
+
+describe('a coin that meets rounding', () => {
+  const generator = { coin: 1 - 2 ** -53, flip: () => undefined } as Generator
+
+  test('draws no id that cannot be drawn, from a row', () => {
+    // One by one the ids of the second block are too light to change the sum; together they are not.
+    const row = new Float32Array(128).fill(Number.NEGATIVE_INFINITY)
+    row[0] = 0
+    row.fill(-39, 64, 127)
+    const candidates = new Candidates(row.length, 1)
+    scanAll(row, candidates)
+    expect(new RowDraw(row.length).draw(row, candidates, generator)).toBe(126)
+  })
+
+  test('nor from candidates', () => {
+    const row = Float32Array.of(0, -1, -2000)
+    const candidates = new Candidates(row.length, 1)
+    scanAll(row, candidates)
+    candidates.gather(row)
+    expect([...candidates.weights]).toEqual([1, expect.any(Number), 0])
+    // What filters have left is added up in another order.
+    candidates.total *= 1 + 2 ** -50
+    expect(draw(candidates, generator)).toBe(1)
+  })
+})

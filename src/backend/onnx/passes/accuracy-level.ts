@@ -6,7 +6,7 @@ import { ATTRIBUTE, MICROSOFT, NODE } from '../../../onnx-file/fields.ts'
 import type { Graph, GraphBody, GraphNode } from '../../../onnx-file/graph.ts'
 import { intAttribute } from '../../../onnx-file/make-parts.ts'
 import { withBodies } from '../../../onnx-file/read-body.ts'
-import { bytesSource, concat, fieldsOf, firstText } from '../../../onnx-file/wire.ts'
+import { bytesSource, concat, fieldsOf, textField } from '../../../onnx-file/wire.ts'
 
 const ATTRIBUTE_NAME = 'accuracy_level'
 const INT8 = 4
@@ -49,7 +49,7 @@ function isChosen({ domain, ints }: GraphNode): boolean {
 function withLevel(node: GraphNode): GraphNode {
   const source = bytesSource(node.bytes)
   const kept = [...fieldsOf(source)].filter((field) => {
-    return field.number !== NODE.attribute || firstText(source, field, ATTRIBUTE.name) !== ATTRIBUTE_NAME
+    return field.number !== NODE.attribute || textField(source, field, ATTRIBUTE.name) !== ATTRIBUTE_NAME
   })
   const level = intAttribute(ATTRIBUTE_NAME, INT8)
   const bytes = concat([...kept.map((field) => node.bytes.subarray(field.start, field.end)), level])

@@ -9,9 +9,9 @@ import { makeInitializer, makeNode } from '../../../onnx-file/make-parts.ts'
 import { tensorSlices } from '../../../onnx-file/tensor-bytes.ts'
 import { withoutUnread } from '../../../onnx-file/unread.ts'
 import { weightBytes } from '../../../onnx-file/weight-bytes.ts'
-import { bytesSource, fieldsOf, firstText, integersOf } from '../../../onnx-file/wire.ts'
+import { bytesSource, fieldsOf, integersOf, textField } from '../../../onnx-file/wire.ts'
 import { BLOCK, type EightBits, quantizeSlices, sliceBytesOf } from './eight-bits.ts'
-import { findHead } from './keep-last-rows.ts'
+import { findHeads } from './heads.ts'
 
 /** From when on a head dominates. */
 export interface HeadLimits {
@@ -29,8 +29,8 @@ const MOST_BYTES = 1.5e9
 
 /** The graph with its head in 8 bits; the same object when it has none that dominates and can be. */
 export function quantizeHead(graph: Graph, limits: HeadLimits = DOMINANT): Graph {
-  const head = findHead(graph, 'logits')
-  if (head?.opType !== 'MatMul') return graph
+  const [head, ...others] = findHeads(graph, 'logits').products
+  if (head?.opType !== 'MatMul' || others.length > 0) return graph
   if (limits.isLeftOver && !graph.opTypes.has('MatMulNBits')) return graph
   const weight = findWeight(graph, head.inputs[1]!)
   if (weight === undefined || !dominates(graph, weight, limits)) return graph
@@ -84,7 +84,7 @@ function findWeight(graph: Graph, product: string): HeadWeight | undefined {
 function isSwap({ bytes }: GraphNode): boolean {
   const source = bytesSource(bytes)
   for (const attribute of fieldsOf(source)) {
-    if (attribute.number !== NODE.attribute || firstText(source, attribute, ATTRIBUTE.name) !== 'perm')
+    if (attribute.number !== NODE.attribute || textField(source, attribute, ATTRIBUTE.name) !== 'perm')
       continue
     for (const field of fieldsOf(source, attribute.valueStart, attribute.end)) {
       if (field.number === ATTRIBUTE.ints) return integersOf(source, field)[0] === 1

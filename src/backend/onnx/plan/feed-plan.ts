@@ -7,6 +7,7 @@ import type { ModelConfig } from '../../../model/resolved-model.ts'
 import { BFLOAT16, FLOAT16 } from '../../../onnx-file/fields.ts'
 import type { Graph } from '../../../onnx-file/graph.ts'
 import { weightBytes } from '../../../onnx-file/weight-bytes.ts'
+import { mixesRows } from '../passes/heads.ts'
 import { LAST_ROW, NUM_LOGITS_TO_KEEP } from '../passes/keep-last-rows.ts'
 import { LENGTH, LENGTH_LESS_ONE } from '../passes/length-inputs.ts'
 import type { ElementType, Session, TensorInfo } from '../runtime/runtime.ts'
@@ -42,7 +43,10 @@ export interface FeedPlan {
   readonly logitsRank: 2 | 3
   readonly vocabSize: number
   readonly chunking: Chunking
-  /** False when the logits depend on how the ids were split: dynamic int8 takes its scale from all rows of a run. */
+  /**
+   * False when the logits depend on how the ids were split: dynamic int8 takes its scale from all rows of a run, and what
+   * stands behind a head may mix them.
+   */
   readonly exactSplits: boolean
   /** Texts longer than this use another rope table, so their keys must be made again; mostly longer than any text. */
   readonly ropeSwitch: number
@@ -91,7 +95,7 @@ export function makeFeedPlan({ session, graph, config, embeddings = NONE }: Plan
     logitsRank: logits.dims.length as 2 | 3,
     vocabSize: vocabularySize(logits, config),
     chunking: runLength === 1 ? 'single' : servesPieces(graph, slots, hasCacheBranch) ? 'any' : 'one-by-one',
-    exactSplits: !DYNAMIC_INT8.some((opType) => graph.opTypes.has(opType)),
+    exactSplits: !DYNAMIC_INT8.some((opType) => graph.opTypes.has(opType)) && !mixesRows(graph, 'logits'),
     ropeSwitch: rope.switchAt,
     contextLength: contextLength(config, rope.rows),
     warnings: warningsAbout(graph, logits, slots),

@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import { GRAPH, UINT8 } from '../../../onnx-file/fields.ts'
 import { encodeGraph, readSkeleton } from '../../../onnx-file/graph-file.ts'
 import { makeReference } from '../../../onnx-file/make-parts.ts'
-import { bytesSource, fieldsOf, firstText } from '../../../onnx-file/wire.ts'
+import { bytesSource, fieldsOf, textField } from '../../../onnx-file/wire.ts'
 import { pageFrom } from '../../../system/memory-pages.ts'
 import type { HeldTensor } from '../runtime/runtime.ts'
 
@@ -42,7 +42,7 @@ function writeTensors(path: string, tensors: readonly HeldTensor[]): Uint8Array[
 function inputName(bytes: Uint8Array): string | undefined {
   const source = bytesSource(bytes)
   const [field] = fieldsOf(source)
-  return field?.number === GRAPH.input ? firstText(source, field, NAME) : undefined
+  return field?.number === GRAPH.input ? textField(source, field, NAME) : undefined
 }
 
 /** Of ValueInfoProto. */

@@ -106,7 +106,11 @@ export interface OrtLibrary {
   call(name: FunctionName, ...args: unknown[]): void
   /** Calls a function whose last argument receives a handle, and returns the handle. */
   make(name: FunctionName, ...args: unknown[]): Pointer
-  /** As `call`, on a thread of the pool. */
+  /**
+   * As `call`, on a thread of the pool. koffi keeps none of the arguments alive meanwhile: memory of ours among them must be
+   * referenced by who calls until the promise is settled. The closure below holds `args`, which is what saves those that
+   * nobody else holds; taken apart from it, the collector would free them under the library.
+   */
   callAsync(name: FunctionName, ...args: unknown[]): Promise<void>
   /** Where a function lies, for native code that calls it. */
   address(name: FunctionName): Pointer
@@ -187,6 +191,7 @@ function open(path: string): Promise<OrtLibrary> {
   const callAsync = (name: FunctionName, ...args: unknown[]): Promise<void> =>
     new Promise((resolve, reject) => {
       fn(name).async(...args, (error: Error | null, status: Pointer | null) => {
+        args.length = 0 // Named here, they live until now.
         try {
           if (error !== null) throw error
           check(status)

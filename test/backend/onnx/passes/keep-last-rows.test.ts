@@ -1,12 +1,15 @@
 /** A graph that gives the last rows only gives the same numbers as the one in the file. */
 import { describe, expect, test } from 'vitest'
+import { mixesRows } from '../../../../src/backend/onnx/passes/heads.ts'
 import { keepLastRows, NUM_LOGITS_TO_KEEP } from '../../../../src/backend/onnx/passes/keep-last-rows.ts'
 import { openRuntime } from '../../../../src/backend/onnx/runtime/open-runtime.ts'
 import type { Session } from '../../../../src/backend/onnx/runtime/runtime.ts'
 import { encodeGraph, type Graph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
+import { varintField } from '../../../../src/onnx-file/wire.ts'
 import { goldenFiles, whyNot } from '../../../support/golden-models.ts'
 import { graphFile } from '../../../support/graph-file.ts'
 import {
+  bytesOfField,
   FLOAT,
   INT64,
   initializer,
@@ -99,6 +102,9 @@ function withHead(...head: Uint8Array[]): string {
       initializer('w', [8, 6], weights),
       initializer('cap', [], Float32Array.of(3)),
       initializer('bias', [6], Float32Array.from([1, -2, 3, -4, 5, -6])),
+      initializer('down', [8, 2], weights.subarray(0, 16)),
+      initializer('up', [2, 6], weights.subarray(16, 28)),
+      initializer('by row', [1, 5, 1], Float32Array.of(1, 2, 3, 4, 5)),
       value('output', 'logits', ['batch', 'tokens', 6]),
       ...head,
     ]),
@@ -140,6 +146,16 @@ describe('heads that are cut', () => {
         node('Mul', ['yf', 's'], ['logits']),
       ),
     ],
+    [
+      'a head with a low-rank change',
+      withHead(
+        node('MatMul', ['x', 'w'], ['y']),
+        node('MatMul', ['x', 'down'], ['d']),
+        node('MatMul', ['d', 'up'], ['u']),
+        node('Mul', ['u', 'cap'], ['scaled']),
+        node('Add', ['scaled', 'y'], ['logits']),
+      ),
+    ],
     ['a decoder with states', graphFile(toyDecoder({ layers: ['gqa', 'concat'], positionRows: 1 }))],
     ['two graphs in an If', graphFile(toyMerged())],
   ]
@@ -168,9 +184,86 @@ describe('heads that are left alone', () => {
       ],
     ],
     ['no logits', [node('MatMul', ['x', 'w'], ['scores'])]],
+    [
+      'rows less their mean',
+      [
+        node('MatMul', ['x', 'w'], ['y']),
+        node('ReduceMean', ['y'], ['mean'], { attributes: [intsAttribute('axes', [1])] }),
+        node('Sub', ['y', 'mean'], ['logits']),
+      ],
+    ],
+    [
+      'a constant for each row',
+      [node('MatMul', ['x', 'w'], ['y']), node('Mul', ['y', 'by row'], ['logits'])],
+    ],
+    [
+      'a number for each row',
+      [
+        node('MatMul', ['x', 'w'], ['y']),
+        node('ReduceMax', ['x'], ['most'], { attributes: [intsAttribute('axes', [2])] }),
+        node('Add', ['most', 'y'], ['logits']),
+      ],
+    ],
+    [
+      'a zero point for each row',
+      [
+        node('DynamicQuantizeLinear', ['w'], ['wq', 'ws', 'wz']),
+        node('MatMulInteger', ['ids', 'wq', 'zero points'], ['yi']),
+        node('Cast', ['yi'], ['logits'], { attributes: [intAttribute('to', FLOAT)] }),
+      ],
+    ],
+    [
+      'rows that are columns',
+      [
+        node('FusedMatMul', ['x', 'w'], ['logits'], {
+          domain: 'com.microsoft',
+          attributes: [intAttribute('transA', 1)],
+        }),
+      ],
+    ],
+    [
+      'an attribute whose name stands last',
+      [
+        node('FusedMatMul', ['x', 'w'], ['logits'], {
+          domain: 'com.microsoft',
+          attributes: [bytesOfField(5, [varintField(3, 1), varintField(20, 2), bytesOfField(1, 'transA')])],
+        }),
+      ],
+    ],
+    [
+      'a weight of three axes',
+      [initializer('w3', [1, 8, 6], new Float32Array(48)), node('MatMul', ['x', 'w3'], ['logits'])],
+    ],
+    [
+      'a head that somebody else reads',
+      [
+        node('MatMul', ['x', 'w'], ['y']),
+        node('Identity', ['y'], ['present.state']),
+        value('output', 'present.state', ['batch', 'tokens', 6]),
+        node('Add', ['y', 'bias'], ['logits']),
+      ],
+    ],
+    [
+      'an operator of the same name from elsewhere',
+      [node('MatMul', ['x', 'w'], ['logits'], { domain: 'elsewhere' })],
+    ],
   ]
   test.each(heads)('%s', (_, head) => {
     expect(keepLastRows(readGraphFile(withHead(...head)))).toBeUndefined()
+  })
+
+  test('whole rows are of the whole run, so the prompt goes in at once', () => {
+    const mixed = [
+      node('MatMul', ['x', 'w'], ['y']),
+      node('ReduceMean', ['y'], ['mean'], { attributes: [intsAttribute('axes', [1])] }),
+      node('Sub', ['y', 'mean'], ['logits']),
+    ]
+    expect(mixesRows(readGraphFile(withHead(...mixed)), 'logits')).toBe(true)
+    const plain = [
+      node('MatMul', ['x', 'w'], ['y']),
+      node('LogSoftmax', ['y'], ['logits'], { attributes: [intAttribute('axis', -1)] }),
+    ]
+    expect(mixesRows(readGraphFile(withHead(...plain)), 'logits')).toBe(false)
   })
 
   test('a graph that has the input already', () => {

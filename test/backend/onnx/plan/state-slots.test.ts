@@ -39,6 +39,7 @@ function graphOf(nodes: readonly GraphNode[], initializers: Record<string, Tenso
     rest: [],
     modelFields: [],
     opTypes: new Set(),
+    domains: new Set(),
     weightsFolder: '.',
     files: [],
   }
