@@ -1,5 +1,7 @@
 /** What is prepared counts only while it is whole, of this very model and for this machine; else it is made anew. */
+import { execFileSync } from 'node:child_process'
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -135,6 +137,8 @@ describe('what is wrong with it is seen, and it is made anew', () => {
     ['another processor', (folder) => changeManifest(folder, { processor: '0123456789abcdef' })],
     ['another runtime', (folder) => changeManifest(folder, { runtimeVersion: '1.29.0' })],
     ['an older format', (folder) => changeManifest(folder, { format: 0 })],
+    ['a folder that others may write to', (folder) => chmodSync(folder, 0o777)],
+    ['a pipe in the place of the manifest', (folder) => plantPipe(join(folder, MANIFEST_NAME))],
     [
       'a manifest without its hash',
       (folder) => rewrite(folder, (text) => text.replace(/"sha256":"\w+",/, '')),
@@ -282,6 +286,11 @@ function changeManifest(folder: string, change: object): void {
 function rewrite(folder: string, change: (text: string) => string): void {
   const path = join(folder, MANIFEST_NAME)
   writeFileSync(path, change(readFileSync(path, 'utf8')))
+}
+
+function plantPipe(path: string): void {
+  rmSync(path)
+  execFileSync('mkfifo', [path])
 }
 
 function append(path: string, text: string): void {

@@ -9,11 +9,13 @@
  *                  manifest.json     this file's subject
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, realpathSync, utimesSync } from 'node:fs'
+import { existsSync, realpathSync, utimesSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type OwnOperators, parseOperators } from '../../../kernels/operators.ts'
 import { processorMark } from '../../../system/cpu-features.ts'
 import { type FileState, sameContent } from '../../../system/file-state.ts'
+import { isOursAlone } from '../../../system/folder-trust.ts'
+import { readRegular } from '../../../system/regular-file.ts'
 import { writeWhole } from '../../../system/write-whole.ts'
 import type { FeedPlan } from '../plan/feed-plan.ts'
 
@@ -22,6 +24,8 @@ const FORMAT = 7
 
 export const GRAPH_NAME = 'model.onnx'
 export const MANIFEST_NAME = 'manifest.json'
+/** Of a manifest. */
+const MOST_BYTES = 16e6
 
 /** What a prepared model is found by. */
 export interface PreparedKey {
@@ -102,7 +106,9 @@ function markUsed(folder: string): void {
 
 /** @throws when a file cannot be read. */
 export function readPrepared(folder: string, key: PreparedKey): PreparedModel | undefined {
-  const manifest = parseManifest(readFileSync(join(folder, MANIFEST_NAME), 'utf8'))
+  // The runtime maps what lies there, and runs code for it.
+  if (!isOursAlone(folder)) return undefined
+  const manifest = readManifest(folder)
   const isOurs =
     manifest.format === FORMAT &&
     manifest.runtimeVersion === key.runtimeVersion &&
@@ -117,6 +123,11 @@ export function readPrepared(folder: string, key: PreparedKey): PreparedModel | 
   const before = new Set([...manifest.sources, ...manifest.files])
   if (![...sources, ...files].every((state) => before.has(state))) renew(folder, now)
   return { folder, graphPath: join(folder, GRAPH_NAME), manifest: now }
+}
+
+/** @throws when it cannot be read, or as `parseManifest`. */
+export function readManifest(folder: string): Manifest {
+  return parseManifest(readRegular(join(folder, MANIFEST_NAME), { most: MOST_BYTES }).toString())
 }
 
 function areAll<T>(list: readonly (T | undefined)[]): list is readonly T[] {

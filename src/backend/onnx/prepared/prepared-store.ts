@@ -1,8 +1,8 @@
 /** All that is prepared: how much disk it takes, and what goes when that is too much. */
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { freeBytes } from '../../../system/write-whole.ts'
-import { isWanted, MANIFEST_NAME, type Manifest, parseManifest, preparedRoot } from './prepared-model.ts'
+import { isWanted, type Manifest, preparedRoot, readManifest } from './prepared-model.ts'
 
 export interface StoredModel {
   readonly folder: string
@@ -75,7 +75,7 @@ export function removeUnfinished(place: string): void {
 function readStored(folder: string): StoredModel {
   const { mtimeMs } = statSync(folder)
   const bytes = sizeOf(folder)
-  const manifest = orNothing(() => parseManifest(readFileSync(join(folder, MANIFEST_NAME), 'utf8')))
+  const manifest = orNothing(() => readManifest(folder))
   return { folder, bytes, usedAt: mtimeMs, manifest }
 }
 
