@@ -3,7 +3,6 @@ import { totalmem } from 'node:os'
 import { basename, dirname, join, sep } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { type ExternalTensor, type OnnxFacts, readOnnxFacts } from '../onnx-file/onnx-facts.ts'
-import { WireError } from '../onnx-file/protobuf-file.ts'
 import { withFile } from '../system/file-handle.ts'
 import { statusOf } from '../system/list-files.ts'
 import { quote } from '../system/text-display.ts'
@@ -80,7 +79,7 @@ export function factsOf(onnxPath: string, options: CheckOptions = {}): OnnxFacts
     known = { key, facts }
     return facts
   } catch (cause) {
-    if (!(cause instanceof WireError)) throw cause
+    if (!(cause instanceof SpoutError)) throw cause
     throw new BrokenFile(onnxPath, `cut off or not an ONNX graph (${size} bytes)`, { ...options, cause })
   }
 }

@@ -23,3 +23,9 @@ function bytesOf({ dims, elementType }: GraphInput, config: ModelConfig): number
   const headSize = dims[3] ?? config.headDim ?? Number.NaN
   return heads * headSize * (ELEMENT_BYTES[elementType] ?? Number.NaN)
 }
+
+/** The same as config.json and the dtype's name let expect, of a graph that is not here. */
+export function kvBytesToldBy({ layers, kvHeads, headDim }: ModelConfig, dtype: string): number | undefined {
+  if (layers === undefined || kvHeads === undefined || headDim === undefined) return undefined
+  return 2 * layers * kvHeads * headDim * (dtype.endsWith('f16') || dtype === 'fp16' ? 2 : 4)
+}

@@ -27,6 +27,8 @@ export const TENSOR = {
   externalData: 13,
   dataLocation: 14,
 } as const
+/** SparseTensorProto, of two tensors. */
+export const SPARSE = { values: 1, indices: 2 } as const
 export const VALUE_INFO = { name: 1, type: 2 } as const
 /** TypeProto, and what it says of a tensor. */
 export const TYPE = { tensor: 1 } as const

@@ -3,11 +3,12 @@
  * reference to the bytes where they lie, so a model of any size is read in milliseconds, and the runtime maps the
  * weights from the files the user already has.
  */
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { OWN_DOMAIN } from './domains.ts'
 import { MODEL } from './fields.ts'
+import { withFileSource } from './file-source.ts'
 import type { Graph, GraphBody, Skeleton } from './graph.ts'
 import { encodeBody, type Reading, readBody, readFunction, type WeightPlaces } from './read-body.ts'
 import { WeightFiles } from './weight-files.ts'
@@ -26,10 +27,7 @@ export function readGraphFile(path: string): Graph {
 
 /** The graph with every reference to weights as `places` says. @throws SpoutError as `readGraphFile`. */
 export function readSkeleton(path: string, places: WeightPlaces): Skeleton {
-  const size = regularFileSize(path)
-  const file = openSync(path, 'r')
-  try {
-    const source = fileSource(file, size)
+  return withFileSource(path, { size: regularFileSize(path), window: WINDOW }, (source) => {
     refuseOtherFiles(source, path)
     const reading = {
       source,
@@ -39,10 +37,11 @@ export function readSkeleton(path: string, places: WeightPlaces): Skeleton {
       renamed: { count: 0 },
     }
     return readModel(reading, basename(path))
-  } finally {
-    closeSync(file)
-  }
+  })
 }
+
+/** Most of what is not skipped is nodes, which are many and small. */
+const WINDOW = 1 << 18
 
 /** The skeleton as bytes of a ModelProto. */
 export function encodeGraph(graph: Skeleton): Uint8Array {
@@ -114,28 +113,3 @@ function named(error: unknown, name: string, size: number): unknown {
 }
 
 const GRAPH_PREFIX = 'model graph: '
-
-/** A window over an open file: the headers between the weights are read, the weights are not. */
-function fileSource(file: number, size: number): ByteSource {
-  const memory = new Uint8Array(Math.min(size, 1 << 18))
-  return {
-    size,
-    window: memory.subarray(0, 0),
-    base: 0,
-    load(start, end) {
-      if (start >= this.base && end <= this.base + this.window.length) return
-      this.window = memory.subarray(0, readSync(file, memory, 0, memory.length, start))
-      this.base = start
-    },
-    read(start, end) {
-      if (end - start > memory.length) {
-        const whole = new Uint8Array(end - start)
-        return whole.subarray(0, readSync(file, whole, 0, whole.length, start))
-      }
-      this.load(start, end)
-      return this.window.subarray(start - this.base, end - this.base)
-    },
-  } as Mutable<ByteSource>
-}
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }

@@ -17,15 +17,21 @@ export function inputShapes({ rest }: GraphBody): Map<string, ValueShape> {
     const source = bytesSource(bytes)
     const [field] = fieldsOf(source)
     if (field?.number !== GRAPH.input) continue
-    let name = ''
-    let shape: ValueShape = { type: 0, dims: [] }
-    for (const part of fieldsOf(source, field.valueStart, field.end)) {
-      if (part.number === VALUE_INFO.name) name = textOf(source, part)
-      else if (part.number === VALUE_INFO.type) shape = readType(source, part)
-    }
+    const { name, ...shape } = readValue(source, field)
     found.set(name, shape)
   }
   return found
+}
+
+/** What a ValueInfoProto says. */
+export function readValue(source: ByteSource, value: Field): ValueShape & { readonly name: string } {
+  let name = ''
+  let shape: ValueShape = { type: 0, dims: [] }
+  for (const part of fieldsOf(source, value.valueStart, value.end)) {
+    if (part.number === VALUE_INFO.name) name = textOf(source, part)
+    else if (part.number === VALUE_INFO.type) shape = readType(source, part)
+  }
+  return { name, ...shape }
 }
 
 function readType(source: ByteSource, type: Field): ValueShape {

@@ -1,8 +1,14 @@
-import { type FieldVisitor, ProtobufFile, WireError } from './protobuf-file.ts'
-
-// What must be known of a graph before a session is made of it: which files its weights lie in, and what it is fed
-// with. Field numbers are those of onnx.proto. Tensors hide in more places than the list of initializers: in sparse
-// tensors, in the attributes of nodes, in subgraphs and in functions; all are visited.
+/**
+ * What must be known of a graph before a session is made of it: which files its weights lie in, and what it is fed with.
+ * Tensors hide in more places than the list of initializers: in sparse tensors, in the attributes of nodes, in subgraphs and
+ * in functions; all are visited.
+ */
+import { SpoutError } from '../errors.ts'
+import { ATTRIBUTE, FUNCTION, GRAPH, MODEL, NODE, SPARSE } from './fields.ts'
+import { withFileSource } from './file-source.ts'
+import { readValue } from './input-shapes.ts'
+import { readTensorParts } from './tensor-parts.ts'
+import { type ByteSource, type Field, fieldsOf } from './wire.ts'
 
 /** One tensor whose bytes lie in another file. */
 export interface ExternalTensor {
@@ -16,7 +22,7 @@ export interface ExternalTensor {
 /** An input of the graph. */
 export interface GraphInput {
   readonly name: string
-  /** TensorProto.DataType: 1 float, 2 uint8, 3 int8, 10 float16. */
+  /** onnx.TensorProto.DataType. */
   readonly elementType: number
   /** A symbolic dimension is `undefined`. */
   readonly dims: readonly (number | undefined)[]
@@ -30,134 +36,99 @@ export interface OnnxFacts {
 }
 
 const DEEPEST = 32
+/** Most of the file is skipped: a small window costs less than a large one that is read for a few bytes. */
+const WINDOW = 8 * 1024
 /** What the entry that makes a tensor external must hold; nodes without it need not be looked into. */
 const LOCATION = Buffer.from('location')
 const NARROW = Buffer.from('MatMulNBits')
 
-/** Reads the facts of the ONNX file at `path`, which has `size` bytes. Throws `WireError`. */
+/** Reads the facts of the ONNX file at `path`, which has `size` bytes. @throws SpoutError `config` for what is no graph. */
 export function readOnnxFacts(path: string, size: number): OnnxFacts {
-  const file = new ProtobufFile(path, size)
-  try {
-    return new FactReader(file).read()
-  } finally {
-    file.close()
-  }
+  return withFileSource(path, { size, window: WINDOW }, (source) => new FactReader(source).read())
 }
 
-/**
- * Walks a model. One method for each kind of message; all but those that have something to remember of their message are
- * visitors made once, since a graph has thousands of them.
- */
+/** Walks a model. One method for each kind of message. */
 class FactReader {
-  readonly #file: ProtobufFile
+  readonly #source: ByteSource
   readonly #tensors: ExternalTensor[] = []
   readonly #inputs: GraphInput[] = []
   #narrow = false
   #depth = 0
 
-  constructor(file: ProtobufFile) {
-    this.#file = file
+  constructor(source: ByteSource) {
+    this.#source = source
   }
 
   read(): OnnxFacts {
     let graphs = 0
-    this.#file.eachField(0, this.#file.size, (number, start, end) => {
-      if (number === 7) {
+    for (const field of fieldsOf(this.#source)) {
+      if (field.number === MODEL.graph) {
         graphs++
-        this.#graph(start, end)
-      } else if (number === 25) this.#each(start, end, this.#functionField)
-    })
-    if (graphs !== 1) throw new WireError(`${graphs} graphs where there should be one`)
+        this.#graph(field)
+      } else if (field.number === MODEL.functions) {
+        this.#each(field, (part) => part.number === FUNCTION.node && this.#node(part))
+      }
+    }
+    if (graphs !== 1)
+      throw new SpoutError('config', `model graph: ${graphs} graphs where there should be one`)
     return { externalTensors: this.#tensors, inputs: this.#inputs, narrowWeights: this.#narrow }
   }
 
-  #graph(start: number, end: number): void {
-    if (++this.#depth > DEEPEST) throw new WireError('subgraphs nested too deep')
-    this.#each(start, end, this.#graphField)
+  #graph(graph: Field): void {
+    if (++this.#depth > DEEPEST) throw new SpoutError('config', 'model graph: graphs nested too deep')
+    this.#each(graph, (part) => {
+      if (part.number === GRAPH.node) this.#node(part)
+      else if (part.number === GRAPH.initializer) this.#tensor(part)
+      else if (part.number === GRAPH.input && this.#depth === 1) this.#input(part)
+      else if (part.number === GRAPH.sparseInitializer) this.#sparse(part)
+    })
     this.#depth--
   }
 
-  readonly #graphField: FieldVisitor = (number, start, end) => {
-    if (number === 1) this.#node(start, end)
-    else if (number === 5) this.#tensor(start, end)
-    else if (number === 11 && this.#depth === 1) this.#inputs.push(this.#input(start, end))
-    else if (number === 15) this.#each(start, end, this.#sparseField)
+  #node(node: Field): void {
+    if (this.#depth === 1) this.#narrow ||= this.#holds(node, NARROW)
+    if (!this.#holds(node, LOCATION)) return
+    this.#each(
+      node,
+      (part) => part.number === NODE.attribute && this.#each(part, (of) => this.#attribute(of)),
+    )
   }
 
-  readonly #functionField: FieldVisitor = (number, start, end) => {
-    if (number === 7) this.#node(start, end)
-  }
-
-  #node(start: number, end: number): void {
-    if (this.#depth === 1) this.#narrow ||= this.#file.includes(start, end, NARROW)
-    if (this.#file.includes(start, end, LOCATION)) this.#each(start, end, this.#nodeField)
-  }
-
-  readonly #nodeField: FieldVisitor = (number, start, end) => {
-    if (number === 5) this.#each(start, end, this.#attributeField)
-  }
-
-  readonly #attributeField: FieldVisitor = (number, start, end) => {
-    if (number === 5 || number === 10) this.#tensor(start, end)
-    else if (number === 6 || number === 11) this.#graph(start, end)
-    else if (number === 22 || number === 23) this.#each(start, end, this.#sparseField)
+  #attribute(part: Field): void {
+    if (part.number === ATTRIBUTE.t || part.number === ATTRIBUTE.tensors) this.#tensor(part)
+    else if (part.number === ATTRIBUTE.g || part.number === ATTRIBUTE.graphs) this.#graph(part)
+    else if (part.number === ATTRIBUTE.sparse[0] || part.number === ATTRIBUTE.sparse[1]) this.#sparse(part)
   }
 
   /** A sparse tensor is two tensors: values and indices. */
-  readonly #sparseField: FieldVisitor = (number, start, end) => {
-    if (number === 1 || number === 2) this.#tensor(start, end)
-  }
-
-  #tensor(start: number, end: number): void {
-    let entries: Map<string, string> | undefined
-    this.#each(start, end, (number, from, to, value) => {
-      const marked = number === 14 && value === 1
-      if (number === 13 || marked) entries ??= new Map()
-      if (number === 13) entries?.set(...this.#entry(from, to))
-    })
-    if (entries === undefined) return
-    const length = entries.get('length')
-    this.#tensors.push({
-      location: entries.get('location') ?? '',
-      offset: Number(entries.get('offset') ?? 0),
-      length: length === undefined ? undefined : Number(length),
+  #sparse(sparse: Field): void {
+    this.#each(sparse, (part) => {
+      if (part.number === SPARSE.values || part.number === SPARSE.indices) this.#tensor(part)
     })
   }
 
-  #entry(start: number, end: number): [key: string, value: string] {
-    let key = ''
-    let value = ''
-    this.#each(start, end, (number, from, to) => {
-      if (number === 1) key = this.#file.text(from, to)
-      else if (number === 2) value = this.#file.text(from, to)
-    })
-    return [key, value]
+  #tensor(tensor: Field): void {
+    const { location, offset, length } = readTensorParts(this.#source, tensor).external
+    if (location === undefined) return
+    const bytes = length === undefined ? undefined : Number(length)
+    this.#tensors.push({ location, offset: Number(offset ?? 0), length: bytes })
   }
 
-  #input(start: number, end: number): GraphInput {
-    const dims: (number | undefined)[] = []
-    let name = ''
-    let elementType = 0
-    const ofTensor: FieldVisitor = (number, from, to, value) => {
-      if (number === 1) elementType = value
-      else if (number === 2) this.#each(from, to, (n, f, t) => n === 1 && dims.push(this.#dimension(f, t)))
+  #input(input: Field): void {
+    const { name, type, dims } = readValue(this.#source, input)
+    this.#inputs.push({ name, elementType: type, dims })
+  }
+
+  #each({ valueStart, end }: Field, visit: (part: Field) => unknown): void {
+    for (const part of fieldsOf(this.#source, valueStart, end)) visit(part)
+  }
+
+  /** Whether the bytes of a message hold `needle`, looked at window by window. */
+  #holds({ valueStart, end }: Field, needle: Buffer): boolean {
+    for (let at = valueStart; at + needle.length <= end; at += WINDOW / 2 - needle.length) {
+      const { buffer, byteOffset, length } = this.#source.read(at, Math.min(end, at + WINDOW / 2))
+      if (Buffer.from(buffer, byteOffset, length).includes(needle)) return true
     }
-    this.#each(start, end, (number, from, to) => {
-      if (number === 1) name = this.#file.text(from, to)
-      else if (number === 2) this.#each(from, to, (n, f, t) => n === 1 && this.#each(f, t, ofTensor))
-    })
-    return { name, elementType, dims }
-  }
-
-  #dimension(start: number, end: number): number | undefined {
-    let size: number | undefined
-    this.#each(start, end, (number, _from, _to, value) => {
-      if (number === 1) size = value
-    })
-    return size
-  }
-
-  #each(start: number, end: number, visit: FieldVisitor): void {
-    this.#file.eachField(start, end, visit)
+    return false
   }
 }

@@ -4,8 +4,10 @@ import { encodePrompt } from '../engine/encode-prompt.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from '../engine/request.ts'
 import { withRepair } from '../hub-cache/check-cached.ts'
 import { type PlannedModel, planModel } from '../hub-cache/plan-model.ts'
-import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
+import { factsOf } from '../model/check-model-files.ts'
+import { kvBytesPerToken, kvBytesToldBy } from '../model/kv-size.ts'
 import { availableMemory } from '../system/available-memory.ts'
+import { statusOf } from '../system/list-files.ts'
 import { trustedOwnCache } from '../system/own-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import { configOf, noteNoTemplate, type OpenEngineOptions, resolveOptions } from './open-engine.ts'
@@ -22,7 +24,7 @@ export interface RunPlan {
   readonly contextLength: number | undefined
   /** 0 = until the end. */
   readonly maxTokens: number
-  /** Of the KV cache at its largest, in bytes; `undefined` when config.json does not tell its shape. */
+  /** Of the KV cache at its largest, in bytes; `undefined` when neither the graph nor config.json tells its shape. */
   readonly kvBytes: number | undefined
   readonly weightBytes: number
   /** Of the weights, what the run would fetch first. */
@@ -60,7 +62,11 @@ async function planOf(
   const contextLength = shorter(options.contextLength, config.contextLength)
   const { files, bytesToFetch } = resolved
   const weightBytes = files.reduce((sum, { bytes }) => sum + bytes, 0)
-  const perToken = kvBytesPerToken(config, resolved)
+  // Of a model that is still to be fetched there is no graph to ask.
+  const isHere = statusOf(resolved.onnxPath)?.isFile() === true
+  const perToken = isHere
+    ? kvBytesPerToken(factsOf(resolved.onnxPath), config)
+    : kvBytesToldBy(config, resolved.dtype)
   const tokens = Math.min(
     maxTokens === 0 ? Number.POSITIVE_INFINITY : promptTokens + maxTokens,
     contextLength ?? promptTokens + DEFAULT_RAW_TOKENS,
@@ -88,11 +94,4 @@ async function planOf(
 
 function shorter(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
-}
-
-/** Keys and values of one token in every layer. */
-function kvBytesPerToken(config: ModelConfig, { dtype }: ResolvedModel): number | undefined {
-  const { layers, kvHeads, headDim } = config
-  if (layers === undefined || kvHeads === undefined || headDim === undefined) return undefined
-  return 2 * layers * kvHeads * headDim * (dtype.endsWith('f16') || dtype === 'fp16' ? 2 : 4)
 }

@@ -17,27 +17,38 @@ const FILES = [
   'onnx/model_q4.onnx',
 ]
 
-export async function open() {
+export async function open(folders) {
+  const sound = folders.make()
+  writeCache(sound)
+  await use(sound, 'q4')
   return async ({ random, folder }) => {
-    const repo = join(folder, 'models--org--name')
-    const snapshot = join(repo, 'snapshots', COMMIT)
-    mkdirSync(join(snapshot, 'onnx'), { recursive: true })
-    for (const name of ['refs', 'blobs']) mkdirSync(join(repo, name))
-    writeFileSync(join(repo, 'refs/main'), COMMIT)
-    FILES.forEach((file, i) => {
-      cpSync(join(MODEL, file), join(repo, 'blobs', `${i}`.repeat(40)))
-      symlinkSync(
-        join(file.includes('/') ? '../../../..' : '../../..', 'blobs', `${i}`.repeat(40)).replace('../', ''),
-        join(snapshot, file),
-      )
-    })
-    for (let i = 0; i <= random.below(2); i++) damage({ random, repo, snapshot })
-    await scanCache?.(folder)
-    const options = { model: 'org/name', dtype: random.pick(['auto', 'q4']), cacheDir: folder, offline: true }
-    const { onnxPath } = await resolveModel({ ...options, env: { HF_HUB_OFFLINE: '1' } })
-    readFileSync(onnxPath)
+    const places = writeCache(folder)
+    for (let i = 0; i <= random.below(2); i++) damage({ random, ...places })
+    await use(folder, random.pick(['auto', 'q4']))
     return {}
   }
+}
+
+function writeCache(folder) {
+  const repo = join(folder, 'models--org--name')
+  const snapshot = join(repo, 'snapshots', COMMIT)
+  mkdirSync(join(snapshot, 'onnx'), { recursive: true })
+  for (const name of ['refs', 'blobs']) mkdirSync(join(repo, name))
+  writeFileSync(join(repo, 'refs/main'), COMMIT)
+  FILES.forEach((file, i) => {
+    const blob = `${i}`.repeat(40)
+    cpSync(join(MODEL, file), join(repo, 'blobs', blob))
+    const up = file.includes('/') ? '../../..' : '../..'
+    symlinkSync(`${up}/blobs/${blob}`, join(snapshot, file))
+  })
+  return { repo, snapshot }
+}
+
+async function use(folder, dtype) {
+  scanCache(folder)
+  const options = { model: 'org/name', dtype, cacheDir: folder, offline: true, env: { HF_HUB_OFFLINE: '1' } }
+  const { onnxPath } = await resolveModel(options)
+  readFileSync(onnxPath)
 }
 
 function damage({ random, repo, snapshot }) {
