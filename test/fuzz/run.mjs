@@ -5,7 +5,7 @@
  *   npm run fuzz -- --scale 0.1           fewer; --seed 7: others
  *   npm run fuzz -- --only graphs:17      one case, and what it says
  *
- * A case may end in an answer or in a SpoutError. It fails where its process dies by a signal, needs more than 15 seconds or
+ * A case may end in an answer or in a SpoutError. It fails where its process dies by a signal, needs more than 15 seconds of a processor or
  * 2 GiB, throws anything else, or gives another answer than it should: than plain ONNX Runtime on the same bytes, or than the
  * model without what was prepared of it. Exit 1 when one fails.
  */
