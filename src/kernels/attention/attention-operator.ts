@@ -25,6 +25,7 @@ import {
   attentionName,
   groupOf,
   headBytes,
+  isAttentionShape,
   KEY_BLOCK,
   recordBytes,
   SEGMENT,
@@ -40,8 +41,9 @@ const PAST_DIMS = JOB_BYTES + CALL_FRAME
 const FRAME = 16 * Math.ceil((PAST_DIMS + 32) / 16)
 const SAVED = [RBX, RBP, R12]
 
-/** An attention as an operator. */
+/** An attention as an operator. @throws RangeError for a shape that there is no code for. */
 export function attentionKind(shape: AttentionShape): OperatorKind {
+  if (!isAttentionShape(shape)) throw new RangeError('attention: a shape that there is no code for')
   const rows = Array.from({ length: shape.isPacked ? 1 : 3 }, () => FLOAT)
   return {
     name: attentionName(shape),

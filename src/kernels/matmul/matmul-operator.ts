@@ -21,13 +21,12 @@ import { emitExpData } from '../x64/exp-code.ts'
 import { at, R12, RAX, RBP, RBX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
 import { JOB } from './matmul-job.ts'
 import {
-  BLOCK,
   blocksOf,
+  isProductShape,
   operatorName,
   type ProductShape,
   packedDims,
   ROW_BLOCK_BYTES,
-  STRIP_COLUMNS,
   stripBytes,
   stripsOf,
   tileRows,
@@ -53,11 +52,8 @@ interface Tasks {
 
 /** A product as an operator. @throws RangeError for a shape that there is no code for. */
 export function productKind(shape: ProductShape): OperatorKind {
-  const { k, n, bits, scaleBytes } = shape
-  const isKnown = (bits === 4 || bits === 8) && (scaleBytes === 2 || scaleBytes === 4)
   // The code of any other would read and write beyond its memory.
-  if (!isKnown || k % BLOCK !== 0 || n % STRIP_COLUMNS !== 0)
-    throw new RangeError(`matmul: ${operatorName(shape)}`)
+  if (!isProductShape(shape)) throw new RangeError('matmul: a shape that there is no code for')
   return {
     name: operatorName(shape),
     inputs: [FLOAT, UINT8],
