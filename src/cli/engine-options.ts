@@ -28,6 +28,7 @@ export function engineOptions(
     model: options.model,
     dtype: options.dtype,
     runtime: options.runtime,
+    device: options.device,
     threads: options.threads,
     contextLength: options.ctxSize,
     prepare: options.prepare,

@@ -4,6 +4,7 @@
  */
 import { RUNTIMES } from '../backend/onnx/runtime/open-runtime.ts'
 import { DTYPES } from '../model/resolved-model.ts'
+import { DEVICES } from '../open/device-choice.ts'
 import { SAMPLING_RANGES } from '../sampling/sampling-params.ts'
 import { checkThreads } from '../system/choose-threads.ts'
 import { ARM_NAMES, BENCH_FORMATS } from './bench-words.ts'
@@ -72,7 +73,13 @@ export const FLAGS: readonly Flag[] = [
     setting: true,
     ...oneOf(['auto', ...DTYPES]),
   },
-  { flags: '--device <device>', help: 'where to run: cpu', group: 'Model', ...oneOf(['cpu']) },
+  {
+    flags: '--device <device>',
+    help: 'where to run: auto (where it was measured to be faster), cpu, gpu',
+    group: 'Model',
+    setting: true,
+    ...oneOf(DEVICES),
+  },
   {
     flags: '--threads <n>',
     help: "threads of the session (default: one per physical core, within a container's quota)",
@@ -398,6 +405,11 @@ export const CHAT_FLAGS: readonly Flag[] = FLAGS.filter((flag) => !flag.oneShot)
 const MODELS_SHARED: ReadonlySet<string> = new Set([
   ...['--dtype', '--threads', '--precise', '--cache-dir', '--offline', '--quiet', '--verbose', '--color'],
 ])
+
+/** Of `spout devices`. */
+export const DEVICES_FLAGS: readonly Flag[] = [
+  { flags: '--json', help: 'one JSON document', group: 'Output' },
+]
 
 /** Of `spout models`. */
 export const MODELS_FLAGS: readonly Flag[] = [

@@ -1,12 +1,13 @@
 import type { RuntimeChoice } from '../backend/onnx/runtime/open-runtime.ts'
-import type { DtypeChoice } from '../model/dtype.ts'
+import type { DtypeName } from '../model/dtype.ts'
+import type { DeviceChoice } from '../open/device-choice.ts'
 import type { ThinkMode } from './flags.ts'
 
 /** What the flags give, as commander names it. */
 export interface Options {
   readonly model?: string
-  readonly dtype?: DtypeChoice
-  readonly device?: string
+  readonly dtype?: DtypeName
+  readonly device?: DeviceChoice
   readonly threads?: number
   readonly ctxSize?: number
   readonly cacheDir?: string

@@ -17,7 +17,7 @@ export function notCached(
   const { model, dtype = 'auto', env } = options
   const variable = offlineVariable(env)
   const way = variable === undefined ? 'with a network' : `without ${variable}`
-  const pull = `${way}: spout models pull ${model}${dtype === 'auto' ? '' : ` --dtype ${dtype}`}`
+  const pull = `${way}: spout models pull ${model}${typeof dtype !== 'string' || dtype === 'auto' ? '' : ` --dtype ${dtype}`}`
   const fail = (detail: string, first?: string) =>
     new SpoutError('not-found', `${model}: ${detail}`, {
       hint: first === undefined ? pull : `${first}, or ${pull}`,

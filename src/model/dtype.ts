@@ -14,7 +14,9 @@ export interface GraphFile {
 }
 
 /** What `--dtype` takes. */
-export type DtypeChoice = Dtype | 'auto'
+export type DtypeName = Dtype | 'auto'
+/** The same; or all that will do, the best first. */
+export type DtypeChoice = DtypeName | readonly Dtype[]
 
 /** The end of a graph's file name, before `.onnx`. */
 export const DTYPE_SUFFIX: Readonly<Record<Dtype, string>> = {
@@ -34,6 +36,11 @@ export const DTYPE_SUFFIX: Readonly<Record<Dtype, string>> = {
  */
 export const CPU_ORDER: readonly Dtype[] = ['q4', 'q8', 'int8', 'uint8', 'fp32', 'q4f16', 'bnb4', 'fp16']
 
+/** The same on a graphics card, which has arithmetic in half precision, and whose kernels know 4 bits best. */
+export const GPU_ORDER: readonly Dtype[] = ['q4f16', 'q4', 'fp16', 'fp32', 'q8', 'int8', 'uint8', 'bnb4']
+/** Not on a card without half precision. */
+export const HALF_DTYPES: ReadonlySet<Dtype> = new Set(['q4f16', 'fp16'])
+
 const STEMS = ['model', 'decoder_model_merged']
 
 /** The dtype a standard graph's file name tells; `undefined` for any other file. */
@@ -47,7 +54,7 @@ export function dtypeOfFileName(name: string): Dtype | undefined {
 
 /** The graphs `choice` allows, the preferred first; of one dtype the order of `graphs` stands. */
 export function rankGraphs(graphs: readonly GraphFile[], choice: DtypeChoice): GraphFile[] {
-  const order = choice === 'auto' ? CPU_ORDER : [choice]
+  const order = typeof choice !== 'string' ? choice : choice === 'auto' ? CPU_ORDER : [choice]
   return order.flatMap((dtype) => graphs.filter((graph) => graph.dtype === dtype))
 }
 

@@ -1,8 +1,15 @@
 /** Field numbers of onnx.proto, those that are read or written here. */
 
 export const OPSET = { domain: 1, version: 2 } as const
-export const MODEL = { opsetImport: 8, graph: 7, functions: 25 } as const
-export const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, sparseInitializer: 15 } as const
+export const MODEL = { irVersion: 1, opsetImport: 8, graph: 7, functions: 25 } as const
+export const GRAPH = {
+  node: 1,
+  name: 2,
+  initializer: 5,
+  input: 11,
+  output: 12,
+  sparseInitializer: 15,
+} as const
 export const FUNCTION = { node: 7, domain: 10 } as const
 export const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 } as const
 export const ATTRIBUTE = {

@@ -60,10 +60,19 @@ export interface TensorContent extends TensorShape {
 }
 
 /** An input (ValueInfoProto), as a field of its graph. */
-export function makeInput(name: string, { type, dims }: TensorShape): Uint8Array {
+export function makeInput(name: string, shape: TensorShape): Uint8Array {
+  return valueField(GRAPH.input, name, shape)
+}
+
+/** An output (ValueInfoProto), as a field of its graph. */
+export function makeOutput(name: string, shape: TensorShape): Uint8Array {
+  return valueField(GRAPH.output, name, shape)
+}
+
+function valueField(field: number, name: string, { type, dims }: TensorShape): Uint8Array {
   const sizes = dims.map((size) => bytesField(1, [varintField(1, size)]))
   const tensorType = [varintField(1, type), bytesField(2, sizes)]
-  return bytesField(GRAPH.input, [bytesField(1, name), bytesField(2, [bytesField(1, tensorType)])])
+  return bytesField(field, [bytesField(1, name), bytesField(2, [bytesField(1, tensorType)])])
 }
 
 /** An initializer with its bytes inside, as a field of its graph. */

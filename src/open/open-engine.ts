@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backend } from '../backend/backend.ts'
-import { type LoadedSession, loadSession } from '../backend/onnx/load-session.ts'
+import type { LoadedSession } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
 import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
 import type { Runtime } from '../backend/onnx/runtime/runtime.ts'
@@ -15,8 +15,9 @@ import { SpoutError } from '../errors.ts'
 import { withRepair } from '../hub-cache/check-cached.ts'
 import type { FetchIo } from '../hub-cache/fetch-io.ts'
 import { type ResolveOptions, resolveModel } from '../hub-cache/resolve-model.ts'
+import { GPU_ORDER, HALF_DTYPES } from '../model/dtype.ts'
 import { loadModelConfig } from '../model/model-config.ts'
-import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
+import type { Dtype, ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { samplingDefaults } from '../sampling/generation-defaults.ts'
 import { chooseThreads } from '../system/choose-threads.ts'
 import { trustedOwnCache } from '../system/own-cache.ts'
@@ -24,7 +25,9 @@ import { tidyHeapAfter } from '../system/tidy-heap.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { chatStopsOf } from './chat-stops.ts'
+import type { DeviceChoice } from './device-choice.ts'
 import { EMBEDDED_MODEL } from './embedded-model.ts'
+import { loadOnDevice } from './load-on-device.ts'
 import type { ModelChoice, OpenEngineOptions, OpenHow, OpenIo } from './open-options.ts'
 
 export type { OpenEngineOptions } from './open-options.ts'
@@ -95,6 +98,7 @@ export async function startModel(options: OpenEngineOptions): Promise<StartedMod
 interface LoadHow extends Omit<OpenHow, 'runtime'> {
   readonly runtime: Runtime
   readonly threads: number
+  readonly device?: DeviceChoice | undefined
 }
 
 /** Begins to load the session of a model whose files are here, and reads its texts meanwhile. */
@@ -104,7 +108,15 @@ async function startResolved(resolved: ResolvedModel, how: LoadHow, io: OpenIo):
   const config = configOf(resolved, io)
   const cacheFolder = trustedOwnCache(process.env, note)
   const session = { threads, spinning: true, cacheFolder, usePrepared, precise }
-  const loading = loadSession(runtime, resolved.onnxPath, config, session)
+  const { onnxPath } = resolved
+  const loading = loadOnDevice({
+    runtime,
+    onnxPath,
+    config,
+    device: how.device ?? 'auto',
+    options: session,
+    note,
+  })
   // Nobody listens while the tokenizer is read; a failure is met by whoever waits for it.
   loading.catch(() => undefined)
   try {
@@ -139,7 +151,8 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
   try {
     const loaded = await loading
     const backend = new OnnxBackend(loaded, tokenizer, config, options.contextLength)
-    for (const line of loaded.plan.warnings) options.note?.(line, 'warning')
+    const isOnCpu = loaded.runs.device === 'cpu'
+    for (const line of isOnCpu ? loaded.plan.warnings : []) options.note?.(line, 'warning')
     if ((options.contextLength ?? 0) > backend.contextLength) {
       options.note?.(
         `a context of ${options.contextLength} tokens: the model has ${backend.contextLength}`,
@@ -185,8 +198,19 @@ function disposeLater(loading: Promise<LoadedSession>): void {
 }
 
 /** The files of a model, fetched first where need be. @throws SpoutError as `resolveModel` does. */
-export function resolveFor(choice: ModelChoice, io: FetchIo): Promise<ResolvedModel> {
-  return resolveModel(resolveOptions(choice, io))
+export async function resolveFor(choice: ModelChoice, io: FetchIo): Promise<ResolvedModel> {
+  const isForGpu = choice.device === 'gpu' && (choice.dtype ?? 'auto') === 'auto'
+  const dtype = isForGpu ? await dtypesForGpu() : choice.dtype
+  return resolveModel(resolveOptions({ ...choice, dtype }, io))
+}
+
+/** What the card computes fastest: half precision needs a card that has it, and its answers come from fewer bytes. */
+async function dtypesForGpu(): Promise<readonly Dtype[]> {
+  const { vulkanDevices } = await import('../system/vulkan-devices.ts')
+  const found = vulkanDevices()
+  // Where nobody can be asked, cards have it: all that Metal and Direct3D 12 know of today.
+  const hasHalf = 'why' in found ? process.platform !== 'linux' : found.devices.some((each) => each.hasHalf)
+  return hasHalf ? GPU_ORDER : GPU_ORDER.filter((dtype) => !HALF_DTYPES.has(dtype))
 }
 
 /** What is to be resolved: the embedded model where none is named. */

@@ -4,6 +4,7 @@ import type { FetchIo } from '../hub-cache/fetch-io.ts'
 import type { DtypeChoice } from '../model/dtype.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
 import type { Trace } from '../trace.ts'
+import type { DeviceChoice } from './device-choice.ts'
 
 export interface OpenEngineOptions extends ModelChoice, OpenHow, OpenIo {}
 
@@ -12,6 +13,8 @@ export interface ModelChoice {
   /** `org/name[@revision]` or a folder; the embedded model when absent. */
   readonly model?: string | undefined
   readonly dtype?: DtypeChoice | undefined
+  /** Default `auto`: the graphics card where a trial found it faster for this model. With `gpu` the card's dtypes come first. */
+  readonly device?: DeviceChoice | undefined
   readonly cacheDir?: string | undefined
   readonly offline?: boolean | undefined
 }

@@ -14,6 +14,7 @@ import { ownCacheFolder, trustedOwnCache } from '../system/own-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import { configOf, type OpenEngineOptions, resolveFor } from './open-engine.ts'
 import { prepareSession } from './prepare-session.ts'
+import { tryDevice } from './try-device.ts'
 
 export interface PrepareOptions extends OpenEngineOptions {
   /** Also what is prepared already. */
@@ -59,7 +60,9 @@ export async function prepareModel(options: PrepareOptions = {}): Promise<Prepar
   if (lock === undefined) return outcomeOf(model, find()!, 'unchanged')
   const touching = setInterval(() => lock.touch(), TOUCH_MS).unref()
   try {
-    await prepareSession({ runtime, model, config, tokenizer, cacheFolder, key, options })
+    const work = { runtime, model, config, tokenizer, cacheFolder, key, options }
+    await prepareSession(work)
+    if (options.device !== 'cpu') await tryDevice(work, options.again)
     prunePrepared(cacheFolder, preparedLimit(cacheFolder))
     const prepared = find()
     if (prepared === undefined) throw new SpoutError('cache', 'prepared model: it is gone already')

@@ -2,6 +2,7 @@
 
 import { closeSync, openSync } from 'node:fs'
 import koffi from 'koffi'
+import './native-stack.ts'
 
 /** Runs `work`, which must not wait, with descriptor 2 closed to native code. Elsewhere than on Linux and macOS it just runs. */
 export function withoutNativeStderr<T>(work: () => T): T {

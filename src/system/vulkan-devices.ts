@@ -3,6 +3,7 @@
  * reaches them the same way, but says neither which there are nor why one cannot be used. Linux.
  */
 import koffi from 'koffi'
+import './native-stack.ts'
 
 export interface GraphicsDevice {
   readonly name: string

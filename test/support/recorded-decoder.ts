@@ -5,19 +5,27 @@ import { attentionLengths, TOY_VOCAB, toyAttention } from './toy-decoder.ts'
 
 const SIZE = 16
 
-export function recordedDecoder(): Uint8Array {
+/** @param axis along which the mask is summed; 1 in all graphs there are. @param extra further parts of the graph. */
+export function recordedDecoder({
+  axis = 1,
+  extra = [],
+}: {
+  axis?: number
+  extra?: Uint8Array[]
+} = {}): Uint8Array {
   return model([
     value('input', 'input_ids', ['batch', 'tokens'], INT64),
     value('input', 'attention_mask', ['batch', 'total'], INT64),
     initializer('table', [TOY_VOCAB, SIZE], waves(TOY_VOCAB * SIZE, 0.7)),
     node('Gather', ['table', 'input_ids'], ['x']),
-    integers('axis.1', [1], [1]),
+    integers('axis.1', [1], [axis]),
     integers('one', [], [1]),
     ...attentionLengths(),
     ...toyAttention(0),
     initializer('head', [SIZE, TOY_VOCAB], waves(SIZE * TOY_VOCAB, 1.3)),
     node('MatMul', ['out.0', 'head'], ['logits']),
     value('output', 'logits', ['batch', 'tokens', TOY_VOCAB], FLOAT),
+    ...extra,
   ])
 }
 

@@ -10,6 +10,7 @@ import { graphsBelow } from '../../model/graph-files.ts'
 import { parseHubId } from '../../model/model-id.ts'
 import type { ResolvedModel } from '../../model/resolved-model.ts'
 import { describeModel, describeSurvey } from '../../open/describe-model.ts'
+import { trialLines } from '../../open/device-trial.ts'
 import { ownCacheFolder } from '../../system/own-cache.ts'
 import { bytesText } from '../../system/quantities.ts'
 import { escapeText, toJson } from '../../system/text-display.ts'
@@ -95,7 +96,7 @@ async function show(models: readonly string[], options: ModelsOptions, io: Model
 async function shown(name: string, options: ModelsOptions, io: ModelsIo): Promise<ShownModel> {
   try {
     const model = await cached(name, options, io)
-    return { ...describeModel(model), prepared: preparedOf(model, io) }
+    return { ...describeModel(model), prepared: preparedOf(model, io), device: deviceOf(model, io) }
   } catch (error) {
     const isAbsent = error instanceof SpoutError && error.code === 'not-found'
     if (!isAbsent || options.offline || offlineVariable(io.env) !== undefined) throw error
@@ -109,6 +110,12 @@ async function shown(name: string, options: ModelsOptions, io: ModelsIo): Promis
 function preparedOf({ folder }: ResolvedModel, io: ModelsIo): string[] {
   const graphs = graphsBelow(folder).map(({ path }) => resolve(folder, path))
   return preparedLines(ownCacheFolder(io.env), graphs)
+}
+
+/** Where the answers of any graph of a model come sooner from. */
+function deviceOf({ folder }: ResolvedModel, io: ModelsIo): string[] {
+  const graphs = graphsBelow(folder).map(({ path }) => resolve(folder, path))
+  return trialLines(ownCacheFolder(io.env), graphs)
 }
 
 async function rm(models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {

@@ -41,6 +41,8 @@ export function snapshotJson(snapshot: CachedSnapshot): object {
 /** A model, and a line about each prepared graph of it. */
 export interface ShownModel extends ModelDescription {
   readonly prepared: readonly string[]
+  /** Where the answer of a graph comes sooner from, one line each that was tried. */
+  readonly device?: readonly string[]
 }
 
 export function descriptionJson(d: ShownModel): object {
@@ -55,6 +57,7 @@ export function descriptionJson(d: ShownModel): object {
     licence: d.licence ?? null,
     graphs: d.graphs,
     prepared: d.prepared,
+    device: d.device ?? [],
   }
 }
 
@@ -73,6 +76,7 @@ export function descriptionText(d: ShownModel): string {
       `${bytesText(size)}  ${file}`,
     ]),
     ...d.prepared.map((line): [string, string] => ['prepared', line]),
+    ...(d.device ?? []).map((line): [string, string] => ['device', line]),
     d.folder === undefined ? ['cached', `no; spout models pull ${d.id}`] : ['folder', d.folder],
   ]
   return lines.map(([name, value]) => `${`${name}:`.padEnd(15)} ${escapeText(value)}\n`).join('')

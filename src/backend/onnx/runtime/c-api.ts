@@ -9,15 +9,12 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import koffi, { type LibraryHandle } from 'koffi'
+import '../../../system/native-stack.ts'
 import { stableMemory } from '../../../system/stable-memory.ts'
 import { ortError } from './ort-error.ts'
 
 /** The version of the API table asked for: the oldest that has every function below. */
 const API_VERSION = 24
-
-// The default stack of an asynchronous call, 128 kB, is too small for the graph optimizers. To be set before any
-// library is loaded.
-koffi.config({ async_stack_size: 8 << 20 })
 
 type Pointer = bigint
 /** What may stand for a `void*` argument: an address, or memory used in place. */
