@@ -10,11 +10,17 @@ import type { Variant } from './variants.ts'
 
 /**
  * In the order in which to try them.
- * @throws SpoutError `config` for a model in two parts: what the first one makes is in memory of the processor.
+ * @throws SpoutError `config` for a model in two parts, where what the first one makes is in memory of the processor, and for
+ * keys and values in 8 or 4 bits, which the provider takes and then fails on.
  */
 export function gpuVariants(runtime: Runtime, source: DecoderSource): Variant<Decoder>[] {
   if (!source.graph.inputs.includes('input_ids')) {
     throw new SpoutError('config', 'gpu: a model in two parts runs on the processor only', {
+      hint: '--device cpu',
+    })
+  }
+  if (source.graph.nodes.some(({ ints }) => (ints.kv_cache_bit_width ?? 0) > 0)) {
+    throw new SpoutError('config', 'gpu: keys and values in few bits are for the processor only', {
       hint: '--device cpu',
     })
   }

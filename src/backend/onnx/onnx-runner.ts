@@ -11,6 +11,8 @@ import { LogitRows, type RowRange } from './logit-rows.ts'
 
 /** Tokens of one run of a prompt: measured fastest among 64 to 1,024, and small in memory; an interrupt is heard between. */
 const PREFILL_CHUNK = 128
+/** On a graphics card (an H100: 8,000 tokens a second with 128 in a run, 37,000 with 1,024). */
+const GPU_PREFILL_CHUNK = 1024
 /** Of a vocabulary of 151,936: 78 MB. */
 const MOST_WANTED = 128
 
@@ -150,10 +152,11 @@ interface RunLimits {
  * Pieces of a prompt, where the graph may have them. A text that is long enough for the second rope table must be so
  * from its first run on, or its first keys would be of the other table.
  */
-function prefillChunk({ plan }: OpenedModel): number {
+function prefillChunk({ plan, session }: OpenedModel): number {
   const inPieces = plan.chunking !== 'one-by-one' && plan.exactSplits && plan.slots.length > 0
   if (!inPieces) return Number.POSITIVE_INFINITY
-  if (plan.ropeSwitch >= plan.contextLength) return PREFILL_CHUNK
+  const chunk = session.isOnGpu ? GPU_PREFILL_CHUNK : PREFILL_CHUNK
+  if (plan.ropeSwitch >= plan.contextLength) return chunk
   // A piece may give up two ids (see pieces.ts).
-  return Math.max(PREFILL_CHUNK, plan.ropeSwitch + 3)
+  return Math.max(chunk, plan.ropeSwitch + 3)
 }

@@ -10,6 +10,7 @@ import { StepPace } from './step-pace.ts'
 import { writeMemory } from './write-memory.ts'
 
 export class CpuSession implements Session {
+  readonly isOnGpu = false
   readonly writesInPlace = true
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]

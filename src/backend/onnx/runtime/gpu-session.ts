@@ -35,6 +35,7 @@ interface Feed {
 }
 
 export class GpuSession implements Session {
+  readonly isOnGpu = true
   readonly writesInPlace = true
   readonly heldTensors: readonly HeldTensor[] = []
   readonly #ort: OrtLibrary

@@ -77,6 +77,7 @@ class NodeTensor implements Tensor {
 
 class NodeSession implements Session {
   readonly heldTensors = []
+  readonly isOnGpu = false
   readonly writesInPlace = false
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]

@@ -105,6 +105,8 @@ export interface Runtime {
 export interface Session {
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]
+  /** Its tensors are on a graphics card; a long run costs there little more than a short one. */
+  readonly isOnGpu: boolean
   /** True when an output tensor given to `bindOutput` is written in place, also when it is an input as well. */
   readonly writesInPlace: boolean
   /** What it holds for kernels of ours. These are no inputs any more. */
