@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 
 /** What measures time or memory, sends signals or watches a terminal: one file after another, when all else is done. */
 const ALONE = [
-  'test/cli/{bench,endings,prepare,signals,start,terminal}.test.ts',
+  'test/cli/{bench,chat-screen,endings,prepare,signals,start,terminal}.test.ts',
   'test/backend/onnx/runtime/c-api.test.ts',
   'test/engine/soak.test.ts',
   'test/sampling/allocations.test.ts',

@@ -8,6 +8,7 @@ import { createJsonlSink } from '../output/jsonl-sink.ts'
 import type { Measurements } from '../output/measurements.ts'
 import type { Output } from '../output/stdout.ts'
 import { createTextSink } from '../output/text-sink.ts'
+import { lacksAnswer } from './answer-end.ts'
 import type { Options } from './options.ts'
 import { openReasoning } from './terminal/reasoning.ts'
 
@@ -22,12 +23,13 @@ export interface AnswerOptions {
 }
 
 export function openAnswer(input: AnswerOptions): AnswerWriter {
-  const { file } = input
+  const { file, options } = input
   const writer = chooseWriter(input)
   return {
     sink: announcing(writer.sink, input.onFirst),
     async finish(result: EngineResult, measured: Measurements) {
-      if (file !== undefined && result.finishReason === 'aborted') return file.discard()
+      const isWhole = result.finishReason !== 'aborted' && !lacksAnswer(result, options.think)
+      if (file !== undefined && !isWhole) return file.discard()
       await writer.finish(result, measured)
       file?.commit()
     },
@@ -49,7 +51,7 @@ function chooseWriter({ output, file, options, engine }: AnswerOptions): AnswerW
       hideReasoning: think === 'hide',
     })
   }
-  const terminal = file === undefined && Boolean(process.stdout.isTTY)
+  const terminal = file === undefined ? Boolean(process.stdout.isTTY) : file.isTerminal
   const reasoning = think === 'only' ? think : openReasoning(think !== 'hide', color)
   return createTextSink({ output, terminal, newline, reasoning })
 }

@@ -5,4 +5,6 @@ import type { Interrupts } from './interrupt.ts'
 export interface Context {
   readonly stdout: Stdout
   readonly interrupts: Interrupts
+  /** Ends the process with this failure, whatever is still under way. */
+  readonly giveUp: (failure: unknown) => void
 }

@@ -172,7 +172,7 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     flags: '--stop <text>',
-    help: 'end before this text',
+    help: 'end before this text in the answer',
     parse: parseText,
     group: 'Length',
     repeatable: true,
@@ -399,8 +399,27 @@ export const FLAGS: readonly Flag[] = [
   },
 ]
 
+/** Of a conversation only. */
+const ONLY_CHAT: readonly Flag[] = [
+  { flags: '--continue', help: 'go on with the last conversation', group: 'Prompt' },
+  {
+    flags: '--commands',
+    help: 'obey lines such as /save from a pipe; else they are messages',
+    group: 'Prompt',
+  },
+  {
+    flags: '--no-keep',
+    help: 'keep neither the conversation, for --continue, nor what is typed',
+    group: 'Output',
+    setting: true,
+  },
+]
+
 /** Those a conversation takes. */
-export const CHAT_FLAGS: readonly Flag[] = FLAGS.filter((flag) => !flag.oneShot)
+export const CHAT_FLAGS: readonly Flag[] = [...FLAGS.filter((flag) => !flag.oneShot), ...ONLY_CHAT]
+
+/** Those that may have a default of the user's. */
+export const SETTING_FLAGS: readonly Flag[] = [...FLAGS, ...ONLY_CHAT].filter((flag) => flag.setting)
 
 const MODELS_SHARED: ReadonlySet<string> = new Set([
   ...['--dtype', '--threads', '--precise', '--cache-dir', '--offline', '--quiet', '--verbose', '--color'],

@@ -3,6 +3,8 @@
  * thread is busy and no handler could run. Once there is text to deliver they become an AbortSignal: the work ends and
  * hands over what it has, and then the process dies of the very signal, so that a shell loop around it stops too.
  */
+import { outlivesTerminal } from './background-job.ts'
+
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 export type InterruptSignal = (typeof SIGNALS)[number]
 
@@ -32,7 +34,8 @@ export interface Interrupts {
 
 export function createInterrupts(): Interrupts {
   const controller = new AbortController()
-  const handlers = SIGNALS.map((name) => ({ name, handle: () => interrupt(name) }))
+  const heard = SIGNALS.filter((name) => name !== 'SIGHUP' || !outlivesTerminal)
+  const handlers = heard.map((name) => ({ name, handle: () => interrupt(name) }))
   const interrupt = (name: InterruptSignal): void => {
     if (controller.signal.aborted) dieOf(name)
     controller.abort(new Interrupted(name))

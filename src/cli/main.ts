@@ -24,7 +24,7 @@ export async function main(argv: readonly string[] = process.argv.slice(2)): Pro
   process.on('SIGUSR1', () => undefined)
   const stdout = openStdout()
   const interrupts = createInterrupts()
-  const context = { stdout, interrupts }
+  const context: Context = { stdout, interrupts, giveUp: (failure) => void end(failure, argv, context) }
   stdout.failure.addEventListener('abort', () => interrupts.abort(stdout.failure.reason))
   process.on('uncaughtException', (error) => void end(error, argv, context))
   try {

@@ -53,6 +53,11 @@ export interface Options {
   /** False after `--no-prepare`. */
   readonly prepare?: boolean
   readonly precise?: boolean
+  /** Of a conversation. */
+  readonly continue?: boolean
+  readonly commands?: boolean
+  /** False after `--no-keep`. */
+  readonly keep?: boolean
   readonly bench?: boolean
   readonly benchArms?: readonly string[]
   readonly benchArm?: readonly (readonly [name: string, flags: string])[]

@@ -22,7 +22,7 @@ export interface StdinReading {
 }
 
 /** More than any context holds; a mistake, or a file of another kind. */
-const MAX_BYTES = 8 << 20
+export const MAX_INPUT_BYTES = 8 << 20
 const SILENCE_MS = 2000
 
 /** Where a prompt lies, found without reading any of it. */
@@ -80,7 +80,7 @@ export async function readText(path: string): Promise<string> {
   try {
     const file = await open(path)
     try {
-      bytes = await collect(file.createReadStream({ autoClose: false, end: MAX_BYTES }), path)
+      bytes = await collect(file.createReadStream({ autoClose: false, end: MAX_INPUT_BYTES }), path)
     } finally {
       await file.close()
     }
@@ -104,7 +104,7 @@ function unreadable(path: string, cause: NodeJS.ErrnoException): Error {
 }
 
 async function readStdin({ signal, onSilence }: StdinReading): Promise<string> {
-  const timer = setTimeout(onSilence, SILENCE_MS)
+  const timer = setTimeout(() => signal.aborted || onSilence(), SILENCE_MS)
   const stop = (): void => void process.stdin.destroy()
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -127,8 +127,8 @@ async function collect(stream: NodeJS.ReadableStream, name: string, onData?: () 
     onData?.()
     chunks.push(chunk as Buffer)
     size += (chunk as Buffer).length
-    if (size > MAX_BYTES) {
-      throw new SpoutError('data', `${name}: longer than ${MAX_BYTES >> 20} MiB`, {
+    if (size > MAX_INPUT_BYTES) {
+      throw new SpoutError('data', `${name}: longer than ${MAX_INPUT_BYTES >> 20} MiB`, {
         hint: `head -c 1M ${name === 'stdin' ? '' : name}`.trim(),
       })
     }
@@ -138,10 +138,10 @@ async function collect(stream: NodeJS.ReadableStream, name: string, onData?: () 
 
 /**
  * Text of bytes that must be UTF-8; a byte order mark goes, and one newline at the end.
- * @param before bytes of the whole input that came before these
+ * @param offset where the bytes begin in what `name` holds
  * @throws SpoutError `data`.
  */
-export function decodeText(bytes: Uint8Array, name: string, before = 0): string {
+export function decodeText(bytes: Uint8Array, name: string, offset = 0): string {
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
     throw new SpoutError('data', `${name}: it is UTF-16, not UTF-8`, {
       hint: `iconv -f UTF-16 -t UTF-8 ${name === 'stdin' ? '' : name}`.trim(),
@@ -150,7 +150,7 @@ export function decodeText(bytes: Uint8Array, name: string, before = 0): string 
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
   } catch (cause) {
-    throw new SpoutError('data', `${name}: not UTF-8 at byte ${before + firstBadByte(bytes)}`, {
+    throw new SpoutError('data', `${name}: not UTF-8 at byte ${offset + firstBadByte(bytes)}`, {
       hint: `iconv -f LATIN1 -t UTF-8 ${name === 'stdin' ? '' : name}`.trim(),
       cause,
     })

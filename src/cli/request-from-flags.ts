@@ -65,6 +65,7 @@ export function requestOptions(options: Options): Omit<RequestInput, 'prompt'> {
     allowSpecial: options.allowSpecial ?? false,
     maxTokens: options.maxTokens,
     stopStrings: options.stop ?? [],
+    stopInReasoning: options.think === 'only',
     ignoreEos: options.ignoreEos ?? false,
     sampling: samplingFromFlags(options),
     templateArgs: Object.fromEntries(options.templateArg ?? []),

@@ -15,7 +15,7 @@ import { createSampler, type Sampler } from '../sampling/sampler.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import { commonLength, type EncodedPrompt, encodePrompt, knownIds } from './encode-prompt.ts'
 import type { AnswerSink, Conversation, EngineDoor, EngineResult, SettleDoor, Settled } from './engine.ts'
-import { checkFits, lengthLimit } from './length.ts'
+import { checkFits } from './length.ts'
 import { type SplittingSink, splitReasoning } from './reasoning.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './request.ts'
 import { namingTokens } from './token-names.ts'
@@ -53,6 +53,10 @@ export class LocalConversation implements Conversation {
     this.#parts = parts
     this.#turns = parts.turns ?? new Turns()
     this.#goesOn = goesOn
+  }
+
+  encode(request: GenerateRequest): EncodedPrompt {
+    return encodePrompt(request, this.#parts.backend.tokenizer, this.#parts.template)
   }
 
   async generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult> {
@@ -125,7 +129,7 @@ export class LocalConversation implements Conversation {
       ...result,
       ...facts,
       maxTokens,
-      lengthLimit: lengthLimit(request, maxTokens, backend.contextLength - ids.length),
+      lengthLimit: request.maxTokens === undefined ? 'default' : 'asked',
     }
   }
 
@@ -165,10 +169,10 @@ export class LocalConversation implements Conversation {
 
   async #run({ request, door, prompt, sampler, maxTokens, kept }: RunInput) {
     const { backend, template } = this.#parts
-    const { stopStrings, ignoreEos } = request
+    const { ignoreEos } = request
     const cache = this.#cache!
     const markers = template && thinkMarkersOf(template.source, backend.tokenizer)
-    const split = splitterOf(door.sink, prompt, markers)
+    const split = splitterOf(door.sink, { request, prompt, markers })
     const sink = split ?? door.sink
     let generated: readonly number[] = []
     try {
@@ -176,7 +180,8 @@ export class LocalConversation implements Conversation {
         ...door,
         onPrefill: this.#marking(door.onPrefill),
         sink: request.sampling.logprobs === undefined ? sink : namingTokens(sink, backend.tokenizer),
-        stopStrings,
+        stopStrings: split === undefined || request.stopInReasoning ? request.stopStrings : [],
+        stopped: split && (() => split.stopped),
         ignoreEos,
         backend,
         cache,
@@ -188,7 +193,9 @@ export class LocalConversation implements Conversation {
         stopTokenIds: this.#stopsOf(prompt),
       })
       generated = result.tokenIds
-      return result
+      await split?.end()
+      const isEmpty = split?.onlyReasoned === true && result.finishReason !== 'aborted'
+      return isEmpty ? { ...result, finishReason: 'reasoning' as const } : result
     } finally {
       // After a failure the generated ids are not known: what is beyond the prompt is forgotten.
       this.#hold(Int32Array.from([...prompt.ids, ...generated]), prompt.ids.length)
@@ -251,13 +258,21 @@ interface RunInput {
   readonly kept: number
 }
 
+interface SplitterParts extends Pick<RunInput, 'request' | 'prompt'> {
+  readonly markers: readonly ThinkMarkers[] | undefined
+}
+
 function splitterOf(
   sink: AnswerSink,
-  { rendered }: EncodedPrompt,
-  markers: readonly ThinkMarkers[] | undefined,
+  { request, prompt, markers }: SplitterParts,
 ): SplittingSink | undefined {
+  const { rendered } = prompt
   if (rendered === undefined || markers === undefined || sink.reasoning === undefined) return undefined
-  return splitReasoning(sink as Required<AnswerSink>, { markers, prompt: rendered })
+  return splitReasoning(sink as Required<AnswerSink>, {
+    markers,
+    prompt: rendered,
+    stopStrings: request.stopInReasoning ? [] : request.stopStrings,
+  })
 }
 
 /** The options that are set: an absent one must not hide the default. */

@@ -27,6 +27,8 @@ export interface Engine {
 
 /** Keeps the KV cache between requests. Its requests take their turns among all of the engine. */
 export interface Conversation {
+  /** The ids of a request: how long it is, and what `generate` may be given. */
+  encode(request: GenerateRequest): EncodedPrompt
   /** As the engine's, but only the ids after the longest common beginning with what the cache holds are computed. */
   generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult>
   /**
@@ -99,7 +101,7 @@ export interface RequestFacts {
 }
 
 export interface EngineResult extends GenerateResult, RequestFacts {
-  /** Why the length ended it, when it did: the limit asked for, the default limit, or the context. */
-  readonly lengthLimit: 'asked' | 'default' | 'context'
+  /** Whose limit `maxTokens` is. */
+  readonly lengthLimit: 'asked' | 'default'
   readonly maxTokens: number
 }

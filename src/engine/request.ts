@@ -15,7 +15,9 @@ export interface GenerateRequest {
   readonly allowSpecial: boolean
   /** 0 = until a stop id or the context is full; `undefined` = 0 with a chat template, `DEFAULT_RAW_TOKENS` without. */
   readonly maxTokens: number | undefined
+  /** Looked for in the answer; with `stopInReasoning`, in what a chat model thinks before it as well. */
   readonly stopStrings: readonly string[]
+  readonly stopInReasoning: boolean
   readonly ignoreEos: boolean
   /** What the user set; the model's own settings lie under it. */
   readonly sampling: SamplingOptions
@@ -57,6 +59,7 @@ export function makeRequest(input: RequestInput): GenerateRequest {
     allowSpecial: rest.allowSpecial ?? false,
     maxTokens,
     stopStrings,
+    stopInReasoning: rest.stopInReasoning ?? false,
     ignoreEos: rest.ignoreEos ?? false,
     sampling,
     templateArgs: rest.templateArgs ?? {},

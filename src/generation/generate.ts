@@ -7,7 +7,7 @@ import { runForward } from '../backend/run-forward.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import type { Trace } from '../trace.ts'
 import { Sequence } from './sequence.ts'
-import { type FinishReason, tokenBudget } from './stop-criteria.ts'
+import { budgetReason, type FinishReason, tokenBudget } from './stop-criteria.ts'
 import { TextOut } from './text-out.ts'
 import type { Timings } from './timings.ts'
 import { TokenOutputStream } from './token-output-stream.ts'
@@ -27,6 +27,8 @@ export interface GenerateOptions {
   /** What ends it, in place of the backend's. */
   readonly stopTokenIds?: ReadonlySet<number>
   readonly stopStrings?: readonly string[]
+  /** True once the sink wants no more: it may look for stop texts itself, in a part of the text. */
+  readonly stopped?: (() => boolean) | undefined
   /** The output continues the prompt's text rather than starting one of its own: a leading space stays. */
   readonly continuation?: boolean
   /** Special ids whose text is part of the output all the same: the markers of a reasoning block. */
@@ -81,13 +83,17 @@ function sequenceOf(options: GenerateOptions): Sequence {
   const { backend, cache, promptIds, sampler, maxTokens, continuation = false, keepIds: keep } = options
   const { contextLength, tokenizer } = backend
   const stream = new TokenOutputStream(tokenizer, { continuation, ...(keep && { keep }) })
-  const budget = tokenBudget({ maxTokens, contextLength, promptTokens: cache.length + promptIds.length })
+  const spent = { maxTokens, contextLength, promptTokens: cache.length + promptIds.length }
   return new Sequence({
     kv: cache,
     prompt: promptIds,
     sampler,
-    out: new TextOut(stream, options.sink, options.stopStrings),
-    limits: { budget, stopIds: options.ignoreEos ? NO_IDS : (options.stopTokenIds ?? backend.stopTokenIds) },
+    out: new TextOut(stream, options.sink, options),
+    limits: {
+      budget: tokenBudget(spent),
+      atBudget: budgetReason(spent),
+      stopIds: options.ignoreEos ? NO_IDS : (options.stopTokenIds ?? backend.stopTokenIds),
+    },
     trace: options.trace,
     onPrefill: options.onPrefill,
   })

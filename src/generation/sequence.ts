@@ -34,6 +34,8 @@ export interface SequenceParts {
 export interface Limits {
   /** Ids to choose at most. */
   readonly budget: number
+  /** What it means that the budget is spent. */
+  readonly atBudget: FinishReason
   /** Ids that end the text. */
   readonly stopIds: ReadonlySet<number>
   /** Guesses of one step. Default 8. */
@@ -110,7 +112,8 @@ export class Sequence {
     this.#computed += ids.length
     if (!this.#isDecoding) this.#prefilled()
     if (wanted === 0) return
-    if (this.#parts.limits.budget <= 0) this.finished = 'length'
+    const { limits } = this.#parts
+    if (limits.budget <= 0) this.finished = limits.atBudget
     for (let i = 0; i < wanted && this.finished === undefined; i++) {
       this.#computed = before + ids.length - wanted + i + 1
       const guess = this.#ids[this.#computed]
@@ -151,9 +154,9 @@ export class Sequence {
     }
     this.#push(id)
     if (drafters !== undefined) for (const drafter of drafters) drafter.accept(id)
-    if (out.isStopped) this.finished = 'stop-string'
-    else if (this.#length - this.#parts.prompt.length >= limits.budget) this.finished = 'length'
     const full = out.write(id, piece, sampler.logprobs)
+    if (out.isStopped) this.finished = 'stop-string'
+    else if (this.#length - this.#parts.prompt.length >= limits.budget) this.finished = limits.atBudget
     if (full !== undefined) await full
     return id
   }

@@ -1,5 +1,8 @@
-/** Why a generation ended. */
-export type FinishReason = 'stop' | 'length' | 'stop-string' | 'aborted'
+/**
+ * Why a generation ended: an end token, the limit that was asked for, a full context, a stop text, an abort; `reasoning`:
+ * whatever ended it, it came before the answer that the reasoning was for.
+ */
+export type FinishReason = 'stop' | 'length' | 'context' | 'stop-string' | 'reasoning' | 'aborted'
 
 export interface StopLimits {
   /** Most ids to generate; 0 = until the context is full. */
@@ -12,4 +15,9 @@ export interface StopLimits {
 export function tokenBudget({ maxTokens, contextLength, promptTokens }: StopLimits): number {
   const room = contextLength - promptTokens
   return maxTokens === 0 ? room : Math.min(maxTokens, room)
+}
+
+/** What it means that the budget is spent. */
+export function budgetReason({ maxTokens, contextLength, promptTokens }: StopLimits): FinishReason {
+  return maxTokens === 0 || contextLength - promptTokens < maxTokens ? 'context' : 'length'
 }

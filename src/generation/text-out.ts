@@ -4,22 +4,30 @@ import { StopStrings } from './stop-strings.ts'
 import type { TokenOutputStream } from './token-output-stream.ts'
 import type { TokenSink } from './token-sink.ts'
 
+export interface TextStops {
+  readonly stopStrings?: readonly string[] | undefined
+  /** True once the sink wants no more: it may look for stop texts itself, in a part of the text. */
+  readonly stopped?: (() => boolean) | undefined
+}
+
 export class TextOut {
   /** When the first piece was handed to the sink. */
   firstAt: number | undefined
   readonly #stream: TokenOutputStream
   readonly #stops: StopStrings
   readonly #sink: TokenSink
+  readonly #stopped: TextStops['stopped']
 
-  constructor(stream: TokenOutputStream, sink: TokenSink, stopStrings: readonly string[] = []) {
+  constructor(stream: TokenOutputStream, sink: TokenSink, { stopStrings = [], stopped }: TextStops = {}) {
+    this.#stopped = stopped
     this.#stream = stream
     this.#sink = sink
     this.#stops = new StopStrings(stopStrings)
   }
 
-  /** A stop string was found; what follows it is dropped. */
+  /** A stop string was found, here or by the sink; what follows it is dropped. */
   get isStopped(): boolean {
-    return this.#stops.matched !== undefined
+    return this.#stops.matched !== undefined || this.#stopped?.() === true
   }
 
   /** The text that an id makes certain. */

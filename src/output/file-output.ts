@@ -1,113 +1,60 @@
 /**
- * `-o FILE`: the answer grows in a temporary file beside it and takes its name when it is whole. Until then, and
- * whenever anything fails, the old file is as it was.
+ * `-o FILE`, as a shell's `>` would find it, but all or nothing: until the answer is whole, and whenever anything fails,
+ * the old file is as it was. Descriptors, devices and pipes get the answer as it comes.
  */
-import { randomBytes } from 'node:crypto'
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  createWriteStream,
-  fsyncSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
-import { type Output, openStdout, outputError } from './stdout.ts'
+import { constants, createWriteStream, fstatSync, openSync, type Stats, statSync } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
+import { isatty } from 'node:tty'
+import { findOutput, type OutputTarget } from './output-path.ts'
+import { openStdout, outputError } from './stdout.ts'
+import { type FileOutput, type FileOutputOptions, openWholeFile } from './whole-file.ts'
 
-export interface FileOutput extends Output {
-  /** The answer is whole: the file takes its name. */
-  commit(): void
-  /** Takes away what was written. */
-  discard(): void
-}
+export type { FileOutput } from './whole-file.ts'
 
-/** @throws SpoutError `output` when no file can be made there; nothing has been written then. */
-export function openFileOutput(path: string): FileOutput {
-  const target = resolveLinks(path)
-  const old = statSync(target, { throwIfNoEntry: false })
-  if (old !== undefined && !old.isFile()) {
-    if (old.isDirectory()) throw outputError(path, { code: 'EISDIR' })
-    return deviceOutput(target)
-  }
+/** @throws SpoutError `output` when nothing can be written there; nothing has been written then. */
+export function openFileOutput(path: string, options: FileOutputOptions = {}): FileOutput {
   try {
-    accessSync(dirname(target), constants.W_OK | constants.X_OK)
+    const target = findOutput(path)
+    if (target.kind === 'file') return openWholeFile(path, target, options)
+    if (target.kind === 'device') return streaming(path, deviceStream(target.path, target.status))
+    return streaming(path, descriptorStream(target))
   } catch (cause) {
     throw outputError(path, cause)
   }
-  return new ReplacingFile(path, target, old?.mode)
 }
 
-/** Devices and pipes have no old content to keep. */
-function deviceOutput(target: string): FileOutput {
-  const { write, flush } = openStdout(createWriteStream(target))
-  return { write, flush, commit: () => undefined, discard: () => undefined }
+interface OpenStream {
+  readonly stream: Writable
+  readonly isTerminal: boolean
 }
 
-class ReplacingFile implements FileOutput {
-  readonly #path: string
-  readonly #target: string
-  readonly #mode: number | undefined
-  readonly #temporary: string
-  #file: number | undefined
-
-  constructor(path: string, target: string, mode: number | undefined) {
-    this.#path = path
-    this.#target = target
-    this.#mode = mode
-    const unique = `${process.pid}.${randomBytes(4).toString('hex')}`
-    this.#temporary = join(dirname(target), `.${basename(target)}.${unique}.tmp`)
-  }
-
-  write(text: string): Promise<void> | undefined {
-    try {
-      this.#file ??= openSync(this.#temporary, 'wx')
-      const bytes = Buffer.from(text)
-      for (let done = 0; done < bytes.length; ) done += writeSync(this.#file, bytes, done)
-      return undefined
-    } catch (cause) {
-      return Promise.reject(outputError(this.#path, cause))
-    }
-  }
-
-  async flush(): Promise<void> {}
-
-  commit(): void {
-    try {
-      const file = this.#file ?? openSync(this.#temporary, 'wx')
-      this.#file = file
-      fsyncSync(file)
-      closeSync(file)
-      this.#file = undefined
-      if (this.#mode !== undefined) chmodSync(this.#temporary, this.#mode)
-      renameSync(this.#temporary, this.#target)
-    } catch (cause) {
-      this.discard()
-      throw outputError(this.#path, cause)
-    }
-  }
-
-  discard(): void {
-    try {
-      if (this.#file !== undefined) closeSync(this.#file)
-      this.#file = undefined
-      unlinkSync(this.#temporary)
-    } catch {
-      // never made, or already gone
-    }
-  }
+function streaming(path: string, { stream, isTerminal }: OpenStream): FileOutput {
+  const { write, flush } = openStdout(stream, path)
+  return { write, flush, isTerminal, commit: () => undefined, discard: () => undefined }
 }
 
-/** The file a link leads to, so that the link stays one. */
-function resolveLinks(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    return resolve(path)
+/** A pipe is opened aside: that waits for its reader. Everything else says at once whether it can be written. */
+function deviceStream(path: string, status: Stats): OpenStream {
+  if (status.isFIFO()) return { stream: createWriteStream(path), isTerminal: false }
+  return fileStream(openSync(path, constants.O_WRONLY | (constants.O_NOCTTY ?? 0)))
+}
+
+/** Our own descriptor is written as it is, at its own place in the file; another process's is opened anew, to append. */
+function descriptorStream({ path, own }: OutputTarget & { kind: 'descriptor' }): OpenStream {
+  if (own === 1) return { stream: process.stdout, isTerminal: isatty(1) }
+  if (own === 2) return { stream: process.stderr, isTerminal: isatty(2) }
+  if (own === undefined) {
+    const status = statSync(path)
+    if (!status.isFile()) return deviceStream(path, status)
+    return fileStream(openSync(path, constants.O_WRONLY | constants.O_APPEND))
   }
+  const status = fstatSync(own)
+  if (status.isDirectory()) throw Object.assign(new Error('EISDIR'), { code: 'EISDIR' })
+  if (!status.isFIFO() && !status.isSocket()) return fileStream(own)
+  return { stream: new Socket({ fd: own, readable: false, writable: true }), isTerminal: false }
+}
+
+function fileStream(fd: number): OpenStream {
+  return { stream: createWriteStream('', { fd, autoClose: false }), isTerminal: isatty(fd) }
 }

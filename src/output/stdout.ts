@@ -31,13 +31,14 @@ interface Waiting {
   reject(reason: unknown): void
 }
 
-export function openStdout(stream: Writable = process.stdout): Stdout {
+/** @param name what a failure calls it */
+export function openStdout(stream: Writable = process.stdout, name = 'output'): Stdout {
   const controller = new AbortController()
   const failure = controller.signal
   let used = false
   let waiting: Waiting | undefined
   const fail = (cause: Error): void => {
-    controller.abort(reasonOf(cause))
+    controller.abort(reasonOf(cause, name))
     waiting?.reject(failure.reason)
   }
   stream.on('error', fail)
@@ -91,8 +92,8 @@ function rejected(reason: unknown): Promise<never> {
   return promise
 }
 
-function reasonOf(cause: NodeJS.ErrnoException): Error {
-  return cause.code === 'EPIPE' ? new ReaderGone('reader gone', { cause }) : outputError('output', cause)
+function reasonOf(cause: NodeJS.ErrnoException, name: string): Error {
+  return cause.code === 'EPIPE' ? new ReaderGone('reader gone', { cause }) : outputError(name, cause)
 }
 
 /** `what` could not be written. */

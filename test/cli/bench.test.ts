@@ -191,7 +191,12 @@ describe.concurrent('--bench', () => {
 
   test('[bench.plot] the picture is written beside the report', async () => {
     const file = inScratch('plot.svg')
-    writeFileSync(file, 'old')
+    writeFileSync(file, '<svg old><rect class="page"/>')
+    const other = inScratch('notes.txt')
+    writeFileSync(other, 'old')
+    const refused = await run(bench(toy, ...twice, '--bench-plot', other))
+    expect(refused.stderr).toContain(`${other}: there is another file, which is no plot`)
+    expect([refused.code, readFileSync(other, 'utf8')]).toEqual([74, 'old'])
     const { stdout } = await run(bench(toy, ...twice, '--bench-plot', file, '-o', 'csv'))
     expect(stdout.split('\n')[0]).toContain('request_ms')
     expect(readFileSync(file, 'utf8')).toMatch(/^<svg [\s\S]*<\/svg>\n$/)

@@ -20,7 +20,7 @@ const plain = toyModel({ scripts: { a: ['[', ']', EOS], b: ['<', '>', EOS] } })
 const slow = toyModel({ scripts, chatTemplate: TOY_TEMPLATE, rounds: 20_000 })
 afterAll(removeToys)
 const folder = mkdtempSync(join(HOME, 'chat-'))
-const chat = (...argv: string[]): string[] => ['chat', '-m', toy, ...argv]
+const chat = (...argv: string[]): string[] => ['chat', '-m', toy, '--commands', ...argv]
 const lines = (...all: string[]): string => `${all.join('\n')}\n`
 
 /** What the model was given in each turn. */
@@ -100,7 +100,7 @@ describe.concurrent('piped', () => {
       "{% for m in messages %}{{ m.role + ':' + m.content + '\n\n' }}{% endfor %}{{ 'assistant:' }}",
     )
     const talk = (...messages: string[]) =>
-      runSpout(['chat', '--chat-template', template, '-n', '150', '--stats', ...sampling], {
+      runSpout(['chat', '--commands', '--chat-template', template, '-n', '150', '--stats', ...sampling], {
         stdin: lines(...messages),
       })
     const saved = (turns: number): string => join(folder, `${name}-${turns}.json`)
@@ -120,7 +120,7 @@ describe.concurrent('piped', () => {
   })
 
   test('[chat.keeps chat.commands] an answer that is given anew is that of a new process', async () => {
-    const ask = ['chat', '-n', '60', '-t', '0.9', '--seed', '7', '-q', 'Once upon a time']
+    const ask = ['chat', '--commands', '-n', '60', '-t', '0.9', '--seed', '7', '-q', 'Once upon a time']
     const { stdout } = await runSpout(ask, { stdin: lines('/regenerate') })
     const [first, again] = await Promise.all([runSpout(ask), runSpout(ask.with(ask.indexOf('7'), '8'))])
     expect(stdout).toBe(first.stdout + again.stdout)
@@ -176,16 +176,70 @@ describe.concurrent('piped', () => {
       argv: chat('-q'),
       stdin: Buffer.from('hi?\n\xff\n', 'latin1'),
       stdout: 'Yes\n',
-      stderr: /^spout: error: stdin: not UTF-8 at byte 0\n/,
+      stderr: /^spout: error: stdin: not UTF-8 at byte 4\n/,
       code: 65,
     },
     {
-      proves: ['G3', 'chat.keeps'],
-      what: 'a conversation that is too long',
+      proves: ['chat.full', 'chat.keeps'],
+      what: 'a conversation that is too long goes on without its oldest turns',
       argv: chat('--ctx-size', '64'),
+      stdin: lines('hi?', `${'x'.repeat(39)}?`, 'so!'),
+      stdout: 'Yes\nYes\nNo\n',
+      stderr:
+        /^spout: the context of 64 tokens is full: the oldest 1 turn left out from here on\nspout: the context of 64 tokens is full: the oldest 1 turn left out from here on\n$/,
+    },
+    {
+      proves: ['G3', 'chat.full'],
+      what: 'a message that is too long even alone',
+      argv: chat('--ctx-size', '64', '-s', 'be brief'),
       stdin: lines('hi?', 'x'.repeat(50)),
       stdout: 'Yes\n',
-      stderr: /^spout: error: prompt: it is \d+ tokens, the context holds 64\n/,
+      stderr:
+        /^spout: error: message: it is \d+ tokens with the system message, even alone; the context holds 64\nspout: hint: shorten it, or \/system - takes the system message away\n$/,
+      code: 65,
+    },
+    {
+      proves: ['chat.full', 'chat.commands'],
+      what: 'an answer that fills the context is said to be cut; /forget makes room',
+      argv: chat('--ctx-size', '64'),
+      stdin: lines('hi?', 'd', '/forget', '/forget 5', '/forget'),
+      stdout: /^Yes\n(\(\))+\(?\n$/,
+      stderr:
+        /^spout: cut: the context is full; \/forget makes room, .*\nspout: forgot 1 turn, 1 turn left\nspout: forgot 1 turn, 0 turns left\nspout: nothing was said yet\n$/,
+    },
+    {
+      proves: ['chat.full'],
+      what: 'an answer that -n cuts is said to be cut',
+      argv: chat('-n', '2'),
+      stdin: lines('hi?'),
+      stdout: 'Ye\n',
+      stderr: /^spout: cut at 2 tokens, as -n says\n$/,
+    },
+    {
+      proves: ['chat.keeps'],
+      what: 'what the user said stays when the answer is empty',
+      argv: chat('--trace'),
+      stdin: lines('My name is Bob.', 'hi?'),
+      stdout: 'Yes\n',
+      stderr:
+        /spout: the answer is empty; the message stays\n[\s\S]*user My name is Bob\.<\|im_end\|><\|im_start\|>assistant <\|im_end\|><\|im_start\|>user hi\?/,
+    },
+    {
+      proves: ['chat.pipe'],
+      what: 'commands in a pipe are messages, and said to be, unless --commands obeys them',
+      argv: ['chat', '-m', toy],
+      stdin: lines('/save /no/such/file?', '/usr is what?', '/exit'),
+      stdout: 'Yes\nYes\n',
+      stderr:
+        /^spout: \/save from a pipe is a message; --commands obeys it\nspout: \/exit from a pipe is a message; --commands obeys it\nspout: the answer is empty; the message stays\n$/,
+    },
+    {
+      proves: ['chat.pipe', 'I8'],
+      what: 'a line that does not end',
+      argv: chat('-q'),
+      stdin: `hi?\n${'x'.repeat(9 << 20)}`,
+      stdout: 'Yes\n',
+      stderr: /^spout: error: stdin: a line is longer than 8 MiB\n/,
       code: 65,
     },
     {
@@ -227,6 +281,7 @@ describe.concurrent('piped', () => {
       `${asked}<|im_start|>?`,
       `${asked}<|im_start|>assistant Yes<|im_end|><|im_start|>user so!<|im_end|><|im_start|>!`,
     ])
+    expect(statSync(path).mode & 0o777).toBe(0o600)
     expect(stderr.match(/^spout: .*$/gm)).toEqual([
       'spout: system: be brief',
       'spout: saved 1 turn',
@@ -234,6 +289,46 @@ describe.concurrent('piped', () => {
       'spout: loaded 1 turn',
       'spout: no system message',
     ])
+  })
+
+  test('[chat.commands] /save takes no other file away, and knows its own', async () => {
+    const [other, own] = [join(folder, 'other.txt'), join(HOME, 'own-save.json')]
+    writeFileSync(other, 'old')
+    const refused = await runSpout(chat(), { stdin: lines('hi?', `/save ${other}`, 'never?') })
+    expect(refused.stderr).toContain(
+      `spout: error: ${other}: there is a file already\nspout: hint: /save! ${other} replaces it\n`,
+    )
+    expect([refused.code, readFileSync(other, 'utf8')]).toEqual([74, 'old'])
+    const again = await runSpout(chat(), {
+      stdin: lines(
+        'a\u2028\u0085\u202e?',
+        '/save ~/own-save.json',
+        'hi?',
+        '/save ~/own-save.json',
+        `/save! ${other}`,
+      ),
+    })
+    expect(again.stderr).toBe('spout: saved 1 turn\nspout: saved 2 turns\nspout: saved 2 turns\n')
+    expect(readFileSync(own, 'utf8')).toBe(readFileSync(other, 'utf8'))
+    expect(readFileSync(own, 'utf8')).toContain('"a\\u2028\\u0085\\u202e?"')
+    expect(statSync(own).mode & 0o777).toBe(0o600)
+  })
+
+  test('[chat.continue] goes on with the last conversation, in a pipe too', async () => {
+    const env = { SPOUT_CACHE_DIR: join(folder, 'continued') }
+    const say = (argv: string[], ...messages: string[]) =>
+      runSpout(chat(...argv), { env, stdin: lines(...messages) })
+    const none = await say(['--continue', '-s', 'be brief'], 'hi?')
+    expect(none.stderr).toBe('spout: no conversation was kept; this is a new one\n')
+    // What nobody asked to keep takes no place of what is kept.
+    await say([], 'forget me?')
+    const more = await say(['--continue', '--trace'], 'so!')
+    expect(more.stderr).toContain('spout: goes on after 1 turn; the last was about "hi?"\n')
+    expect(prompts(more.stderr)[0]!.text).toContain('system be brief<|im_end|><|im_start|>user hi?')
+    const path = join(folder, 'continued/chat-last.json')
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    await say(['--continue', '--no-keep'], 'hi?')
+    expect(JSON.parse(readFileSync(path, 'utf8')).messages).toHaveLength(5)
   })
 
   test.each([
@@ -313,7 +408,9 @@ describe.runIf(hasTerminal).concurrent('typed', () => {
     expect(first.code).toBe(0)
     const path = join(folder, 'own/chat-history')
     expect(readFileSync(path, 'utf8')).toBe('hi?\n')
-    expect(statSync(path).mode & 0o777).toBe(0o600)
+    const last = join(folder, 'own/chat-last.json')
+    expect(JSON.parse(readFileSync(last, 'utf8')).messages).toHaveLength(2)
+    for (const file of [path, last]) expect(statSync(file).mode & 0o777).toBe(0o600)
     // The line before comes back with the arrow, in another conversation.
     const second = await type('\x1b[A\r')
     expect(second.screen).toContain('hi?')
@@ -334,7 +431,7 @@ describe.runIf(hasTerminal).concurrent('typed', () => {
       },
     })
     expect(code).toBe(0)
-    expect(prompts(screen.replaceAll('\r', '')).map(({ text }) => text)).toEqual([
+    expect(prompts(screen.replace(/\r|\x1b\[\?2004[hl]/g, '')).map(({ text }) => text)).toEqual([
       '<|im_start|>user one\ntwo\nthree!<|im_end|><|im_start|>!',
     ])
   })

@@ -15,6 +15,7 @@ import { errorLines, testRows } from '../support/cli-rows.ts'
 import { HOME, type RunResult, runSpout } from '../support/run-spout.ts'
 import { EOS, FAIL, NAN, removeToys, type Step, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
 
+const UNSAFE = 'a\u2028b\u2029c\u0085d\u009be\u202ef'
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values)
 const scripts: Record<string, Step[]> = {
   a: ['Hello', ', ', 'world', EOS],
@@ -24,6 +25,7 @@ const scripts: Record<string, Step[]> = {
   e: ['one ', 'two ', NAN],
   f: ['three ', FAIL],
   s: ['xab', 'cab', 'cde', 'fg', EOS],
+  y: [UNSAFE, EOS],
   z: ['\x1b[31m', '\x07bell\r\n', '\u009b1m', EOS],
 }
 const toy = toyModel({ scripts })
@@ -109,7 +111,7 @@ describe.concurrent('text', () => {
       stdout: /./,
       check: ({ stdout }) => {
         expect(JSON.parse(stdout)).toMatchObject({
-          finish_reason: 'length',
+          finish_reason: 'context',
           usage: { prompt_tokens: 1, completion_tokens: 15 },
         })
       },
@@ -227,6 +229,17 @@ describe.concurrent('JSON', () => {
 
   testRows([
     {
+      proves: ['json.safe'],
+      what: 'is in ASCII where a terminal or a reader of lines would see more than text',
+      argv: on(toy, 'y', '--jsonl'),
+      stdout: /./,
+      check({ stdout }) {
+        expect(stdout.trimEnd().split(/[\n\x85\u2028\u2029]/)).toHaveLength(3)
+        expect(stdout).not.toMatch(/[\x7f-\x9f\u2028-\u202e]/)
+        expect(JSON.parse(stdout.trimEnd().split('\n').at(-1)!).text).toBe(UNSAFE)
+      },
+    },
+    {
       proves: ['json.error', 'G10'],
       what: 'a failure in the middle is one document',
       argv: on(toy, 'f', '--json'),
@@ -284,6 +297,43 @@ describe.concurrent('reasoning', () => {
       what: 'that does not come leaves the answer whole',
       argv: on(thinking, '!'),
       stdout: 'plain\n',
+    },
+  ])
+
+  const inside = errorLines(
+    'no answer: the limit of 2 tokens fell inside the reasoning',
+    'a larger -n, or --think only for the reasoning itself',
+  )
+  const kept = join(folder, 'kept-from-reasoning')
+  testRows([
+    {
+      proves: ['err.think', 'exit.1', 'out.file'],
+      what: 'without an answer is no success, and leaves the old file',
+      shell: `echo old > ${kept}; spout "$@"; code=$?; cat ${kept}; exit $code`,
+      argv: on(thinking, '?', '-n', '2', '--think', 'hide', '-o', kept),
+      stdout: 'old\n',
+      stderr: inside,
+      code: 1,
+    },
+    {
+      proves: ['err.think', 'json.document', 'exit.1'],
+      what: 'without an answer, as JSON, says so',
+      argv: on(thinking, '?', '-n', '2', '--json', '--think', 'hide'),
+      stdout: /"text":"","finish_reason":"reasoning"/,
+      stderr: inside,
+      code: 1,
+    },
+    {
+      proves: ['err.think'],
+      what: 'is an answer with --think only, and stop texts count in it',
+      argv: on(thinking, '?', '--think', 'only', '--stop', 'so'),
+      stdout: 'hm \n',
+    },
+    {
+      proves: ['err.think', 'G6'],
+      what: 'may hold a stop text, which counts in the answer only',
+      argv: on(thinking, '?', '--think', 'hide', '--stop', 'so', '--stop', 'es', '--no-newline'),
+      stdout: 'y',
     },
   ])
 
@@ -402,7 +452,25 @@ describe('a file', () => {
       proves: ['P2', 'exit.74'],
       what: 'that is a full device',
       argv: on(toy, '-o', '/dev/full', 'a'),
-      stderr: errorLines('output: cannot be written: ENOSPC', 'free some space, or write elsewhere'),
+      stderr: errorLines('/dev/full: cannot be written: ENOSPC', 'free some space, or write elsewhere'),
+      code: 74,
+    },
+    {
+      proves: ['out.file'],
+      what: 'that is a descriptor: what was there stays, in a file, a pipe and a substitution',
+      shell: `cd ${folder}; echo old > log
+        { echo header; spout "$@" -o /dev/stdout; echo footer; } >> log
+        spout "$@" -o /proc/self/fd/1 | cat >> log
+        spout "$@" -o >(cat > substituted); wait $!; cat log substituted; [ -L /dev/stdout ]`,
+      argv: on(toy, 'a'),
+      stdout: `old\nheader\nHello, world\nfooter\n${'Hello, world\n'.repeat(2)}`,
+    },
+    {
+      proves: ['out.file', 'exit.74'],
+      what: 'in a folder that was deleted under the shell',
+      shell: `mkdir ${path('gone')}; cd ${path('gone')}; rmdir ${path('gone')}; SPOUT_CACHE_DIR=c spout "$@"`,
+      argv: on(toy, '-o', 'x', 'a'),
+      stderr: errorLines('x: cannot be written: ENOENT', 'write elsewhere'),
       code: 74,
     },
     {

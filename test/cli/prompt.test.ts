@@ -17,6 +17,9 @@ const file = (name: string, content: string | Uint8Array): string => {
   return name
 }
 
+const NO_SYSTEM =
+  "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}{{ messages[0].content }}"
+
 /** The text and the number of tokens of the prompt, as the trace tells them. */
 function promptOf({ stderr }: RunResult): { text: string; tokens: number } {
   const [, tokens, text] = /^trace prompt tokens=(\d+) kept=0 text=(".*")$/m.exec(stderr) ?? []
@@ -117,6 +120,24 @@ describe.concurrent('a chat template', () => {
       what: 'gets messages',
       argv: ['--system', 'be brief', 'hi!'],
     }),
+    {
+      proves: ['prompt.chat', 'exit.78'],
+      what: 'whose template takes no system message',
+      argv: [
+        '-m',
+        chat,
+        '--chat-template',
+        join(folder, file('no-system.jinja', NO_SYSTEM)),
+        '-s',
+        'be brief',
+        'hi!',
+      ],
+      stderr: errorLines(
+        'chat template: System role not supported',
+        'put the system message into the prompt',
+      ),
+      code: 78,
+    },
     asked('<|im_start|>system from a file<|im_end|><|im_start|>user hi!<|im_end|><|im_start|>!', {
       proves: ['prompt.chat'],
       what: 'a system message from a file',

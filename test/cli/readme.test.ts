@@ -52,3 +52,11 @@ test('every folder on its map exists, and no other has been forgotten', () => {
 test('each exit code of its table is one of the program', () => {
   expect(readme).toMatch(/^\| 141 +\| the reader of the output went away, as in \\\| head -1 +\|$/m)
 })
+
+test('its recipe that names files takes nothing from a model that is no plain name', () => {
+  const recipe = /tr -cs[^\n)]*/.exec(commands)![0]
+  const names = ['../x', '-t..', '/etc/passwd', 'a b\nc', 'x;rm -rf .', '', '..', '$(id)', 'Été'].map(
+    (text) => spawnSync('sh', ['-c', recipe], { input: text, encoding: 'utf8' }).stdout.trimEnd(),
+  )
+  expect(names).toEqual(['x', 't', 'etc-passwd', 'a-b-c', 'x-rm-rf', '', '', 'id', 't'])
+})

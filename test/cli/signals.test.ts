@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { errorLines, testRows } from '../support/cli-rows.ts'
-import { HOME, type RunOptions, type RunResult, runSpout, said } from '../support/run-spout.ts'
+import { HOME, quote, type RunOptions, type RunResult, runSpout, SPOUT, said } from '../support/run-spout.ts'
 import { ENDLESS, EOS, removeToys, type Step, toyModel } from '../support/toy-model.ts'
 
 const scripts: Readonly<Record<string, readonly Step[]>> = {
@@ -128,6 +128,15 @@ describe.concurrent('a signal', () => {
     expect(readFileSync(path, 'utf8')).toBe('old')
   })
 
+  test('[exit.hangup] SIGHUP does not end what writes into a file, without a terminal', async () => {
+    const path = join(HOME, 'hangup')
+    const { stdout } = await runSpout(on(slow, 'd', '-n', '40'), {
+      shell: `${quote(process.execPath)} ${quote(SPOUT)} "$@" > ${path} 2>&1 < /dev/null & job=$!
+        until grep -q about ${path}; do sleep 0.1; done; kill -HUP $job; wait $job; echo "code $?"; cat ${path}`,
+    })
+    expect(stdout).toBe(`code 0\n${'round about '.repeat(20)}\n`)
+  })
+
   test.runIf(linux)('[P7] to stop and one to go on lose nothing; SIGUSR1 opens no door', async () => {
     let wasStopped = false
     const result = await runSpout(on(slow, 'd', '-n', '200'), {
@@ -184,6 +193,31 @@ describe.concurrent('time', () => {
       what: 'runs out while stdin is silent',
       argv: ['-m', toy, 'a', '--timeout', '1'],
       stdin: 'open',
+      stderr: expired,
+      code: 124,
+    },
+    {
+      proves: ['exit.124'],
+      what: 'runs out while a pipe named by -f is waited for',
+      shell: `mkfifo ${join(HOME, 'in')}; spout "$@" -f ${join(HOME, 'in')}`,
+      argv: on(toy, 'a', '--timeout', '1'),
+      stderr: expired,
+      code: 124,
+    },
+    {
+      proves: ['exit.124', 'out.file'],
+      what: 'runs out while nobody reads the pipe named by -o',
+      shell: `mkfifo ${join(HOME, 'out')}; spout "$@" -o ${join(HOME, 'out')}`,
+      argv: on(toy, 'a', '--timeout', '1'),
+      stderr: expired,
+      code: 124,
+    },
+    {
+      proves: ['exit.124', 'json.error'],
+      what: 'runs out while the thread is busy with a long text',
+      argv: ['-m', toy, '--timeout', '1', '--json'],
+      stdin: differentWords(1_200_000),
+      stdout: /^\{"error":\{"code":"timeout","exit":124,"message":"timeout: not done after 1 s"\}\}\n$/,
       stderr: expired,
       code: 124,
     },

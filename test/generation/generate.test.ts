@@ -66,7 +66,7 @@ describe('length', () => {
     expect(sink.text).toBe('abcdef')
     const small = scriptedBackend('abcdef', { contextLength: PROMPT.length + 2 })
     const cut = run(small)
-    expect((await cut.result).finishReason).toBe('length')
+    expect((await cut.result).finishReason).toBe('context')
     expect(cut.sink.text).toBe('ab')
   })
 

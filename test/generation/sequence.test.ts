@@ -71,8 +71,8 @@ async function write({ prompt, seed, budget, most = 16, stopStrings = [], drafte
     kv,
     prompt,
     sampler: createSampler({ temperature: 1.5, seed: BigInt(seed), repetitionPenalty: 1.1 }, MODEL),
-    out: new TextOut(new TokenOutputStream(byteTokenizer), sink, stopStrings),
-    limits: { budget, stopIds: new Set([BYTE_EOS]) },
+    out: new TextOut(new TokenOutputStream(byteTokenizer), sink, { stopStrings: stopStrings }),
+    limits: { budget, atBudget: 'length', stopIds: new Set([BYTE_EOS]) },
     ...(drafters && { drafters }),
   }
   const text = new Sequence(parts)

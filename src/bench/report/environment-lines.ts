@@ -1,12 +1,12 @@
+import { bytesText } from '../../system/quantities.ts'
 import type { ArmFacts } from '../environment.ts'
-import { mib } from './numbers.ts'
 import type { BenchReport } from './report.ts'
 
 /** Machine, models and method, a line each. */
 export function environmentLines({ run }: BenchReport): string[] {
   const { environment } = run
   const { cpu, cores, memoryBytes, system, node, onnxRuntime, loadBefore, date } = environment
-  const memory = `${Math.round(memoryBytes / 2 ** 30)} GiB`
+  const memory = bytesText(memoryBytes)
   const loads = [loadBefore, run.loadAfter].map((load) => load.map((value) => value.toFixed(2)).join(' '))
   return [
     `- Machine: ${cpu}, ${cores} processors, ${memory}, ${system}, Node ${node}, ONNX Runtime ${onnxRuntime}`,
@@ -23,7 +23,7 @@ function modelLines(arms: readonly ArmFacts[]): string[] {
   for (const { name, model, threads, runtime } of arms) {
     const { id, revision, dtype, sha256, bytes } = model
     const at = revision === null ? '' : ` at ${revision}`
-    const size = `${(bytes / 2 ** 20).toFixed(1)} MiB`
+    const size = bytesText(bytes)
     const key = `${id}${at}, ${dtype}, ${size}, sha256 ${sha256.slice(0, 16)}; ${threads} threads, runtime ${runtime}`
     groups.set(key, [...(groups.get(key) ?? []), name])
   }
@@ -43,6 +43,6 @@ function methodText({ plan, peakRssBytes }: BenchReport['run']): string {
   const where = freshProcess
     ? 'each sample a fresh process, its start and end included, files in the system’s cache'
     : 'in one process after warm-up, a pair being both sides by turns until each has run for about 0.2 s; ' +
-      `peak RSS of that process with all arms in it: ${mib(peakRssBytes)} MiB`
+      `peak RSS of that process with all arms in it: ${bytesText(peakRssBytes)}`
   return `${pairs} pairs, neighbours in time, in shuffled ABBA blocks (seed ${seed}); ${where}`
 }

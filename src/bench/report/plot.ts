@@ -35,6 +35,11 @@ export function plotSvg(report: BenchReport): string {
   ].join('\n')
 }
 
+/** Whether a text begins as these pictures do. */
+export function isPlot(text: string): boolean {
+  return text.startsWith('<svg ') && text.includes('<rect class="page"')
+}
+
 /** The page may be light or dark; the picture brings its own background for both. */
 const STYLE = `<style>
   .page { fill: #ffffff } text { fill: #1f2328; font: 13px system-ui, sans-serif }

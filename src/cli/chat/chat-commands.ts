@@ -1,8 +1,11 @@
 /** What begins with a slash in a conversation. */
 import { SpoutError } from '../../errors.ts'
+import { parseNumber } from '../flag-values.ts'
 import { columns, type Row } from '../help/columns.ts'
 import { nearest } from '../nearest.ts'
 import type { ChatSession } from './chat-session.ts'
+import { loadConversation, saveConversation } from './saved-file.ts'
+import { turnsText } from './transcript.ts'
 
 export interface ChatCommand {
   /** As help shows it: `/save <file>`. */
@@ -25,8 +28,10 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
   system: {
     usage: '/system [text]',
     help: 'show or set the system message; /system - takes it away',
-    async run({ transcript }, words) {
+    async run(session, words) {
+      const { transcript } = session
       if (words !== '') transcript.system = words === '-' ? undefined : words
+      if (words !== '') session.changed()
       const { system } = transcript
       return { note: system === undefined ? 'no system message' : `system: ${system}` }
     },
@@ -34,17 +39,26 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
   save: {
     usage: '/save <file>',
     help: 'write the conversation, as JSON',
-    async run({ transcript, engine }, words) {
-      await transcript.save(given(words, '/save <file>'), engine.model.id)
-      return { note: `saved ${turns(transcript.turns.length)}` }
+    async run(session, words) {
+      await saveConversation(session, given(words, '/save <file>'), { replaces: false })
+      return { note: `saved ${turnsText(session.transcript.turns.length)}` }
+    },
+  },
+  'save!': {
+    usage: '/save! <file>',
+    help: 'the same in place of another file',
+    async run(session, words) {
+      await saveConversation(session, given(words, '/save! <file>'), { replaces: true })
+      return { note: `saved ${turnsText(session.transcript.turns.length)}` }
     },
   },
   load: {
     usage: '/load <file>',
     help: 'go on with a saved conversation',
-    async run({ transcript }, words) {
-      transcript.load(given(words, '/load <file>'))
-      return { note: `loaded ${turns(transcript.turns.length)}` }
+    async run(session, words) {
+      loadConversation(session, given(words, '/load <file>'))
+      session.changed()
+      return { note: `loaded ${turnsText(session.transcript.turns.length)}` }
     },
   },
   regenerate: {
@@ -55,9 +69,22 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
   reset: {
     usage: '/reset',
     help: 'forget what was said; the system message stays',
-    async run({ transcript }) {
-      transcript.turns = []
+    async run(session) {
+      session.transcript.clear()
+      session.changed()
       return { note: 'forgotten' }
+    },
+  },
+  forget: {
+    usage: '/forget [n]',
+    help: 'forget the oldest turn, or the n oldest: room in a full context',
+    async run(session, words) {
+      const gone = session.transcript.forget(
+        words === '' ? 1 : parseNumber(words, { min: 1, max: 1e9, whole: true }),
+      )
+      if (gone === 0) return NOTHING_SAID
+      session.changed()
+      return { note: `forgot ${turnsText(gone)}, ${turnsText(session.transcript.turns.length)} left` }
     },
   },
   stats: {
@@ -82,13 +109,18 @@ export function chatCommandRows(): Row[] {
 
 /** A command and what follows it; `undefined` for a message. Paths such as /etc/hosts are no commands. */
 export function parseChatCommand(message: string): { name: string; words: string } | undefined {
-  const found = /^\/([a-z]+)(?:\s+([\s\S]*))?$/.exec(message.trimEnd())
+  const found = /^\/([a-z]+!?)(?:\s+([\s\S]*))?$/.exec(message.trimEnd())
   return found === null ? undefined : { name: found[1]!, words: found[2] ?? '' }
+}
+
+/** Whether there is such a command. */
+export function isChatCommand(name: string): boolean {
+  return Object.hasOwn(COMMANDS, name)
 }
 
 /** @throws SpoutError `usage` with the nearest name. */
 export function findChatCommand(name: string): ChatCommand {
-  if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name]!
+  if (isChatCommand(name)) return COMMANDS[name]!
   const near = nearest(name, Object.keys(COMMANDS))
   throw new SpoutError('usage', `/${name}: no such command`, {
     hint: near === undefined ? '/help; to send it as a message, begin with a space' : `did you mean /${near}`,
@@ -98,8 +130,4 @@ export function findChatCommand(name: string): ChatCommand {
 function given(words: string, usage: string): string {
   if (words !== '') return words
   throw new SpoutError('usage', `${usage}: a file is missing`)
-}
-
-function turns(count: number): string {
-  return count === 1 ? '1 turn' : `${count} turns`
 }

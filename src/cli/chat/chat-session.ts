@@ -3,6 +3,7 @@ import type { Conversation, Engine, EngineResult, Settled } from '../../engine/e
 import { type GenerateRequest, makeRequest } from '../../engine/request.ts'
 import { measure } from '../../output/measurements.ts'
 import { openAnswer } from '../answer.ts'
+import { turnNote } from '../answer-end.ts'
 import type { Context } from '../context.ts'
 import type { Options } from '../options.ts'
 import { requestOptions } from '../request-from-flags.ts'
@@ -11,14 +12,20 @@ import { makePrefillListener } from '../terminal/prefill-text.ts'
 import { writeStatistics } from '../terminal/statistics.ts'
 import { openStatusLine } from '../terminal/status-line.ts'
 import { makeTrace } from '../terminal/trace-lines.ts'
+import { type Fitted, fitMessage } from './fit-message.ts'
+import type { KeptConversation } from './kept-conversation.ts'
 import { Settling } from './settling.ts'
-import { Transcript } from './transcript.ts'
+import type { Transcript, Turn } from './transcript.ts'
 
 export interface ChatSessionOptions {
   readonly engine: Engine
   readonly options: Options
   readonly context: Context
-  readonly system: string | undefined
+  readonly transcript: Transcript
+  /** Where it is kept after every turn. */
+  readonly kept?: KeptConversation | undefined
+  /** A line about what happened. */
+  readonly note: (text: string) => void
 }
 
 /** The figures of an answer. */
@@ -29,44 +36,58 @@ interface LastAnswer {
   readonly settled: Settled
 }
 
+type Outcome = 'answered' | 'aborted' | 'failed'
+
+/** A turn that is being answered. */
+interface OpenTurn {
+  readonly user: string
+  readonly pieces: string[]
+  /** The turn whose place it takes. */
+  readonly instead: Turn | undefined
+}
+
 export class ChatSession {
   readonly transcript: Transcript
   readonly engine: Engine
+  /** Files of this conversation, which `/save` may replace. */
+  readonly ownFiles = new Set<string>()
   readonly #conversation: Conversation
   readonly #settling: Settling
   readonly #options: Options
   readonly #context: Context
+  readonly #kept: KeptConversation | undefined
+  readonly #note: (text: string) => void
   readonly #loadedAt = performance.now()
   #last: LastAnswer | undefined
+  #open: OpenTurn | undefined
+  #isKept = true
   /** How often the last message was answered anew: each time another seed. */
   #attempt = 0
 
-  constructor({ engine, options, context, system }: ChatSessionOptions) {
+  constructor({ engine, options, context, transcript, kept, note }: ChatSessionOptions) {
     this.engine = engine
     this.#conversation = engine.openConversation()
     this.#settling = new Settling(this.#conversation)
     this.#options = options
     this.#context = context
-    this.transcript = new Transcript(system)
+    this.#kept = kept
+    this.#note = note
+    this.transcript = transcript
   }
 
-  /** Answers a message. What was said until `signal` aborts is part of the conversation too. */
+  /** Answers a message. What was said until `signal` aborts, or until it fails, is part of the conversation too. */
   async say(message: string, signal: AbortSignal): Promise<void> {
     this.#attempt = 0
-    await this.#answer(message, signal)
+    await this.#answer({ user: message, pieces: [], instead: undefined }, signal)
   }
 
   /** Answers the last message anew. False when there is none. */
   async regenerate(signal: AbortSignal): Promise<boolean> {
-    const turn = this.transcript.turns.pop()
+    const turn = this.transcript.turns.at(-1)
     if (turn === undefined) return false
+    this.transcript.dropLast()
     this.#attempt++
-    try {
-      await this.#answer(turn.user, signal)
-    } catch (error) {
-      this.transcript.turns.push(turn)
-      throw error
-    }
+    await this.#answer({ user: turn.user, pieces: [], instead: turn }, signal)
     return true
   }
 
@@ -76,6 +97,22 @@ export class ChatSession {
     const { color } = this.#options
     await writeStatistics({ engine: this.engine, ...this.#last, loadedAt: this.#loadedAt, color })
     return true
+  }
+
+  /** Keeps the conversation as it is now. Called after every change of it. */
+  changed(): void {
+    try {
+      this.#kept?.keep(this.transcript, this.engine.model.id)
+    } catch (error) {
+      if (this.#isKept) this.#note(`this conversation is not kept: ${(error as NodeJS.ErrnoException).code}`)
+      this.#isKept = false
+    }
+  }
+
+  /** What is being said counts as said: the process ends. */
+  endNow(): void {
+    if (this.#open === undefined) return
+    this.#close(this.#open, 'aborted')
   }
 
   /** From now on what is known of the next turn is run, until that turn or `rest`. */
@@ -94,14 +131,45 @@ export class ChatSession {
     this.#conversation.dispose()
   }
 
-  async #answer(message: string, signal: AbortSignal): Promise<void> {
-    const { stdout } = this.#context
+  async #answer(turn: OpenTurn, signal: AbortSignal): Promise<void> {
+    this.#open = turn
+    let outcome: Outcome = 'failed'
+    try {
+      const result = await this.#generate(turn, signal)
+      outcome = result.finishReason === 'aborted' ? 'aborted' : 'answered'
+      const text = turn.pieces.join('')
+      const note = turnNote(result, { engine: this.engine, text })
+      if (note !== undefined && !this.#context.interrupts.signal.aborted) this.#note(note)
+    } finally {
+      this.#close(turn, outcome)
+    }
+    if (this.#options.stats) await this.showStatistics()
+  }
+
+  /** Notes a turn: what was said of it, or, where that is nothing or a failure, the answer whose place it would take. */
+  #close(turn: OpenTurn, outcome: Outcome): void {
+    if (this.#open !== turn) return
+    this.#open = undefined
+    const { user, pieces, instead } = turn
+    const said: Turn = { user, assistant: pieces.join('') }
+    const isSomething = said.assistant !== ''
+    const isBetter = outcome === 'answered' || (outcome === 'aborted' && isSomething)
+    if (instead !== undefined) this.transcript.turns.push(isBetter ? said : instead)
+    else if (outcome !== 'failed' || isSomething) this.transcript.turns.push(said)
+    this.changed()
+  }
+
+  async #generate({ user, pieces }: OpenTurn, signal: AbortSignal): Promise<EngineResult> {
     const options = this.#options
     const askedAt = performance.now()
-    const request = this.#request(message)
+    const { request, encoded } = this.#fit(user)
     const status = openStatusLine({ enabled: !options.quiet, color: options.color })
-    const writer = openAnswer({ output: stdout, options, engine: this.engine, onFirst: () => status.clear() })
-    const pieces: string[] = []
+    const writer = openAnswer({
+      output: this.#context.stdout,
+      options,
+      engine: this.engine,
+      onFirst: () => status.clear(),
+    })
     const keep = (text: string): string => {
       pieces.push(text)
       return text
@@ -117,30 +185,45 @@ export class ChatSession {
           rest: (text) => writer.sink.rest(keep(text)),
         },
         signal,
+        encoded,
         trace: makeTrace(options.trace),
         onPrefill,
       })
       status.clear()
       await writer.finish(result, measure(result, this.#loadedAt, askedAt))
       this.#last = { result, askedAt, settled }
+      return result
     } catch (error) {
       status.clear()
       await writer.fail(asSpoutError(error))
       throw error
     }
-    const assistant = pieces.join('')
-    if (assistant !== '') this.transcript.turns.push({ user: message, assistant })
-    if (options.stats) await this.showStatistics()
   }
 
-  #request(message: string): GenerateRequest {
+  /** The request for a message, with as many turns before it as there is room for. */
+  #fit(message: string): Fitted {
+    const { transcript, engine } = this
+    const fitted = fitMessage({
+      transcript,
+      contextLength: engine.model.contextLength,
+      maxTokens: this.#options.maxTokens,
+      make: (left) => {
+        const request = this.#request(message, left)
+        return { request, encoded: this.#conversation.encode(request) }
+      },
+    })
+    if (fitted.note !== undefined) this.#note(fitted.note)
+    return fitted
+  }
+
+  #request(message: string, left?: number): GenerateRequest {
     const base = requestOptions(this.#options)
     return makeRequest({
       ...base,
       sampling: { ...base.sampling, seed: this.#seed() },
       prompt: message,
       system: this.transcript.system,
-      history: this.transcript.history,
+      history: this.transcript.history(left),
     })
   }
 

@@ -1,38 +1,50 @@
 /** A conversation as data: a system message and finished turns. Saved as JSON that other programs can read too. */
-import { readFileSync } from 'node:fs'
 import type { ChatMessage } from '../../chat-template/chat-template.ts'
 import { SpoutError } from '../../errors.ts'
-import { openFileOutput } from '../../output/file-output.ts'
+import { readRegular } from '../../system/regular-file.ts'
 import { toJson } from '../../system/text-display.ts'
 
 export interface Turn {
   readonly user: string
+  /** Empty when no answer came. */
   readonly assistant: string
 }
 
 export class Transcript {
   system: string | undefined
   turns: Turn[] = []
+  /** How many of the oldest turns the context has no room for: kept, but the model is not told of them. */
+  left = 0
 
   constructor(system?: string) {
     this.system = system
   }
 
-  /** The turns as messages, the system message not among them. */
-  get history(): ChatMessage[] {
-    return this.turns.flatMap(({ user, assistant }) => [
-      { role: 'user', content: user },
-      { role: 'assistant', content: assistant },
-    ])
+  /** The turns as messages, the system message not among them. @param left how many of the oldest are left out */
+  history(left = this.left): ChatMessage[] {
+    return messagesOf(this.turns.slice(left))
   }
 
-  /** Writes the whole conversation, replacing an old file only when all is written. */
-  async save(path: string, model: string): Promise<void> {
+  /** Everything that was said, as it is saved. */
+  document(model: string): string {
     const system = this.system === undefined ? [] : [{ role: 'system', content: this.system }]
-    const document = { model, messages: [...system, ...this.history] }
-    const file = openFileOutput(path)
-    await file.write(`${toJson(document, 2)}\n`)
-    file.commit()
+    return `${toJson({ model, messages: [...system, ...messagesOf(this.turns)] }, 2)}\n`
+  }
+
+  /** Takes the oldest turns away, those first that the model is not told of. */
+  forget(count: number): number {
+    const gone = this.turns.splice(0, count).length
+    this.left = Math.max(0, this.left - gone)
+    return gone
+  }
+
+  dropLast(): void {
+    this.turns.pop()
+    this.left = Math.min(this.left, this.turns.length)
+  }
+
+  clear(): void {
+    this.forget(this.turns.length)
   }
 
   /** Takes the place of this conversation. @throws SpoutError `not-found` or `data`; nothing has changed then. */
@@ -40,16 +52,33 @@ export class Transcript {
     const { system, turns } = parseMessages(readJson(path), path)
     this.system = system
     this.turns = turns
+    this.left = 0
   }
 }
+
+/** `1 turn`, `2 turns`. */
+export function turnsText(count: number): string {
+  return count === 1 ? '1 turn' : `${count} turns`
+}
+
+function messagesOf(turns: readonly Turn[]): ChatMessage[] {
+  return turns.flatMap(({ user, assistant }) => [
+    { role: 'user', content: user },
+    { role: 'assistant', content: assistant },
+  ])
+}
+
+/** Bytes of a saved conversation. */
+const LARGEST = 256 * 2 ** 20
 
 function readJson(path: string): unknown {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readRegular(path, { most: LARGEST }).toString('utf8')
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    throw new SpoutError('not-found', `${path}: cannot be read: ${code}`, { cause })
+    const why = code === 'ENOTREG' ? (cause as Error).message : code
+    throw new SpoutError('not-found', `${path}: cannot be read: ${why}`, { cause })
   }
   try {
     return JSON.parse(text)

@@ -1,7 +1,9 @@
 /** `spout --bench [prompt]`: measures, and writes what it found. */
+import { readFileSync, statSync } from 'node:fs'
 import type { BenchPlan, BenchRun } from '../../bench/bench-run.ts'
 import { defaultArms } from '../../bench/built-in-arms.ts'
 import { measureSpeed } from '../../bench/model-speed.ts'
+import { isPlot, plotSvg } from '../../bench/report/plot.ts'
 import { type BenchReport, makeReport } from '../../bench/report/report.ts'
 import { type SlowerArm, slowerArms } from '../../bench/report/slower-arms.ts'
 import { speedText } from '../../bench/report/speed-text.ts'
@@ -39,7 +41,7 @@ export async function benchCommand(
   checkBenchFlags(options)
   const format = benchFormat(options)
   const saved = options.benchAgainst === undefined ? undefined : loadSamples(options.benchAgainst)
-  const plot = options.benchPlot === undefined ? undefined : openFileOutput(options.benchPlot)
+  const plot = options.benchPlot === undefined ? undefined : openPlot(options.benchPlot)
   const plan = await makePlan(words, options, context)
   if (asksForSpeed(options, format)) await tellSpeed(plan, options, context)
   const run = await measure(plan, options, context)
@@ -73,6 +75,17 @@ async function tellSpeed({ task }: BenchPlan, options: Options, context: Context
   } finally {
     status.clear()
   }
+}
+
+/** A plot may take the place of a plot. @throws SpoutError `output` when another file is there. */
+function openPlot(path: string): FileOutput {
+  const file = openFileOutput(path)
+  const old = statSync(path, { throwIfNoEntry: false })
+  if (!old?.isFile() || old.size === 0 || isPlot(readFileSync(path, 'utf8'))) return file
+  file.discard()
+  throw new SpoutError('output', `${path}: there is another file, which is no plot`, {
+    hint: 'another name, or remove it first',
+  })
 }
 
 async function makePlan(
@@ -155,7 +168,6 @@ async function deliver({ run, format, plot, saved, options, context }: Delivery)
   await context.stdout.write(writeReport(report, format))
   await context.stdout.flush()
   if (plot !== undefined) {
-    const { plotSvg } = await import('../../bench/report/plot.ts')
     await plot.write(plotSvg(report))
     plot.commit()
   }

@@ -1,20 +1,31 @@
 /** `spout chat`: a conversation. Answers are on stdout; prompt, notes and figures on stderr. */
+import type { SpoutError } from '../../errors.ts'
 import { openEngine } from '../../open/open-engine.ts'
-import { type ChatReply, chatCommandRows, findChatCommand, parseChatCommand } from '../chat/chat-commands.ts'
+import { quote } from '../../system/text-display.ts'
+import {
+  type ChatReply,
+  chatCommandRows,
+  findChatCommand,
+  isChatCommand,
+  parseChatCommand,
+} from '../chat/chat-commands.ts'
+import { type ChatIo, pipeIo, terminalIo } from '../chat/chat-io.ts'
 import { ChatSession } from '../chat/chat-session.ts'
-import { openHistoryFile } from '../chat/history-file.ts'
-import { editMessages, type MessageSource, readMessages } from '../chat/message-source.ts'
+import { historyPath, openHistoryFile } from '../chat/history-file.ts'
+import { type KeptConversation, keptPath, openKept } from '../chat/kept-conversation.ts'
+import { Transcript, turnsText } from '../chat/transcript.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
 import { CHAT_FLAGS } from '../flags.ts'
 import { commandHelp, section } from '../help/help-text.ts'
-import { abortable, dieOf } from '../interrupt.ts'
+import { abortable } from '../interrupt.ts'
 import type { Options } from '../options.ts'
 import { prepareLater } from '../prepare-later.ts'
 import { parseCommandLine } from '../program.ts'
 import { readText } from '../prompt-source.ts'
 import { checkFlags, flagNotes } from '../request-from-flags.ts'
 import { namingSettings, withSettings } from '../settings.ts'
+import { systemRefused } from '../system-refused.ts'
 import { noteEmbedded } from '../terminal/embedded-note.ts'
 import { asSpoutError, writeError, writeLine } from '../terminal/messages.ts'
 import { openStatusLine } from '../terminal/status-line.ts'
@@ -25,8 +36,9 @@ function chatHelp(): string {
     summary:
       'Talks with a model. Between turns its memory of the conversation is kept: only what is new is read, and an ' +
       'answer is read once more while you type, so that the next is what a new run would say. A line is ' +
-      'a message; one that ends with \\ goes on, and so does all between """ and """. Ctrl-C stops an answer; on an ' +
-      'empty line, twice, it leaves. Piped lines are messages too.',
+      'a message; one that ends with \\ goes on, and so does all between """ and """; what is pasted is one message. Ctrl-C ' +
+      'stops an answer; on an empty line, twice, it leaves. Piped lines are messages too. The last conversation is kept for ' +
+      '--continue, for its owner only.',
     more: [section('In a conversation', chatCommandRows())],
     flags: CHAT_FLAGS,
   })
@@ -37,24 +49,67 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
   const { words, options: given } = parseCommandLine<Options>(argv, line)
   checkFlags(given)
   const options = withSettings({ ...given, stdin: true, newline: true })
-  if (!options.quiet) flagNotes(options).forEach(writeLine)
+  const note = (text: string): void => {
+    if (!options.quiet) writeLine(text)
+  }
+  flagNotes(options).forEach(note)
   const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
+  const transcript = new Transcript(system)
+  const kept = openLast(options, { transcript, note })
   const engine = await load(options, context).catch((error) => {
     throw namingSettings(error, given)
   })
-  const session = new ChatSession({ engine, options, context, system })
-  const io = process.stdin.isTTY ? terminalIo(context) : pipeIo(context)
+  const session = new ChatSession({ engine, options, context, transcript, kept, note })
+  const io = process.stdin.isTTY ? openTerminal(session, { options, context }) : pipeIo(context)
+  const talk: Talk = { session, io, options, note }
   try {
     noteEmbedded(options)
-    if (!options.quiet) greet(session, options, io)
-    if (words.length > 0) await answer(session, words.join(' '), io)
-    await converse(session, io)
+    greet(talk)
+    if (words.length > 0) await answer(talk, words.join(' '))
+    await converse(talk)
   } finally {
     io.source.close()
     await session.dispose()
     await engine.dispose()
     if (engine.model.mayPrepare) prepareLater(options)
   }
+}
+
+/** A conversation, and who talks. */
+interface Talk {
+  readonly session: ChatSession
+  readonly io: ChatIo
+  readonly options: Options
+  readonly note: (text: string) => void
+}
+
+/** What `--continue` goes on with is put into `transcript`. Gives where this conversation is kept, if it is. */
+function openLast(
+  options: Options,
+  { transcript, note }: { transcript: Transcript; note: Talk['note'] },
+): KeptConversation | undefined {
+  // What runs in a pipe does not take the place of what was said on a terminal, unless it was asked to go on with it.
+  const keeps = options.keep !== false && (process.stdin.isTTY || options.continue)
+  if (!keeps && !options.continue) return undefined
+  const kept = openKept(keptPath())
+  if (options.continue) {
+    const { system } = transcript
+    if (kept.exists) kept.load(transcript)
+    transcript.system = system ?? transcript.system
+    const last = transcript.turns.at(-1)
+    if (last === undefined) note('no conversation was kept; this is a new one')
+    else
+      note(`goes on after ${turnsText(transcript.turns.length)}; the last was about ${quote(last.user, 60)}`)
+  }
+  return keeps ? kept : undefined
+}
+
+function openTerminal(
+  session: ChatSession,
+  { options, context }: { options: Options; context: Context },
+): ChatIo {
+  const history = openHistoryFile(options.keep === false ? undefined : historyPath())
+  return terminalIo(context, { history, onLeave: () => session.endNow() })
 }
 
 async function load(options: Options, context: Context) {
@@ -72,113 +127,59 @@ async function load(options: Options, context: Context) {
   }
 }
 
-/** Where messages come from and who may stop an answer: the terminal or the pipe of the user. */
-interface ChatIo {
-  readonly source: MessageSource
-  readonly isTerminal: boolean
-  /** Runs `work` with a signal that aborts when the answer is to stop. */
-  attend<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>
+function greet({ session, io, options, note }: Talk): void {
+  const { model } = session.engine
+  if (!model.hasChatTemplate && !options.raw) note(`${model.id} has no chat template: it continues the text`)
+  if (io.isTerminal) note(`${model.id} (${model.dtype}); /help lists the commands, Ctrl-D leaves`)
 }
 
-/** Ctrl-C stops the answer and nothing else; a second one, while it has not stopped, ends the process. */
-function terminalIo({ interrupts }: Context): ChatIo {
-  let warned = false
-  const source = editMessages({
-    history: openHistoryFile(),
-    onInterrupt() {
-      if (warned) return leave(source)
-      warned = true
-      writeLine('Ctrl-C once more, or Ctrl-D, leaves')
-    },
-  })
-  return {
-    isTerminal: true,
-    source,
-    async attend(work) {
-      warned = false
-      const controller = new AbortController()
-      const stop = (): void => {
-        if (controller.signal.aborted) leave(source)
-        warned = true
-        controller.abort()
-      }
-      const lose = (): void => controller.abort(interrupts.signal.reason)
-      interrupts.signal.addEventListener('abort', lose)
-      process.on('SIGINT', stop)
-      try {
-        return await work(controller.signal)
-      } finally {
-        process.off('SIGINT', stop)
-        interrupts.signal.removeEventListener('abort', lose)
-      }
-    },
-  }
-}
-
-function leave(source: MessageSource): void {
-  source.close()
-  dieOf('SIGINT')
-}
-
-/** A signal ends the whole conversation, after what was said so far. */
-function pipeIo({ interrupts }: Context): ChatIo {
-  return {
-    isTerminal: false,
-    source: readMessages(process.stdin),
-    async attend(work) {
-      interrupts.listen()
-      try {
-        const reply = await work(interrupts.signal)
-        interrupts.signal.throwIfAborted()
-        return reply
-      } finally {
-        interrupts.release()
-      }
-    },
-  }
-}
-
-function greet({ engine: { model } }: ChatSession, options: Options, io: ChatIo): void {
-  if (!model.hasChatTemplate && !options.raw) {
-    writeLine(`${model.id} has no chat template: it continues the text`)
-  }
-  if (io.isTerminal) writeLine(`${model.id} (${model.dtype}); /help lists the commands, Ctrl-D leaves`)
-}
-
-async function converse(session: ChatSession, io: ChatIo): Promise<void> {
+async function converse(talk: Talk): Promise<void> {
+  const { session, io } = talk
   for (;;) {
     session.settle()
     const message = await io.source.next()
     if (message === undefined) return
     if (message.trim() === '') continue
-    const reply = await answer(session, message, io)
+    const reply = await answer(talk, message)
     if (reply?.note !== undefined) writeLine(reply.note)
     if (reply?.leave) return
   }
 }
 
 /** On a terminal a failure ends the turn, behind a pipe the run. */
-async function answer(session: ChatSession, message: string, io: ChatIo): Promise<ChatReply | undefined> {
+async function answer(talk: Talk, message: string): Promise<ChatReply | undefined> {
+  const { io } = talk
   try {
-    return await io.attend((signal) => act(session, message, signal))
+    return await io.attend((signal) => act(talk, message, signal))
   } catch (error) {
-    const failure = asSpoutError(error)
-    if (!io.isTerminal || failure.code === 'internal' || failure.code === 'output') throw error
+    const hasSystem = talk.session.transcript.system !== undefined
+    const told = hasSystem ? systemRefused(error, '/system - takes the system message away') : error
+    const failure = asSpoutError(told)
+    if (!io.isTerminal || isEnd(failure)) throw told
     writeError(failure)
     return undefined
   }
 }
 
-async function act(
-  session: ChatSession,
-  message: string,
-  signal: AbortSignal,
-): Promise<ChatReply | undefined> {
+/** The answers' output is gone, or we are wrong: nothing can be said any more. */
+function isEnd({ code, message }: SpoutError): boolean {
+  return code === 'internal' || (code === 'output' && message.startsWith('output:'))
+}
+
+async function act(talk: Talk, message: string, signal: AbortSignal): Promise<ChatReply | undefined> {
+  const { session } = talk
   const command = parseChatCommand(message)
-  if (command !== undefined) {
+  if (command !== undefined && obeys(talk, command.name)) {
     await session.rest()
     return findChatCommand(command.name).run(session, command.words, signal)
   }
   await session.say(message, signal)
   return undefined
+}
+
+/** Lines of a pipe may be anybody's text: they command nothing unless that is asked for. */
+function obeys({ io, options, note }: Talk, name: string): boolean {
+  if (io.isTerminal || options.commands) return true
+  if (isChatCommand(name)) note(`/${name} from a pipe is a message; --commands obeys it`)
+  return false
 }

@@ -11,6 +11,8 @@ import type { FileOutput } from '../../output/file-output.ts'
 import { measure } from '../../output/measurements.ts'
 import { refusedLines, runsText, samplingText, templateText } from '../../output/run-facts.ts'
 import { openAnswer } from '../answer.ts'
+import { cutNote, lacksAnswer, noAnswer } from '../answer-end.ts'
+import { startClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
 import { FLAGS } from '../flags.ts'
@@ -22,6 +24,7 @@ import { parseCommandLine } from '../program.ts'
 import { findPrompt, type PromptSource, readPrompt, readText } from '../prompt-source.ts'
 import { checkFlags, flagNotes, requestOptions } from '../request-from-flags.ts'
 import { namingSettings, settingLines, withSettings } from '../settings.ts'
+import { systemRefused } from '../system-refused.ts'
 import { noteEmbedded } from '../terminal/embedded-note.ts'
 import { asSpoutError, writeLine } from '../terminal/messages.ts'
 import { makePrefillListener } from '../terminal/prefill-text.ts'
@@ -40,9 +43,9 @@ export async function generateCommand(argv: readonly string[], context: Context)
   })
   checkFlags(given)
   refuseMistyped(argv, words)
+  await startClock(given, context)
   const options = withSettings(given)
   if (options.verbose) for (const line of settingLines(given)) writeLine(line)
-  startClock(options.timeout, context)
   if (!options.quiet) flagNotes(options).forEach(writeLine)
   try {
     await runGenerate(words, options, context)
@@ -94,6 +97,9 @@ async function generateOnce(job: Job): Promise<void> {
     const encoding = start.encode(request)
     const engine = await abortable(start.engine, context.interrupts.signal)
     await answer(job, { request, encoded: await encoding, engine, status })
+  } catch (error) {
+    const hasSystem = request.messages[0]?.role === 'system'
+    throw hasSystem ? systemRefused(error, 'put the system message into the prompt') : error
   } finally {
     status.clear()
     context.interrupts.release()
@@ -118,14 +124,6 @@ function startEarly({ options, context }: Job): EarlyStart {
   }
   const start = startEngine(engineOptions(options, context, { beforeFetch, onDownload: () => clear() }))
   return { start, letFetch }
-}
-
-/** `--timeout` ends the run as a signal would, wherever it is. */
-function startClock(seconds: number | undefined, { interrupts }: Context): void {
-  if (seconds === undefined) return
-  const expired = (): void =>
-    interrupts.abort(new SpoutError('timeout', `timeout: not done after ${seconds} s`))
-  setTimeout(expired, 1000 * seconds).unref()
 }
 
 async function openFile(path: string | undefined): Promise<FileOutput | undefined> {
@@ -196,13 +194,6 @@ async function answer({ options, context, file }: Job, { request, encoded, engin
   if (cut !== undefined && !options.quiet) writeLine(cut)
   if (options.stats) await writeStatistics({ engine, result, loadedAt, color: options.color })
   interrupts.signal.throwIfAborted()
+  if (lacksAnswer(result, options.think)) throw noAnswer(result, engine)
   if (engine.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
-}
-
-/** A text that a limit nobody asked for has cut is said to be cut. */
-function cutNote({ finishReason, lengthLimit, maxTokens }: EngineResult): string | undefined {
-  if (finishReason !== 'length') return undefined
-  if (lengthLimit === 'default') return `stopped at ${maxTokens} tokens; -n 0 goes on to the end`
-  if (lengthLimit === 'context') return 'stopped: the context is full'
-  return undefined
 }

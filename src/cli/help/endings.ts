@@ -3,7 +3,10 @@ import type { Row } from './columns.ts'
 /** Exit codes and when they happen: in `spout help endings`, the manual page and the README. */
 export const ENDINGS: readonly Row[] = [
   ['0', 'finished: end token, stop text, length or context; finish_reason of --json says which'],
-  ['1', 'the generation failed; --bench: an arm failed, or is slower than --fail-if-slower allows'],
+  [
+    '1',
+    'the generation failed, or ended inside the reasoning; --bench: an arm failed, or is slower than --fail-if-slower allows',
+  ],
   ['2', 'usage: a bad flag or value; nothing was started'],
   ['65', 'bad input: the prompt is empty, not UTF-8, or longer than the context'],
   ['66', 'a model, a revision or a file was not found (offline: is not in the cache)'],
@@ -17,6 +20,9 @@ export const ENDINGS: readonly Row[] = [
   ['77', 'not allowed: a private or gated model, or a bad token'],
   ['78', 'a model file or the configuration file is invalid or not supported'],
   ['124', '--timeout expired; the text so far was delivered'],
-  ['129 130 143', 'died of SIGHUP, SIGINT or SIGTERM; the text so far was delivered'],
+  [
+    '129 130 143',
+    'died of SIGHUP, SIGINT or SIGTERM; the text so far was delivered (nohup: SIGHUP does nothing)',
+  ],
   ['141', 'the reader of the output went away, as in | head -1'],
 ]

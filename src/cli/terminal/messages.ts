@@ -19,6 +19,12 @@ export function asSpoutError(error: unknown): SpoutError {
   const message = withoutSignature(error instanceof Error ? error.message : String(error))
   if (error instanceof SpoutError && !message.includes('onnxruntime')) return error
   const { code } = (error ?? {}) as NodeJS.ErrnoException
+  if ((error as NodeJS.ErrnoException | undefined)?.syscall === 'uv_cwd') {
+    return new SpoutError('not-found', 'the current folder is no longer there', {
+      hint: 'cd into one that is',
+      cause: error,
+    })
+  }
   if (EXHAUSTED.test(`${code}`)) {
     return new SpoutError('os', `system: ${message}`, { hint: 'ulimit -a shows the limits', cause: error })
   }

@@ -1,0 +1,47 @@
+/** What there is to say about how an answer ended. */
+import type { Engine, EngineResult } from '../engine/engine.ts'
+import { SpoutError } from '../errors.ts'
+import type { ThinkMode } from './flags.ts'
+
+/** A text that a limit nobody asked for has cut is said to be cut. */
+export function cutNote({ finishReason, lengthLimit, maxTokens }: EngineResult): string | undefined {
+  if (finishReason === 'context') return 'stopped: the context is full'
+  if (finishReason !== 'length' || lengthLimit !== 'default') return undefined
+  return `stopped at ${maxTokens} tokens; -n 0 goes on to the end`
+}
+
+/** True when an answer was wanted, and there is only what came before it. */
+export function lacksAnswer({ finishReason }: EngineResult, think: ThinkMode | undefined): boolean {
+  return finishReason === 'reasoning' && think !== 'only'
+}
+
+/** Why there is no answer, after reasoning. */
+export function reasonedOnly({ tokenIds, maxTokens, promptTokens }: EngineResult, engine: Engine): string {
+  if (maxTokens > 0 && tokenIds.length >= maxTokens)
+    return `the limit of ${maxTokens} tokens fell inside the reasoning`
+  const isFull = promptTokens + tokenIds.length >= engine.model.contextLength
+  return isFull ? 'the context was full inside the reasoning' : 'nothing came after the reasoning'
+}
+
+/** The same in a conversation, where whatever cut an answer short is told, and that a message stays without one. */
+export function turnNote(
+  result: EngineResult,
+  { engine, text }: { engine: Engine; text: string },
+): string | undefined {
+  const { finishReason, maxTokens, lengthLimit } = result
+  if (finishReason === 'aborted') {
+    return text === '' ? 'stopped before an answer; /regenerate asks again' : 'stopped; what was said stays'
+  }
+  if (finishReason === 'context')
+    return 'cut: the context is full; /forget makes room, else the oldest turns are left out'
+  if (finishReason === 'length' && lengthLimit === 'asked') return `cut at ${maxTokens} tokens, as -n says`
+  if (finishReason === 'reasoning') return `no answer: ${reasonedOnly(result, engine)}; the message stays`
+  return text === '' ? 'the answer is empty; the message stays' : cutNote(result)
+}
+
+/** An empty text is no success of a run that wanted an answer. */
+export function noAnswer(result: EngineResult, engine: Engine): SpoutError {
+  return new SpoutError('failed', `no answer: ${reasonedOnly(result, engine)}`, {
+    hint: 'a larger -n, or --think only for the reasoning itself',
+  })
+}
