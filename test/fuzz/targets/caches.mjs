@@ -56,7 +56,7 @@ function damage({ random, repo, snapshot }) {
   const blob = join(repo, 'blobs', `${random.below(FILES.length)}`.repeat(40))
   const ref = join(repo, 'refs/main')
   const ways = [
-    () => writeFileSync(ref, mutateBytes(Buffer.from(COMMIT), random)),
+    () => replace(ref, () => writeFileSync(ref, mutateBytes(Buffer.from(COMMIT), random))),
     () => writeFileSync(blob, mutateBytes(readFileSync(blob), random)),
     () => rmSync(blob),
     () =>
