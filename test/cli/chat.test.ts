@@ -93,31 +93,35 @@ describe.concurrent('piped', () => {
   test.each([
     ['greedy', ['-t', '0'], [3]],
     ['with draws', ['-t', '0.9', '--seed', '5', '--repetition-penalty', '1.2'], [1, 3]],
-  ])('[chat.keeps] in four bits its text is that of a new process, %s', async (name, sampling, after) => {
-    const template = join(folder, 'template.jinja')
-    writeFileSync(
-      template,
-      "{% for m in messages %}{{ m.role + ':' + m.content + '\n\n' }}{% endfor %}{{ 'assistant:' }}",
-    )
-    const talk = (...messages: string[]) =>
-      runSpout(['chat', '--commands', '--chat-template', template, '-n', '150', '--stats', ...sampling], {
-        stdin: lines(...messages),
-      })
-    const saved = (turns: number): string => join(folder, `${name}-${turns}.json`)
-    const messages = ['The prince said:', 'What did the king answer?', 'Then tell me of the war.', 'Why?']
-    const whole = await talk(...messages.flatMap((message, i) => [message, `/save ${saved(i + 1)}`]))
-    const figures = [...whole.stderr.matchAll(/^prompt {4}(\d+) tokens/gm)].map(([, tokens]) =>
-      Number(tokens),
-    )
-    expect(figures.slice(1).every((tokens) => tokens < 20)).toBe(true)
-    for (const turns of after) {
-      const fresh = await talk(`/load ${saved(turns)}`, messages[turns]!, `/save ${saved(turns)}.fresh`)
-      expect(whole.stdout).toContain(fresh.stdout)
-      const answers = [`${saved(turns)}.fresh`, saved(turns + 1)].map((path) => readFileSync(path, 'utf8'))
-      expect(answers[0]).toBe(answers[1])
-      expect(fresh.stderr).not.toContain('settled')
-    }
-  })
+  ])(
+    '[chat.keeps] in four bits its text is that of a new process, %s',
+    { timeout: 240_000 },
+    async (name, sampling, after) => {
+      const template = join(folder, 'template.jinja')
+      writeFileSync(
+        template,
+        "{% for m in messages %}{{ m.role + ':' + m.content + '\n\n' }}{% endfor %}{{ 'assistant:' }}",
+      )
+      const talk = (...messages: string[]) =>
+        runSpout(['chat', '--commands', '--chat-template', template, '-n', '150', '--stats', ...sampling], {
+          stdin: lines(...messages),
+        })
+      const saved = (turns: number): string => join(folder, `${name}-${turns}.json`)
+      const messages = ['The prince said:', 'What did the king answer?', 'Then tell me of the war.', 'Why?']
+      const whole = await talk(...messages.flatMap((message, i) => [message, `/save ${saved(i + 1)}`]))
+      const figures = [...whole.stderr.matchAll(/^prompt {4}(\d+) tokens/gm)].map(([, tokens]) =>
+        Number(tokens),
+      )
+      expect(figures.slice(1).every((tokens) => tokens < 20)).toBe(true)
+      for (const turns of after) {
+        const fresh = await talk(`/load ${saved(turns)}`, messages[turns]!, `/save ${saved(turns)}.fresh`)
+        expect(whole.stdout).toContain(fresh.stdout)
+        const answers = [`${saved(turns)}.fresh`, saved(turns + 1)].map((path) => readFileSync(path, 'utf8'))
+        expect(answers[0]).toBe(answers[1])
+        expect(fresh.stderr).not.toContain('settled')
+      }
+    },
+  )
 
   test('[chat.keeps chat.commands] an answer that is given anew is that of a new process', async () => {
     const ask = ['chat', '--commands', '-n', '60', '-t', '0.9', '--seed', '7', '-q', 'Once upon a time']
