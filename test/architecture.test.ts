@@ -88,7 +88,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'hub-cache',
     'system',
   ],
-  'index.ts': ['open', 'engine', 'generation', 'sampling', 'backend', 'tokenizer'],
+  'index.ts': [
+    'open',
+    'engine',
+    'generation',
+    'sampling',
+    'backend',
+    'tokenizer',
+    'chat-template',
+    'hub-cache',
+    'model',
+  ],
   bench: [
     'open',
     'output',

@@ -88,11 +88,15 @@ function placesOf(heights) {
 /** Imports without those to which a longer way leads as well. */
 function shortest(edges) {
   const reaches = (from, to) => [...(edges.get(from) ?? [])].some((each) => each === to || reaches(each, to))
-  return [...edges].flatMap(([from, below]) =>
-    [...below]
-      .filter((to) => ![...below].some((other) => other !== to && reaches(other, to)))
-      .map((to) => [from, to]),
-  )
+  // In order of names: which file names a room first is no part of the picture.
+  return [...edges]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([from, below]) =>
+      [...below]
+        .sort()
+        .filter((to) => ![...below].some((other) => other !== to && reaches(other, to)))
+        .map((to) => [from, to]),
+    )
 }
 
 function arrow(from, to) {
