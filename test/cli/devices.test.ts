@@ -1,7 +1,10 @@
 /** `spout devices` and `--device`, by the built program: without a card, and with one made of software. */
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { runSpout } from '../support/run-spout.ts'
 import { noSoftwareGpu, softwareGpuEnvironment } from '../support/software-gpu.ts'
+import { EOS, removeToys, toyModel } from '../support/toy-model.ts'
+
+afterAll(removeToys)
 
 const ASK = ['Once upon a time', '-n', '6', '-t', '0', '--no-stdin']
 const NO_DRIVER = { VK_DRIVER_FILES: '/nowhere', XDG_RUNTIME_DIR: '/tmp' }
@@ -46,10 +49,12 @@ describe.skipIf(noSoftwareGpu !== undefined)('with a card made of software', () 
   })
 
   test('the answer from there is that of the processor', async () => {
+    const ask = ['-m', toyModel({ scripts: { a: ['Hello', EOS] } }), 'a', '--no-stdin']
     const [gpu, cpu] = await Promise.all([
-      runSpout([...ASK, '--device', 'gpu', '--precise'], { env: softwareGpuEnvironment }),
-      runSpout([...ASK, '--precise']),
+      runSpout([...ask, '--device', 'gpu'], { env: softwareGpuEnvironment }),
+      runSpout(ask),
     ])
+    expect(cpu!.stdout).toBe('Hello\n')
     expect(gpu).toMatchObject({ code: 0, stdout: cpu!.stdout, stderr: cpu!.stderr })
   })
 })

@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { encodeManifest, makeManifest } from '../../src/backend/onnx/prepared/prepared-model.ts'
 import { modelsCommands } from '../../src/cli/commands/models.ts'
 import type { ModelsOptions } from '../../src/cli/commands/models-io.ts'
 import { etagOf, FakeHub } from '../support/fake-hub.ts'
@@ -141,6 +142,7 @@ describe('models show', () => {
         chat_template: false,
         licence: 'apache-2.0',
         prepared: [],
+        device: [],
         graphs: [{ dtype: 'q4', file: 'onnx/model_q4.onnx', size: expect.any(Number) }],
       },
     ])
@@ -282,10 +284,18 @@ describe('models rm', () => {
 
   it('also removes what was prepared of it, and nothing else that was', async () => {
     await run('pull', [REPO])
-    const prepare = (name: string, source: string) => {
+    const prepare = (name: string, path: string) => {
       mkdirSync(join(root, 'own/prepared', name), { recursive: true })
-      const manifest = { format: 0, sources: [{ path: source }], files: [], changes: [] }
-      writeFileSync(join(root, 'own/prepared', name, 'manifest.json'), JSON.stringify(manifest))
+      const source = { path, size: 0, modified: '0', changed: '0', sha256: '' }
+      const facts = {
+        runtimeVersion: '1',
+        precise: false,
+        sources: [source],
+        absent: [],
+        files: [],
+        changes: [],
+      }
+      writeFileSync(join(root, 'own/prepared', name, 'manifest.json'), encodeManifest(makeManifest(facts)))
     }
     prepare('ours', folder('snapshots', COMMIT, 'onnx/model_q4.onnx'))
     prepare('other', join(root, 'models--org--other/snapshots', COMMIT, 'onnx/model_q4.onnx'))

@@ -216,7 +216,7 @@ describe.concurrent('the program', () => {
           'prompt {3}3 tokens, as plain text',
           'answer {3}at most 512 tokens',
           'context {2}4096 tokens',
-          'memory {3}.* kB of weights, a KV cache of unknown size; .* are free',
+          'memory {3}.* kB of weights, .* kB of KV cache; .* are free',
           'fits {5}yes\n$',
         ].join('\\n'),
       ),
