@@ -16,12 +16,17 @@ import { type ByteSource, bytesField, concat, copyOf, fieldsOf } from './wire.ts
 
 export type { Graph, GraphNode } from './graph.ts'
 
+export interface GraphFileOptions {
+  /** This program wrote it, so it may use our names and operators. */
+  readonly isOurs?: boolean
+}
+
 /** @throws SpoutError `config` when the file is no ONNX graph or its weights are not there; `not-found` without one. */
-export function readGraphFile(path: string): Graph {
+export function readGraphFile(path: string, { isOurs = false }: GraphFileOptions = {}): Graph {
   regularFileSize(path)
   const weights = new WeightFiles(path)
   const graph = readSkeleton(path, weights)
-  refuseOwnNames(graph, basename(path))
+  if (!isOurs) refuseOwnNames(graph, basename(path))
   return { ...graph, weightsFolder: weights.folder, files: weights.paths }
 }
 

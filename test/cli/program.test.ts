@@ -47,7 +47,7 @@ test.each([
   ['--timeout', '0', 'a number above 0, up to 1048576'],
   ['--logprobs', '101', 'a whole number from 0 to 100'],
   ['--dtype', 'q5', 'one of auto, fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4'],
-  ['--device', 'cuda', 'one of cpu'],
+  ['--device', 'cuda', 'one of auto, cpu, gpu'],
   ['--color', 'yes', 'one of auto, always, never'],
   ['--think', 'maybe', 'one of show, hide, only'],
   ['--runtime', 'web', 'one of auto, c-api, node'],
@@ -140,6 +140,7 @@ test('every flag of a request arrives in it', () => {
     allowSpecial: true,
     maxTokens: 7,
     stopStrings: ['a', 'b'],
+    stopInReasoning: false,
     ignoreEos: true,
     templateArgs: {},
     sampling: {

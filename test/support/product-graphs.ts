@@ -8,7 +8,9 @@ import { model } from './tiny-graphs.ts'
 
 export const K = 64
 
-export const graphOf = (...parts: Uint8Array[]): Graph => readGraphFile(graphFile(model(parts)))
+/** Also one that names operators of ours, which no model's file may. */
+export const graphOf = (...parts: Uint8Array[]): Graph =>
+  readGraphFile(graphFile(model(parts)), { isOurs: true })
 export const opTypes = ({ nodes }: Graph): string[] => nodes.map(({ opType }) => opType)
 export const rowsOf = (count: number, k = K): Feed => {
   return {

@@ -23,6 +23,8 @@ function countingBackend(ropeSwitch: number, runs: Run[]): OnnxBackend {
     writesInPlace: true,
     allocate: (_: string, dims: readonly number[]) => tensor(dims),
     wrap: (_: string, dims: readonly number[]) => tensor(dims),
+    read: ({ data }: Tensor) => data,
+    write: () => undefined,
     bindData: (name: string, _: string, __: unknown, dims: readonly number[]) => {
       bound[name] = [...dims]
     },
