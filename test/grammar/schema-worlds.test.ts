@@ -183,9 +183,12 @@ const tokens = fc
   )
   .map((texts) => [...new Set([...BYTES, ...texts.filter((text) => text.length > 1)])])
 
+/** Free keys may come twice, so they cannot be counted; and each `contains` doubles the states of an array. */
+const REFUSED = /more than one property without a name cannot be counted|too many "contains" at once/
+
 test('masks of JSON Schema are exact', () => {
   const ajv = new Ajv2020({ strict: false, validateSchema: false })
-  const counts = { places: 0, schemas: 0, refused: 0 }
+  const counts = { places: 0, schemas: 0 }
   fc.assert(
     fc.property(schema, fc.boolean(), tokens, (drawn, whole, vocabulary) => {
       // An integer is written without a fraction, so 1.0 is a number here but no integer: a schema has one of the two.
@@ -202,7 +205,8 @@ test('masks of JSON Schema are exact', () => {
         grammar = compileSchema(new Regexes(ALPHABET), JSON.stringify(one), { style: 'compact' })
       } catch (error) {
         if (String(error).includes('no document')) expect({ one, texts }).toEqual({ one, texts: [] })
-        else counts.refused++
+        // Nothing else that the drawn schemas say is refused.
+        else expect(String(error)).toMatch(REFUSED)
         return
       }
       counts.schemas++
@@ -215,7 +219,5 @@ test('masks of JSON Schema are exact', () => {
     }),
     { numRuns: Number(process.env.WORLDS ?? 80) },
   )
-  // Only counts that no other than free keys could reach are refused.
-  expect(counts.refused).toBeLessThan(counts.schemas / 10)
   expect(counts.schemas).toBeGreaterThan(10)
 })
