@@ -55,7 +55,7 @@ const INTERFACES = new Set([
   'model/resolved-model.ts',
 ])
 /** Rooms whose implementations a backend is made of. */
-const BELOW_BACKEND = new Set(['kernels', 'onnx-file', 'system'])
+const BELOW_BACKEND = new Set(['graph-passes', 'kernels', 'onnx-file', 'system'])
 
 /** Which rooms a room may import. One that is not listed may import nothing. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -65,12 +65,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sampling: ['system'],
   'onnx-file': ['system'],
   kernels: ['onnx-file', 'system'],
+  'graph-passes': ['kernels', 'onnx-file', 'system'],
   model: ['onnx-file', 'system'],
   hub: ['model', 'system'],
   'hub-cache': ['hub', 'model', 'system'],
   tokenizer: ['system'],
   'chat-template': ['tokenizer', 'system'],
-  backend: ['kernels', 'onnx-file', 'model', 'tokenizer', 'system'],
+  backend: ['graph-passes', 'kernels', 'onnx-file', 'model', 'tokenizer', 'system'],
   grammar: ['tokenizer'],
   drafting: [],
   generation: ['sampling', 'drafting', 'backend', 'tokenizer'],
@@ -80,6 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'engine',
     'sampling',
     'backend',
+    'graph-passes',
     'onnx-file',
     'tokenizer',
     'chat-template',

@@ -2,11 +2,12 @@
  * Prepares a model, so that it starts sooner from then on: its graph optimized and its weights as the kernels want them,
  * its tokenizer as tables. What comes of it counts only if it answers as the model itself does.
  */
-import type { HeadLimits } from '../backend/onnx/passes/quantize-head.ts'
+
 import { findPrepared, type PreparedModel, preparedFolder } from '../backend/onnx/prepared/prepared-model.ts'
 import { preparedLimit, prunePrepared } from '../backend/onnx/prepared/prepared-store.ts'
 import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
 import { SpoutError } from '../errors.ts'
+import type { HeadLimits } from '../graph-passes/quantize-head.ts'
 import { PATIENCE } from '../hub/retry.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
 import { acquireLock } from '../system/file-lock.ts'

@@ -1,8 +1,8 @@
 /** Every instruction set, by the interpreter and on the processor where it has it, equals the definition to the last bit. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { withOwnAttention } from '../../src/backend/onnx/passes/own-attention.ts'
-import { withOwnOperators } from '../../src/backend/onnx/passes/own-graph.ts'
+import { withOwnAttention } from '../../src/graph-passes/own-attention.ts'
+import { withOwnOperators } from '../../src/graph-passes/own-graph.ts'
 import * as attention from '../../src/kernels/numerics/attention.ts'
 import { BLOCK, gated, matmul, type QuantizedWeights } from '../../src/kernels/numerics/matmul.ts'
 import { distinctOperators } from '../../src/kernels/operators.ts'

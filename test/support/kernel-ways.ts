@@ -1,5 +1,5 @@
 /** How kernels run in tests: by the interpreter on every machine, and on the processor where it has the instructions. */
-import type { OwnGraph } from '../../src/backend/onnx/passes/own-graph.ts'
+import type { OwnGraph } from '../../src/graph-passes/own-graph.ts'
 import { ISAS, type Isa, kernelChoice } from '../../src/kernels/isa.ts'
 import { encodeGraph } from '../../src/onnx-file/graph-file.ts'
 import { type AttentionRun, attend } from './attention-graphs.ts'

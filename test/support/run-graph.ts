@@ -1,7 +1,8 @@
 /** A small graph run once, over the C API. */
-import type { OwnGraph } from '../../src/backend/onnx/passes/own-graph.ts'
+
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import type { ElementType, TensorData } from '../../src/backend/onnx/runtime/runtime.ts'
+import type { OwnGraph } from '../../src/graph-passes/own-graph.ts'
 import type { Isa } from '../../src/kernels/isa.ts'
 import { stableMemory } from '../../src/system/stable-memory.ts'
 

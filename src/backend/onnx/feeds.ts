@@ -3,9 +3,9 @@
  * `attention_mask`, `use_cache_branch`. The buffers of a decode step are made once and stay bound.
  */
 
+import { LENGTH, LENGTH_LESS_ONE } from '../../graph-passes/length-inputs.ts'
 import { stableMemory } from '../../system/stable-memory.ts'
 import type { Embedder } from './embedder.ts'
-import { LENGTH, LENGTH_LESS_ONE } from './passes/length-inputs.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
 import type { Session } from './runtime/runtime.ts'
 

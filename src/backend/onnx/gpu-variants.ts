@@ -1,10 +1,10 @@
 /** The ways to run a graph on the graphics card: with the commands of a step recorded where all of it runs there, else without. */
 import { SpoutError } from '../../errors.ts'
+import { flattenEmbedding } from '../../graph-passes/flat-embedding.ts'
+import { keepLastRow } from '../../graph-passes/keep-last-rows.ts'
+import { withLengthInputs } from '../../graph-passes/length-inputs.ts'
 import type { Graph } from '../../onnx-file/graph-file.ts'
 import { type Decoder, type DecoderSource, openGraph } from './open-decoder.ts'
-import { flattenEmbedding } from './passes/flat-embedding.ts'
-import { keepLastRow } from './passes/keep-last-rows.ts'
-import { withLengthInputs } from './passes/length-inputs.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Variant } from './variants.ts'
 

@@ -1,9 +1,9 @@
 /** The rows of logits of a run: the memory that the session writes them to, and how many of them it makes. */
 import { SpoutError } from '../../errors.ts'
+import { NUM_LOGITS_TO_KEEP } from '../../graph-passes/keep-last-rows.ts'
 import { float16ToFloat32 } from '../../onnx-file/float16.ts'
 import { stableMemory } from '../../system/stable-memory.ts'
 import type { Rows } from '../backend.ts'
-import { NUM_LOGITS_TO_KEEP } from './passes/keep-last-rows.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
 import type { Session } from './runtime/runtime.ts'
 

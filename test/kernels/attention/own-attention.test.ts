@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { hasOwnAttention, withOwnAttention } from '../../../src/backend/onnx/passes/own-attention.ts'
+import { hasOwnAttention, withOwnAttention } from '../../../src/graph-passes/own-attention.ts'
 import { tileQueries } from '../../../src/kernels/attention/attention-shape.ts'
 import { distinctOperators } from '../../../src/kernels/operators.ts'
 import {

@@ -1,9 +1,9 @@
 import { readdirSync, truncateSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { withOwnOperators } from '../../../src/backend/onnx/passes/own-graph.ts'
-import { hasOwnProducts, withOwnProducts } from '../../../src/backend/onnx/passes/own-products.ts'
 import { loadOwnWeights } from '../../../src/backend/onnx/runtime/own-weights.ts'
+import { withOwnOperators } from '../../../src/graph-passes/own-graph.ts'
+import { hasOwnProducts, withOwnProducts } from '../../../src/graph-passes/own-products.ts'
 import {
   type ProductShape as OwnShape,
   operatorName,

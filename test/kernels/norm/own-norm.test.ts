@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { withOwnNorms } from '../../../src/backend/onnx/passes/own-norm.ts'
+import { withOwnNorms } from '../../../src/graph-passes/own-norm.ts'
 import { rmsNorm, withResidual } from '../../../src/kernels/numerics/norm.ts'
 import { distinctOperators } from '../../../src/kernels/operators.ts'
 import { encodeGraph, type Graph } from '../../../src/onnx-file/graph-file.ts'

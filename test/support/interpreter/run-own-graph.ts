@@ -1,7 +1,6 @@
 /** A graph of our own operators, run by the interpreter: its weights are laid out by the interpreted code as well. */
 import { closeSync, openSync, readSync } from 'node:fs'
-import type { PackedWeight } from '../../../src/backend/onnx/own-parts.ts'
-import type { OwnGraph } from '../../../src/backend/onnx/passes/own-graph.ts'
+import type { OwnGraph } from '../../../src/graph-passes/own-graph.ts'
 import type { Isa } from '../../../src/kernels/isa.ts'
 import {
   packedBytes,
@@ -12,6 +11,7 @@ import {
 import { emitPack } from '../../../src/kernels/matmul/pack-code.ts'
 import { packZeros } from '../../../src/kernels/matmul/pack-zeros.ts'
 import { kindsOf } from '../../../src/kernels/operators.ts'
+import type { PackedWeight } from '../../../src/kernels/own-parts.ts'
 import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
 import type { Graph, GraphNode } from '../../../src/onnx-file/graph.ts'
 import { type BytePlace, placeOf, tensorSlices } from '../../../src/onnx-file/tensor-bytes.ts'

@@ -3,13 +3,14 @@
  * a prompt may go in by pieces, whether its states can go back. Nothing is guessed: an input this program does not
  * know is an error that names what was expected and what was found.
  */
+
+import { mixesRows } from '../../../graph-passes/heads.ts'
+import { LAST_ROW, NUM_LOGITS_TO_KEEP } from '../../../graph-passes/keep-last-rows.ts'
+import { LENGTH, LENGTH_LESS_ONE } from '../../../graph-passes/length-inputs.ts'
 import type { ModelConfig } from '../../../model/resolved-model.ts'
 import { BFLOAT16, FLOAT16 } from '../../../onnx-file/fields.ts'
 import type { Graph } from '../../../onnx-file/graph.ts'
 import { weightBytes } from '../../../onnx-file/weight-bytes.ts'
-import { mixesRows } from '../passes/heads.ts'
-import { LAST_ROW, NUM_LOGITS_TO_KEEP } from '../passes/keep-last-rows.ts'
-import { LENGTH, LENGTH_LESS_ONE } from '../passes/length-inputs.ts'
 import type { ElementType, Session, TensorInfo } from '../runtime/runtime.ts'
 import { contextLength } from './context-length.ts'
 import { readRopeTables } from './rope-table.ts'

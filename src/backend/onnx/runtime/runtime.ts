@@ -3,7 +3,7 @@
  * Two implementations: `c-api.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
  */
 import type { Isa } from '../../../kernels/isa.ts'
-import type { OwnParts } from '../own-parts.ts'
+import type { OwnParts } from '../../../kernels/own-parts.ts'
 
 export type ElementType =
   | 'float32'

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { NUM_LOGITS_TO_KEEP } from '../../../../src/backend/onnx/passes/keep-last-rows.ts'
 import type { FeedPlan } from '../../../../src/backend/onnx/plan/feed-plan.ts'
+import { NUM_LOGITS_TO_KEEP } from '../../../../src/graph-passes/keep-last-rows.ts'
 import { readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
 import type { GoldenFile } from '../../../support/golden-models.ts'
 

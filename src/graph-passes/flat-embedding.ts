@@ -3,11 +3,11 @@
  * `Reshape` to [rows, blocks × bytes] by the gather of the embedding. ONNX Runtime computes that `Reshape` of a constant
  * once, into a copy of the whole tensor. Here the second shape becomes a tensor of its own over the same bytes of the file.
  */
-import { MICROSOFT } from '../../../onnx-file/fields.ts'
-import { type Graph, type GraphNode, readersOf } from '../../../onnx-file/graph.ts'
-import { makeReference, withFirstInput } from '../../../onnx-file/make-parts.ts'
-import { findInitializer } from '../../../onnx-file/tensor-bytes.ts'
-import { innerNames } from '../../../onnx-file/unread.ts'
+import { MICROSOFT } from '../onnx-file/fields.ts'
+import { type Graph, type GraphNode, readersOf } from '../onnx-file/graph.ts'
+import { makeReference, withFirstInput } from '../onnx-file/make-parts.ts'
+import { findInitializer } from '../onnx-file/tensor-bytes.ts'
+import { innerNames } from '../onnx-file/unread.ts'
 
 /** The same graph when it has no such embedding. */
 export function flattenEmbedding(graph: Graph): Graph {

@@ -3,11 +3,11 @@
  * `total_sequence_length`. Exporters compute both of `attention_mask`, with a few operators on integers that a graphics card
  * leaves to the CPU; a run with nodes on the CPU cannot be recorded. We know both numbers: here they become inputs.
  */
-import { INT32 } from '../../../onnx-file/fields.ts'
-import { constantOf, type Graph, type GraphNode, producersOf, readersOf } from '../../../onnx-file/graph.ts'
-import { makeInput, withInputs } from '../../../onnx-file/make-parts.ts'
-import { innerNames } from '../../../onnx-file/unread.ts'
-import { withoutInput } from '../../../onnx-file/without-input.ts'
+import { INT32 } from '../onnx-file/fields.ts'
+import { constantOf, type Graph, type GraphNode, producersOf, readersOf } from '../onnx-file/graph.ts'
+import { makeInput, withInputs } from '../onnx-file/make-parts.ts'
+import { innerNames } from '../onnx-file/unread.ts'
+import { withoutInput } from '../onnx-file/without-input.ts'
 
 /** Tokens of the text after this run, less one: int32 [1]. */
 export const LENGTH_LESS_ONE = 'spout.length_less_one'

@@ -1,18 +1,14 @@
 /** A graph whose attention is our own operator, where keys and values are appended in place. */
 
-import {
-  type AttentionShape,
-  attentionName,
-  isAttentionShape,
-} from '../../../kernels/attention/attention-shape.ts'
-import { OWN_DOMAIN, withDomain } from '../../../onnx-file/domains.ts'
-import { FLOAT, MICROSOFT } from '../../../onnx-file/fields.ts'
-import { floatsOf } from '../../../onnx-file/float-attributes.ts'
-import { type Graph, type GraphNode, producersOf, readersOf } from '../../../onnx-file/graph.ts'
-import { projectedHeadDim } from '../../../onnx-file/head-dim.ts'
-import { inputShapes, type ValueShape } from '../../../onnx-file/input-shapes.ts'
-import { makeNode } from '../../../onnx-file/make-parts.ts'
-import { innerNames } from '../../../onnx-file/unread.ts'
+import { type AttentionShape, attentionName, isAttentionShape } from '../kernels/attention/attention-shape.ts'
+import { OWN_DOMAIN, withDomain } from '../onnx-file/domains.ts'
+import { FLOAT, MICROSOFT } from '../onnx-file/fields.ts'
+import { floatsOf } from '../onnx-file/float-attributes.ts'
+import { type Graph, type GraphNode, producersOf, readersOf } from '../onnx-file/graph.ts'
+import { projectedHeadDim } from '../onnx-file/head-dim.ts'
+import { inputShapes, type ValueShape } from '../onnx-file/input-shapes.ts'
+import { makeNode } from '../onnx-file/make-parts.ts'
+import { innerNames } from '../onnx-file/unread.ts'
 
 export interface OwnAttention {
   readonly graph: Graph

@@ -1,7 +1,8 @@
 /** What kernels of ours in a graph need of a session that is made of it. Plain data. */
-import type { ProductShape } from '../../kernels/matmul/matmul-shape.ts'
-import type { OwnOperators } from '../../kernels/operators.ts'
-import type { BytePlace } from '../../onnx-file/tensor-bytes.ts'
+
+import type { BytePlace } from '../onnx-file/tensor-bytes.ts'
+import type { ProductShape } from './matmul/matmul-shape.ts'
+import type { OwnOperators } from './operators.ts'
 
 export interface OwnParts {
   readonly operators: OwnOperators

@@ -1,11 +1,11 @@
 /** A graph whose RMSNorms are our own operators. */
-import { isNormShape, type NormShape, normName } from '../../../kernels/norm/norm-shape.ts'
-import { OWN_DOMAIN, withDomain } from '../../../onnx-file/domains.ts'
-import { FLOAT, MICROSOFT } from '../../../onnx-file/fields.ts'
-import { floatsOf } from '../../../onnx-file/float-attributes.ts'
-import { type Graph, type GraphNode, readersOf } from '../../../onnx-file/graph.ts'
-import { makeNode } from '../../../onnx-file/make-parts.ts'
-import { innerNames } from '../../../onnx-file/unread.ts'
+import { isNormShape, type NormShape, normName } from '../kernels/norm/norm-shape.ts'
+import { OWN_DOMAIN, withDomain } from '../onnx-file/domains.ts'
+import { FLOAT, MICROSOFT } from '../onnx-file/fields.ts'
+import { floatsOf } from '../onnx-file/float-attributes.ts'
+import { type Graph, type GraphNode, readersOf } from '../onnx-file/graph.ts'
+import { makeNode } from '../onnx-file/make-parts.ts'
+import { innerNames } from '../onnx-file/unread.ts'
 
 export interface OwnNorms {
   readonly graph: Graph

@@ -4,14 +4,14 @@
  * what is made of them.
  */
 
-import { BLOCK, isProductShape, operatorName, packedDims } from '../../../kernels/matmul/matmul-shape.ts'
-import { OWN_DOMAIN, withDomain } from '../../../onnx-file/domains.ts'
-import { FLOAT, UINT8 } from '../../../onnx-file/fields.ts'
-import type { Graph, GraphNode } from '../../../onnx-file/graph.ts'
-import { makeInput, makeNode } from '../../../onnx-file/make-parts.ts'
-import { placeOf, tensorSlices } from '../../../onnx-file/tensor-bytes.ts'
-import { withoutUnreadWeights } from '../../../onnx-file/unread.ts'
-import type { PackedWeight } from '../own-parts.ts'
+import { BLOCK, isProductShape, operatorName, packedDims } from '../kernels/matmul/matmul-shape.ts'
+import type { PackedWeight } from '../kernels/own-parts.ts'
+import { OWN_DOMAIN, withDomain } from '../onnx-file/domains.ts'
+import { FLOAT, UINT8 } from '../onnx-file/fields.ts'
+import type { Graph, GraphNode } from '../onnx-file/graph.ts'
+import { makeInput, makeNode } from '../onnx-file/make-parts.ts'
+import { placeOf, tensorSlices } from '../onnx-file/tensor-bytes.ts'
+import { withoutUnreadWeights } from '../onnx-file/unread.ts'
 import { gateWith } from './gated-products.ts'
 import { areHalves } from './halves.ts'
 import { type Product, productOf } from './quantized-product.ts'

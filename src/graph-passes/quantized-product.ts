@@ -1,8 +1,8 @@
 /** Products of quantized weights (MatMulNBits), as nodes of a graph. */
-import { MICROSOFT } from '../../../onnx-file/fields.ts'
-import type { Graph, GraphNode } from '../../../onnx-file/graph.ts'
-import { makeNode } from '../../../onnx-file/make-parts.ts'
-import { tensorBytes } from '../../../onnx-file/weight-bytes.ts'
+import { MICROSOFT } from '../onnx-file/fields.ts'
+import type { Graph, GraphNode } from '../onnx-file/graph.ts'
+import { makeNode } from '../onnx-file/make-parts.ts'
+import { tensorBytes } from '../onnx-file/weight-bytes.ts'
 
 /** The inputs of MatMulNBits after the first that have a row for each column of the product: codes, scales, zero points. */
 const WEIGHT_INPUTS = 3

@@ -3,11 +3,11 @@
  * memory in which a kernel arranges a weight is used again for the next one; what is larger than glibc keeps (32 MB) comes
  * fresh from the system each time, page by page. No number changes.
  */
-import type { Graph } from '../../../onnx-file/graph.ts'
-import { makeInitializer, makeNode, makeReference, type TensorShape } from '../../../onnx-file/make-parts.ts'
-import { findInitializer } from '../../../onnx-file/tensor-bytes.ts'
-import { withoutUnread } from '../../../onnx-file/unread.ts'
-import { tensorBytes } from '../../../onnx-file/weight-bytes.ts'
+import type { Graph } from '../onnx-file/graph.ts'
+import { makeInitializer, makeNode, makeReference, type TensorShape } from '../onnx-file/make-parts.ts'
+import { findInitializer } from '../onnx-file/tensor-bytes.ts'
+import { withoutUnread } from '../onnx-file/unread.ts'
+import { tensorBytes } from '../onnx-file/weight-bytes.ts'
 import { type Product, productLike, productOf } from './quantized-product.ts'
 
 /** Bytes of weights in one product; the kernels arrange them in half as much again. Each product more costs a step 0.04 ms. */

@@ -1,13 +1,13 @@
 /** A graph that gives the last rows only gives the same numbers as the one in the file. */
 import { describe, expect, test } from 'vitest'
-import { mixesRows } from '../../../../src/backend/onnx/passes/heads.ts'
-import { keepLastRows, NUM_LOGITS_TO_KEEP } from '../../../../src/backend/onnx/passes/keep-last-rows.ts'
-import { openRuntime } from '../../../../src/backend/onnx/runtime/open-runtime.ts'
-import type { Session } from '../../../../src/backend/onnx/runtime/runtime.ts'
-import { encodeGraph, type Graph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
-import { varintField } from '../../../../src/onnx-file/wire.ts'
-import { goldenFiles, whyNot } from '../../../support/golden-models.ts'
-import { graphFile } from '../../../support/graph-file.ts'
+import { openRuntime } from '../../src/backend/onnx/runtime/open-runtime.ts'
+import type { Session } from '../../src/backend/onnx/runtime/runtime.ts'
+import { mixesRows } from '../../src/graph-passes/heads.ts'
+import { keepLastRows, NUM_LOGITS_TO_KEEP } from '../../src/graph-passes/keep-last-rows.ts'
+import { encodeGraph, type Graph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
+import { varintField } from '../../src/onnx-file/wire.ts'
+import { goldenFiles, whyNot } from '../support/golden-models.ts'
+import { graphFile } from '../support/graph-file.ts'
 import {
   bytesOfField,
   FLOAT,
@@ -18,8 +18,8 @@ import {
   model,
   node,
   value,
-} from '../../../support/tiny-graphs.ts'
-import { toyDecoder, toyMerged } from '../../../support/toy-decoder.ts'
+} from '../support/tiny-graphs.ts'
+import { toyDecoder, toyMerged } from '../support/toy-decoder.ts'
 
 const IDS = [3, 1, 4, 1, 5]
 

@@ -1,6 +1,6 @@
 /** What is known of a graph's values without running it: which are constant, and the shapes of those. */
-import { floatsOf } from '../../../onnx-file/float-attributes.ts'
-import { constantOf, type GraphBody, type GraphNode, producersOf } from '../../../onnx-file/graph.ts'
+import { floatsOf } from '../onnx-file/float-attributes.ts'
+import { constantOf, type GraphBody, type GraphNode, producersOf } from '../onnx-file/graph.ts'
 
 export interface Constants {
   /** Made of constants alone, as a transposed or dequantized weight is. */

@@ -2,7 +2,7 @@
  * Weights in blocks of 32 along the input, 8 bits each around 128, one scale a block: as MatMulNBits reads them, and as
  * ONNX Runtime's own quantizer makes them (MlasQuantizeBlockwise, symmetric), number for number.
  */
-import { float16ToFloat32 } from '../../../onnx-file/float16.ts'
+import { float16ToFloat32 } from '../onnx-file/float16.ts'
 
 export const BLOCK = 32
 const ZERO = 128

@@ -1,7 +1,7 @@
 /** A large product taken apart gives the numbers that it gave whole, to the last bit. */
 import { expect, test } from 'vitest'
-import { splitProducts } from '../../../../src/backend/onnx/passes/split-products.ts'
-import type { Graph } from '../../../../src/onnx-file/graph.ts'
+import { splitProducts } from '../../src/graph-passes/split-products.ts'
+import type { Graph } from '../../src/onnx-file/graph.ts'
 import {
   expectSameNumbers,
   graphOf,
@@ -10,9 +10,9 @@ import {
   PRODUCT_KINDS,
   ROW_COUNTS,
   rowsOf,
-} from '../../../support/product-graphs.ts'
-import { type ProductShape, productNode, productWeights } from '../../../support/quantized-products.ts'
-import { INT64, node, value } from '../../../support/tiny-graphs.ts'
+} from '../support/product-graphs.ts'
+import { type ProductShape, productNode, productWeights } from '../support/quantized-products.ts'
+import { INT64, node, value } from '../support/tiny-graphs.ts'
 
 /** So small that every part is as small as may be: of 128 columns. */
 const LIMIT = 1

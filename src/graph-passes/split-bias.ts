@@ -1,7 +1,7 @@
 /** A bias that a product adds by itself becomes a node of its own, so that the product is one that we compute. */
-import { MICROSOFT } from '../../../onnx-file/fields.ts'
-import type { Graph, GraphNode } from '../../../onnx-file/graph.ts'
-import { makeNode } from '../../../onnx-file/make-parts.ts'
+import { MICROSOFT } from '../onnx-file/fields.ts'
+import type { Graph, GraphNode } from '../onnx-file/graph.ts'
+import { makeNode } from '../onnx-file/make-parts.ts'
 import { type Product, productOf } from './quantized-product.ts'
 
 /** Among the inputs of MatMulNBits: after the rows, codes, scales, zero points and groups. */

@@ -1,11 +1,11 @@
 /** A graph whose 4-bit products were changed is the graph that was written with int8 products. */
 import { expect, test } from 'vitest'
-import { withInt8Products } from '../../../../src/backend/onnx/passes/accuracy-level.ts'
-import { encodeGraph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
-import { graphFile } from '../../../support/graph-file.ts'
-import { productNode, productWeights } from '../../../support/quantized-products.ts'
-import { runGraph } from '../../../support/run-graph.ts'
-import { BOOL, graphAttribute, model, node, value } from '../../../support/tiny-graphs.ts'
+import { withInt8Products } from '../../src/graph-passes/accuracy-level.ts'
+import { encodeGraph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
+import { graphFile } from '../support/graph-file.ts'
+import { productNode, productWeights } from '../support/quantized-products.ts'
+import { runGraph } from '../support/run-graph.ts'
+import { BOOL, graphAttribute, model, node, value } from '../support/tiny-graphs.ts'
 
 const K = 64
 const N = 16

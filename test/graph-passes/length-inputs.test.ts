@@ -1,16 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import {
-  LENGTH,
-  LENGTH_LESS_ONE,
-  withLengthInputs,
-} from '../../../../src/backend/onnx/passes/length-inputs.ts'
-import { encodeGraph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
-import { attentionDecoder } from '../../../support/attention-decoder.ts'
-import { graphFile } from '../../../support/graph-file.ts'
-import { TINY_MODEL } from '../../../support/models.ts'
-import { recordedDecoder } from '../../../support/recorded-decoder.ts'
-import { INT64, node, value } from '../../../support/tiny-graphs.ts'
-import { toyDecoder } from '../../../support/toy-decoder.ts'
+import { LENGTH, LENGTH_LESS_ONE, withLengthInputs } from '../../src/graph-passes/length-inputs.ts'
+import { encodeGraph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
+import { attentionDecoder } from '../support/attention-decoder.ts'
+import { graphFile } from '../support/graph-file.ts'
+import { TINY_MODEL } from '../support/models.ts'
+import { recordedDecoder } from '../support/recorded-decoder.ts'
+import { INT64, node, value } from '../support/tiny-graphs.ts'
+import { toyDecoder } from '../support/toy-decoder.ts'
 
 const read = (bytes: Uint8Array) => readGraphFile(graphFile(bytes))
 

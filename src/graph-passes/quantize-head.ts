@@ -2,14 +2,14 @@
  * The head (`lm_head`) in 8 bits. Every token reads its whole weight, and where that is fp32 or fp16 beside small layers,
  * it takes the most of a step. Whether the answers stay what they were is for the caller to check.
  */
-import { withDomain } from '../../../onnx-file/domains.ts'
-import { ATTRIBUTE, ELEMENT_BITS, FLOAT, FLOAT16, MICROSOFT, NODE, UINT8 } from '../../../onnx-file/fields.ts'
-import { type Graph, type GraphNode, producersOf } from '../../../onnx-file/graph.ts'
-import { makeInitializer, makeNode } from '../../../onnx-file/make-parts.ts'
-import { tensorSlices } from '../../../onnx-file/tensor-bytes.ts'
-import { withoutUnread } from '../../../onnx-file/unread.ts'
-import { weightBytes } from '../../../onnx-file/weight-bytes.ts'
-import { bytesSource, fieldsOf, integersOf, textField } from '../../../onnx-file/wire.ts'
+import { withDomain } from '../onnx-file/domains.ts'
+import { ATTRIBUTE, ELEMENT_BITS, FLOAT, FLOAT16, MICROSOFT, NODE, UINT8 } from '../onnx-file/fields.ts'
+import { type Graph, type GraphNode, producersOf } from '../onnx-file/graph.ts'
+import { makeInitializer, makeNode } from '../onnx-file/make-parts.ts'
+import { tensorSlices } from '../onnx-file/tensor-bytes.ts'
+import { withoutUnread } from '../onnx-file/unread.ts'
+import { weightBytes } from '../onnx-file/weight-bytes.ts'
+import { bytesSource, fieldsOf, integersOf, textField } from '../onnx-file/wire.ts'
 import { BLOCK, type EightBits, quantizeSlices, sliceBytesOf } from './eight-bits.ts'
 import { findHeads } from './heads.ts'
 

@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { isOursAlone } from '../../../system/folder-trust.ts'
-import { makeFolder } from '../../../system/make-folder.ts'
-import { readRegular } from '../../../system/regular-file.ts'
-import { writeWhole } from '../../../system/write-whole.ts'
+import { isOursAlone } from '../system/folder-trust.ts'
+import { makeFolder } from '../system/make-folder.ts'
+import { readRegular } from '../system/regular-file.ts'
+import { writeWhole } from '../system/write-whole.ts'
 
 /**
  * The path of a file with exactly these bytes, written if there is none; `undefined` where the cache cannot be

@@ -3,9 +3,9 @@
  * that row alone. They do where all that stands between head and logits works element by element, and what it takes beside
  * the rows is the same for every row.
  */
-import { MICROSOFT } from '../../../onnx-file/fields.ts'
-import { type GraphBody, type GraphNode, producersOf, readersOf } from '../../../onnx-file/graph.ts'
-import { innerNames } from '../../../onnx-file/unread.ts'
+import { MICROSOFT } from '../onnx-file/fields.ts'
+import { type GraphBody, type GraphNode, producersOf, readersOf } from '../onnx-file/graph.ts'
+import { innerNames } from '../onnx-file/unread.ts'
 import { type Constants, constantsOf } from './constants.ts'
 
 export interface Heads {

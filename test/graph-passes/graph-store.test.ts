@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { storeGraph } from '../../../../src/backend/onnx/passes/graph-store.ts'
+import { storeGraph } from '../../src/graph-passes/graph-store.ts'
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'spout-graphs-'))
 const bytes = new TextEncoder().encode('a graph')

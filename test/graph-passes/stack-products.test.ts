@@ -1,6 +1,6 @@
 /** Products that are stacked give the numbers that they gave one by one, to the last bit. */
 import { expect, test } from 'vitest'
-import { stackProducts } from '../../../../src/backend/onnx/passes/stack-products.ts'
+import { stackProducts } from '../../src/graph-passes/stack-products.ts'
 import {
   expectSameNumbers,
   graphOf,
@@ -9,10 +9,10 @@ import {
   PRODUCT_KINDS,
   ROW_COUNTS,
   rowsOf,
-} from '../../../support/product-graphs.ts'
-import { type ProductShape, productNode, productWeights } from '../../../support/quantized-products.ts'
-import type { Feed } from '../../../support/run-graph.ts'
-import { intAttribute, node, value } from '../../../support/tiny-graphs.ts'
+} from '../support/product-graphs.ts'
+import { type ProductShape, productNode, productWeights } from '../support/quantized-products.ts'
+import type { Feed } from '../support/run-graph.ts'
+import { intAttribute, node, value } from '../support/tiny-graphs.ts'
 
 const INT32 = 6
 

@@ -1,8 +1,8 @@
 /** A graph in which operators of ours do what they can. */
 
-import { distinctOperators } from '../../../kernels/operators.ts'
-import type { Graph } from '../../../onnx-file/graph.ts'
-import type { OwnParts } from '../own-parts.ts'
+import { distinctOperators } from '../kernels/operators.ts'
+import type { OwnParts } from '../kernels/own-parts.ts'
+import type { Graph } from '../onnx-file/graph.ts'
 import { hasOwnAttention, withOwnAttention } from './own-attention.ts'
 import { withOwnNorms } from './own-norm.ts'
 import { hasOwnProducts, withOwnProducts } from './own-products.ts'

@@ -2,11 +2,11 @@
  * Products of 4-bit weights in int8. `accuracy_level` of MatMulNBits says how coarse the computation may be: 0, as many
  * files have it, means fp32; 4 lets the rows be rounded to 8 bits a block, which the kernels multiply several times as fast.
  */
-import { ATTRIBUTE, MICROSOFT, NODE } from '../../../onnx-file/fields.ts'
-import type { Graph, GraphBody, GraphNode } from '../../../onnx-file/graph.ts'
-import { intAttribute } from '../../../onnx-file/make-parts.ts'
-import { withBodies } from '../../../onnx-file/read-body.ts'
-import { bytesSource, concat, fieldsOf, textField } from '../../../onnx-file/wire.ts'
+import { ATTRIBUTE, MICROSOFT, NODE } from '../onnx-file/fields.ts'
+import type { Graph, GraphBody, GraphNode } from '../onnx-file/graph.ts'
+import { intAttribute } from '../onnx-file/make-parts.ts'
+import { withBodies } from '../onnx-file/read-body.ts'
+import { bytesSource, concat, fieldsOf, textField } from '../onnx-file/wire.ts'
 
 const ATTRIBUTE_NAME = 'accuracy_level'
 const INT8 = 4

@@ -1,6 +1,6 @@
 /** Gated MLPs: gate · sigmoid(gate) · up of two quantized products (MatMulNBits) of the same rows, as five nodes. */
-import { type Graph, type GraphNode, producersOf, readersOf } from '../../../onnx-file/graph.ts'
-import { innerNames } from '../../../onnx-file/unread.ts'
+import { type Graph, type GraphNode, producersOf, readersOf } from '../onnx-file/graph.ts'
+import { innerNames } from '../onnx-file/unread.ts'
 import { type Product, productOf } from './quantized-product.ts'
 
 export interface Gating {

@@ -2,9 +2,9 @@
  * Quantized products (MatMulNBits) of the same rows, stacked into one: gate and up of an MLP; query, key and value. Each
  * product of a step costs some microseconds beside its work, which is much where products are small. No number changes.
  */
-import { INT64, MICROSOFT } from '../../../onnx-file/fields.ts'
-import { type Graph, type GraphNode, readersOf } from '../../../onnx-file/graph.ts'
-import { makeInitializer, makeNode, withInputs } from '../../../onnx-file/make-parts.ts'
+import { INT64, MICROSOFT } from '../onnx-file/fields.ts'
+import { type Graph, type GraphNode, readersOf } from '../onnx-file/graph.ts'
+import { makeInitializer, makeNode, withInputs } from '../onnx-file/make-parts.ts'
 import { type Product, productLike, productOf } from './quantized-product.ts'
 
 /** Bytes of quantized weights in one stack: beside more work than this, what a product costs is nothing. */

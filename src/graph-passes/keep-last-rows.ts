@@ -4,17 +4,11 @@
  * `num_logits_to_keep` (0 = all rows); the others get the same input: the hidden rows are sliced before the head, where
  * the logits of a row follow from that row alone (heads.ts).
  */
-import { INT64 } from '../../../onnx-file/fields.ts'
-import {
-  type Graph,
-  type GraphBody,
-  type GraphNode,
-  producersOf,
-  readersOf,
-} from '../../../onnx-file/graph.ts'
-import { makeInitializer, makeInput, makeNode, withFirstInput } from '../../../onnx-file/make-parts.ts'
-import { withBodies } from '../../../onnx-file/read-body.ts'
-import { innerNames } from '../../../onnx-file/unread.ts'
+import { INT64 } from '../onnx-file/fields.ts'
+import { type Graph, type GraphBody, type GraphNode, producersOf, readersOf } from '../onnx-file/graph.ts'
+import { makeInitializer, makeInput, makeNode, withFirstInput } from '../onnx-file/make-parts.ts'
+import { withBodies } from '../onnx-file/read-body.ts'
+import { innerNames } from '../onnx-file/unread.ts'
 import { type Constants, constantsOf } from './constants.ts'
 import { findHeads } from './heads.ts'
 
