@@ -1,7 +1,7 @@
 /**
  * How a prompt is cut into runs. Kernels take the rows of a run by tiles, and a row that is alone in its tile goes
  * through the kernel of decoding, which rounds differently; all other rows come out alike to the last bit, however the
- * prompt was cut. Measured with ONNX Runtime 1.30: 4-bit products have tiles of 128 rows, GroupQueryAttention of twice
+ * prompt was cut. Measured with ONNX Runtime 1.30: 4-bit matmuls have tiles of 128 rows, GroupQueryAttention of twice
  * the head's size. So no piece is one longer than a multiple of what all tiles are multiples of.
  */
 const TILE = 16

@@ -1,5 +1,5 @@
 /**
- * Products of 4-bit weights in int8. `accuracy_level` of MatMulNBits says how coarse the computation may be: 0, as many
+ * Matmuls of 4-bit weights in int8. `accuracy_level` of MatMulNBits says how coarse the computation may be: 0, as many
  * files have it, means fp32; 4 lets the rows be rounded to 8 bits a block, which the kernels multiply several times as fast.
  */
 import { ATTRIBUTE, MICROSOFT, NODE } from '../onnx-file/fields.ts'
@@ -11,8 +11,8 @@ import { bytesSource, concat, fieldsOf, textField } from '../onnx-file/wire.ts'
 const ATTRIBUTE_NAME = 'accuracy_level'
 const INT8 = 4
 
-/** The graph with every 4-bit product in int8 whose level is left open; the same object when there is none. */
-export function withInt8Products(graph: Graph): Graph {
+/** The graph with every 4-bit matmul in int8 whose level is left open; the same object when there is none. */
+export function withInt8Matmuls(graph: Graph): Graph {
   const nodes = changedNodes(graph)
   return nodes === graph.nodes ? graph : { ...graph, nodes }
 }

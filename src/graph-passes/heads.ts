@@ -1,5 +1,5 @@
 /**
- * The head of a graph: the products with a constant weight that make the logits, and whether the logits of a row follow from
+ * The head of a graph: the matmuls with a constant weight that make the logits, and whether the logits of a row follow from
  * that row alone. They do where all that stands between head and logits works element by element, and what it takes beside
  * the rows is the same for every row.
  */
@@ -10,15 +10,15 @@ import { type Constants, constantsOf } from './constants.ts'
 
 export interface Heads {
   /** More than one where the logits are a sum, as of a head and its low-rank change. */
-  readonly products: readonly GraphNode[]
-  /** Each row of the logits follows from one row of what the products are given. */
+  readonly matmuls: readonly GraphNode[]
+  /** Each row of the logits follows from one row of what the matmuls are given. */
   readonly areRowByRow: boolean
-  /** So that, as well, nothing else would notice if the products were given fewer rows. */
+  /** So that, as well, nothing else would notice if the matmuls were given fewer rows. */
   readonly mayBeCut: boolean
 }
 
-/** Products of the rows, their first input, with a weight. */
-const PRODUCTS: Readonly<Record<string, Product>> = {
+/** Matmuls of the rows, their first input, with a weight. */
+const MATMULS: Readonly<Record<string, Matmul>> = {
   MatMul: { domain: '', hasMatrix: true, scalars: [] },
   MatMulInteger: { domain: '', hasMatrix: true, scalars: [2] },
   FusedMatMul: { domain: MICROSOFT, hasMatrix: true, scalars: [] },
@@ -27,7 +27,7 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
   MatMulBnb4: { domain: MICROSOFT, hasMatrix: false, scalars: [] },
 }
 
-interface Product {
+interface Matmul {
   readonly domain: string
   /** The weight is multiplied as it is: with three axes it would give the rows one more. */
   readonly hasMatrix: boolean
@@ -47,7 +47,7 @@ const MOST_STEPS = 12
 export function findHeads(body: GraphBody, logits: string, outer?: Constants): Heads {
   const constants = constantsOf(body, outer)
   const producers = producersOf(body)
-  const products = new Set<GraphNode>()
+  const matmuls = new Set<GraphNode>()
   const known = new Map<string, boolean>()
   const walk = (name: string, steps: number): boolean => {
     const before = known.get(name)
@@ -56,7 +56,7 @@ export function findHeads(body: GraphBody, logits: string, outer?: Constants): H
     const node = producers.get(name)
     if (node === undefined || steps === 0) return false
     if (isHead(node, constants)) {
-      products.add(node)
+      matmuls.add(node)
       known.set(name, isPlain(node, constants))
       return known.get(name)!
     }
@@ -69,7 +69,7 @@ export function findHeads(body: GraphBody, logits: string, outer?: Constants): H
   const isProved = walk(logits, MOST_STEPS)
   const path = [...known].filter(([, isRows]) => isRows).map(([name]) => name)
   return {
-    products: [...products],
+    matmuls: [...matmuls],
     areRowByRow: isProved,
     mayBeCut: isProved && areOnlyFor(body, path, logits),
   }
@@ -86,8 +86,8 @@ export function mixesRows(body: GraphBody, logits: string, outer?: Constants): b
     const constants = constantsOf(body, outer)
     return last.bodies.some((branch) => mixesRows(branch, branch.outputs[at] ?? '', constants))
   }
-  const { products, areRowByRow } = findHeads(body, logits, outer)
-  return products.length > 0 && !areRowByRow
+  const { matmuls, areRowByRow } = findHeads(body, logits, outer)
+  return matmuls.length > 0 && !areRowByRow
 }
 
 function isElementwise({ opType, domain, ints }: GraphNode): boolean {
@@ -96,12 +96,12 @@ function isElementwise({ opType, domain, ints }: GraphNode): boolean {
 }
 
 function isHead({ opType, domain, inputs }: GraphNode, constants: Constants): boolean {
-  return PRODUCTS[opType]?.domain === domain && constants.has(inputs[1] ?? '')
+  return MATMULS[opType]?.domain === domain && constants.has(inputs[1] ?? '')
 }
 
 /** Its rows are along the axis before the last, as many as it is given, and each is multiplied alike. */
 function isPlain({ opType, inputs, ints }: GraphNode, constants: Constants): boolean {
-  const { hasMatrix, scalars } = PRODUCTS[opType]!
+  const { hasMatrix, scalars } = MATMULS[opType]!
   const others = inputs.slice(2).filter((name, i) => name !== '' && !scalars.includes(i + 2))
   return (
     (ints.transA ?? 0) === 0 &&

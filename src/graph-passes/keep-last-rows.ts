@@ -65,10 +65,10 @@ function cutBeforeHead(
 ): GraphBody | undefined {
   const last = producersOf(body).get(logits)
   if (last?.opType === 'If') return cutInBranches(body, last, { logits, rows, cut }, constantsOf(body, outer))
-  const { products, mayBeCut } = findHeads(body, logits, outer)
+  const { matmuls, mayBeCut } = findHeads(body, logits, outer)
   if (!mayBeCut) return undefined
   const nodes = body.nodes.flatMap((node) => {
-    const at = products.indexOf(node)
+    const at = matmuls.indexOf(node)
     if (at < 0) return [node]
     const kept = at === 0 ? rows : `${rows}.of.${at}`
     return [cut(node.inputs[0]!, kept), withFirstInput(node, kept)]

@@ -17,7 +17,7 @@ export interface OwnAttention {
 
 /**
  * The same graph, and no shapes, when it has no attention that we compute.
- * @param original before its products became our own, which tell less of themselves
+ * @param original before its matmuls became our own, which tell less of themselves
  */
 export function withOwnAttention(graph: Graph, original = graph): OwnAttention {
   const attentions: AttentionShape[] = []
@@ -66,7 +66,7 @@ function valuesOf(graph: Graph, original = graph): Values {
   }
 }
 
-/** Head sizes by the output of an attention, as far as products tell them. */
+/** Head sizes by the output of an attention, as far as matmuls tell them. */
 function headDimsOf(graph: Graph): Map<string, number | undefined> {
   const producers = producersOf(graph)
   const attentions = graph.nodes.filter(isAttention)

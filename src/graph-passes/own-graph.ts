@@ -4,8 +4,8 @@ import { distinctOperators } from '../kernels/operators.ts'
 import type { OwnParts } from '../kernels/own-parts.ts'
 import type { Graph } from '../onnx-file/graph.ts'
 import { hasOwnAttention, withOwnAttention } from './own-attention.ts'
+import { hasOwnMatmuls, withOwnMatmuls } from './own-matmuls.ts'
 import { withOwnNorms } from './own-norm.ts'
-import { hasOwnProducts, withOwnProducts } from './own-products.ts'
 
 export interface OwnGraph {
   readonly graph: Graph
@@ -13,19 +13,19 @@ export interface OwnGraph {
   readonly own: OwnParts | undefined
 }
 
-/** The same graph where there is nothing that we compute. @param isStacked products of the same rows become one. */
+/** The same graph where there is nothing that we compute. @param isStacked matmuls of the same rows become one. */
 export function withOwnOperators(graph: Graph, { isStacked = false } = {}): OwnGraph {
-  const { graph: multiplied, weights } = withOwnProducts(graph, { isStacked })
+  const { graph: multiplied, weights } = withOwnMatmuls(graph, { isStacked })
   const { graph: attended, attentions } = withOwnAttention(multiplied, graph)
   // Alone they would gain nothing: the rest of the graph would still depend on the runtime's choice of instructions.
   const isWorthIt = weights.length + attentions.length > 0
   const { graph: own, norms } = isWorthIt ? withOwnNorms(attended) : { graph: attended, norms: [] }
-  const products = weights.map(({ shape }) => shape)
-  const operators = distinctOperators({ products, attentions, norms })
+  const matmuls = weights.map(({ shape }) => shape)
+  const operators = distinctOperators({ matmuls, attentions, norms })
   return { graph: own, own: operators && { operators, weights } }
 }
 
 /** Whether a graph has something that we may compute. */
 export function hasOwnOperators(graph: Graph): boolean {
-  return hasOwnProducts(graph) || hasOwnAttention(graph)
+  return hasOwnMatmuls(graph) || hasOwnAttention(graph)
 }

@@ -18,7 +18,7 @@ export interface HeadLimits {
   /** Of the bytes of all weights. */
   readonly share: number
   readonly bytes: number
-  /** Only where other products are quantized: who takes a model in fp32 wants it in fp32. */
+  /** Only where other matmuls are quantized: who takes a model in fp32 wants it in fp32. */
   readonly isLeftOver?: boolean
 }
 
@@ -29,7 +29,7 @@ const MOST_BYTES = 1.5e9
 
 /** The graph with its head in 8 bits; the same object when it has none that dominates and can be. */
 export function quantizeHead(graph: Graph, limits: HeadLimits = DOMINANT): Graph {
-  const [head, ...others] = findHeads(graph, 'logits').products
+  const [head, ...others] = findHeads(graph, 'logits').matmuls
   if (head?.opType !== 'MatMul' || others.length > 0) return graph
   if (limits.isLeftOver && !graph.opTypes.has('MatMulNBits')) return graph
   const weight = findWeight(graph, head.inputs[1]!)
@@ -37,7 +37,7 @@ export function quantizeHead(graph: Graph, limits: HeadLimits = DOMINANT): Graph
   const layout = { ...weight, isHalf: weight.type === FLOAT16 }
   const made = quantizeSlices(tensorSlices(graph, weight.name, sliceBytesOf(layout)), layout)
   if (made === undefined) return graph
-  return withoutUnread(withProduct(graph, head, weight, made), weight.chain)
+  return withoutUnread(withMatmul(graph, head, weight, made), weight.chain)
 }
 
 interface HeadWeight {
@@ -47,18 +47,18 @@ interface HeadWeight {
   readonly k: number
   readonly n: number
   readonly isTransposed: boolean
-  /** The product is of halves. */
-  readonly isHalfProduct: boolean
-  /** Every name from the product up to the initializer. */
+  /** The matmul is of halves. */
+  readonly isHalfMatmul: boolean
+  /** Every name from the matmul up to the initializer. */
   readonly chain: readonly string[]
 }
 
-/** Transpositions and casts to fp32 stand between a product and its weight. */
+/** Transpositions and casts to fp32 stand between a matmul and its weight. */
 const WEIGHT_STEPS = 4
 
-function findWeight(graph: Graph, product: string): HeadWeight | undefined {
+function findWeight(graph: Graph, matmul: string): HeadWeight | undefined {
   const producers = producersOf(graph)
-  const chain = [product]
+  const chain = [matmul]
   let isTransposed = false
   let isCast = false
   for (let step = 0; step < WEIGHT_STEPS; step++) {
@@ -68,9 +68,9 @@ function findWeight(graph: Graph, product: string): HeadWeight | undefined {
     if (facts !== undefined) {
       const [rows = 0, columns = 0, ...more] = facts.dims
       const [k, n] = isTransposed ? [columns, rows] : [rows, columns]
-      const isHalfProduct = facts.type === FLOAT16 && !isCast
+      const isHalfMatmul = facts.type === FLOAT16 && !isCast
       const isPlain = more.length === 0 && (facts.type === FLOAT || facts.type === FLOAT16)
-      return isPlain ? { name, type: facts.type, k, n, isTransposed, isHalfProduct, chain } : undefined
+      return isPlain ? { name, type: facts.type, k, n, isTransposed, isHalfMatmul, chain } : undefined
     }
     if (node?.opType === 'Transpose') isTransposed = isTransposed !== isSwap(node)
     else if (node?.opType === 'Cast' && node.ints.to === FLOAT) isCast = true
@@ -99,18 +99,14 @@ function dominates(graph: Graph, { type, k, n }: HeadWeight, { share, bytes }: H
   return isFit && size >= bytes && size >= share * weightBytes(graph)
 }
 
-/** The product with the new weight in place of the head, between casts where the head is of halves. */
-function withProduct(graph: Graph, head: GraphNode, weight: HeadWeight, made: EightBits): Graph {
-  const { k, n, isHalfProduct } = weight
+/** The matmul with the new weight in place of the head, between casts where the head is of halves. */
+function withMatmul(graph: Graph, head: GraphNode, weight: HeadWeight, made: EightBits): Graph {
+  const { k, n, isHalfMatmul } = weight
   const tensors = {
     'spout.head.codes': { type: UINT8, dims: [n, k / BLOCK, BLOCK], raw: made.codes },
     'spout.head.scales': { type: FLOAT, dims: [n, k / BLOCK], raw: new Uint8Array(made.scales.buffer) },
   }
-  const nodes = productNodes(
-    head,
-    { K: k, N: n, bits: 8, block_size: BLOCK, accuracy_level: 4 },
-    isHalfProduct,
-  )
+  const nodes = matmulNodes(head, { K: k, N: n, bits: 8, block_size: BLOCK, accuracy_level: 4 }, isHalfMatmul)
   const initializers = new Map(graph.initializers)
   for (const [name, { type, dims }] of Object.entries(tensors)) {
     initializers.set(name, { type, dims, scalar: undefined })
@@ -128,18 +124,18 @@ function withProduct(graph: Graph, head: GraphNode, weight: HeadWeight, made: Ei
   }
 }
 
-function productNodes(head: GraphNode, ints: Record<string, number>, isHalf: boolean): GraphNode[] {
+function matmulNodes(head: GraphNode, ints: Record<string, number>, isHalf: boolean): GraphNode[] {
   const [rows] = head.inputs as [string]
-  const product = (from: string, outputs: readonly string[]): GraphNode => {
+  const matmul = (from: string, outputs: readonly string[]): GraphNode => {
     const inputs = [from, 'spout.head.codes', 'spout.head.scales']
     return makeNode('MatMulNBits', { inputs, outputs, domain: MICROSOFT, ints })
   }
-  if (!isHalf) return [product(rows, head.outputs)]
+  if (!isHalf) return [matmul(rows, head.outputs)]
   const cast = (from: string, outputs: readonly string[], to: number): GraphNode =>
     makeNode('Cast', { inputs: [from], outputs, ints: { to } })
   return [
     cast(rows, ['spout.head.rows'], FLOAT),
-    product('spout.head.rows', ['spout.head.logits']),
+    matmul('spout.head.rows', ['spout.head.logits']),
     cast('spout.head.logits', head.outputs, FLOAT16),
   ]
 }

@@ -1,14 +1,14 @@
-/** A bias that a product adds by itself becomes a node of its own, so that the product is one that we compute. */
+/** A bias that a matmul adds by itself becomes a node of its own, so that the matmul is one that we compute. */
 import { MICROSOFT } from '../onnx-file/fields.ts'
 import type { Graph, GraphNode } from '../onnx-file/graph.ts'
 import { makeNode } from '../onnx-file/make-parts.ts'
-import { type Product, productOf } from './quantized-product.ts'
+import { matmulOf, type QuantizedMatmul } from './quantized-matmul.ts'
 
 /** Among the inputs of MatMulNBits: after the rows, codes, scales, zero points and groups. */
 const BIAS = 5
 
-/** @param isFit whether a product is worth it, told without its bias */
-export function splitBiases(graph: Graph, isFit: (product: Product) => boolean): Graph {
+/** @param isFit whether a matmul is worth it, told without its bias */
+export function splitBiases(graph: Graph, isFit: (matmul: QuantizedMatmul) => boolean): Graph {
   let isSame = true
   const nodes = graph.nodes.flatMap((node) => {
     const parts = partsOf(graph, node, isFit)
@@ -21,7 +21,7 @@ export function splitBiases(graph: Graph, isFit: (product: Product) => boolean):
 function partsOf(
   graph: Graph,
   node: GraphNode,
-  isFit: (product: Product) => boolean,
+  isFit: (matmul: QuantizedMatmul) => boolean,
 ): GraphNode[] | undefined {
   const bias = node.inputs[BIAS] ?? ''
   if (node.opType !== 'MatMulNBits' || node.domain !== MICROSOFT || bias === '') return undefined
@@ -32,7 +32,7 @@ function partsOf(
     domain: MICROSOFT,
     ints: node.ints,
   })
-  const product = productOf(graph, plain)
-  if (product === undefined || !isFit(product)) return undefined
+  const matmul = matmulOf(graph, plain)
+  if (matmul === undefined || !isFit(matmul)) return undefined
   return [plain, makeNode('Add', { inputs: [plain.outputs[0]!, bias], outputs: [output] })]
 }

@@ -3,14 +3,14 @@
 import type { OperatorKind } from './abi/operator-code.ts'
 import { attentionKind } from './attention/attention-operator.ts'
 import { type AttentionShape, attentionName, isAttentionShape } from './attention/attention-shape.ts'
-import { productKind } from './matmul/matmul-operator.ts'
-import { isProductShape, operatorName, type ProductShape } from './matmul/matmul-shape.ts'
+import { matmulKind } from './matmul/matmul-operator.ts'
+import { isMatmulShape, type MatmulShape, operatorName } from './matmul/matmul-shape.ts'
 import { normKind } from './norm/norm-operator.ts'
 import { isNormShape, type NormShape, normName } from './norm/norm-shape.ts'
 
 /** Each once. */
 export interface OwnOperators {
-  readonly products: readonly ProductShape[]
+  readonly matmuls: readonly MatmulShape[]
   readonly attentions: readonly AttentionShape[]
   readonly norms: readonly NormShape[]
 }
@@ -20,24 +20,23 @@ export interface OwnOperators {
  * @throws Error for anything else.
  */
 export function parseOperators(value: unknown): OwnOperators {
-  const { products, attentions, norms } = Object(value) as Record<string, unknown>
-  if (!Array.isArray(products) || !products.every(isProductShape))
-    throw new Error('operators: no such product')
+  const { matmuls, attentions, norms } = Object(value) as Record<string, unknown>
+  if (!Array.isArray(matmuls) || !matmuls.every(isMatmulShape)) throw new Error('operators: no such matmul')
   if (!Array.isArray(attentions) || !attentions.every(isAttentionShape))
     throw new Error('operators: no such attention')
   if (!Array.isArray(norms) || !norms.every(isNormShape)) throw new Error('operators: no such norm')
-  return { products, attentions, norms }
+  return { matmuls, attentions, norms }
 }
 
 /** `undefined` of none. */
 export function distinctOperators({
-  products = [],
+  matmuls = [],
   attentions = [],
   norms = [],
 }: Partial<OwnOperators>): OwnOperators | undefined {
-  if (products.length + attentions.length + norms.length === 0) return undefined
+  if (matmuls.length + attentions.length + norms.length === 0) return undefined
   return {
-    products: distinctBy(products, operatorName),
+    matmuls: distinctBy(matmuls, operatorName),
     attentions: distinctBy(attentions, attentionName),
     norms: distinctBy(norms, normName),
   }
@@ -47,6 +46,6 @@ function distinctBy<T>(list: readonly T[], nameOf: (each: T) => string): T[] {
   return [...new Map(list.map((each) => [nameOf(each), each])).values()]
 }
 
-export function kindsOf({ products, attentions, norms }: OwnOperators): OperatorKind[] {
-  return [...products.map(productKind), ...attentions.map(attentionKind), ...norms.map(normKind)]
+export function kindsOf({ matmuls, attentions, norms }: OwnOperators): OperatorKind[] {
+  return [...matmuls.map(matmulKind), ...attentions.map(attentionKind), ...norms.map(normKind)]
 }

@@ -1,7 +1,7 @@
 /** What kernels of ours in a graph need of a session that is made of it. Plain data. */
 
 import type { BytePlace } from '../onnx-file/tensor-bytes.ts'
-import type { ProductShape } from './matmul/matmul-shape.ts'
+import type { MatmulShape } from './matmul/matmul-shape.ts'
 import type { OwnOperators } from './operators.ts'
 
 export interface OwnParts {
@@ -14,7 +14,7 @@ export interface OwnParts {
 export interface PackedWeight {
   /** Of the input of the graph. */
   readonly name: string
-  readonly shape: ProductShape
+  readonly shape: MatmulShape
   readonly parts: readonly PackedPart[]
 }
 

@@ -1,7 +1,7 @@
 import type { Graph, GraphBody } from './graph.ts'
 import { findInitializer } from './tensor-bytes.ts'
 
-/** Without those of the names, from the product up, that nothing reads now: the runtime would load and transpose them. */
+/** Without those of the names, from the matmul up, that nothing reads now: the runtime would load and transpose them. */
 export function withoutUnread(graph: Graph, chain: readonly string[]): Graph {
   let rest = graph
   for (const name of chain) {

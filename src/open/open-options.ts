@@ -24,7 +24,7 @@ export interface OpenHow {
   readonly runtime?: RuntimeChoice | undefined
   /** Intra-op threads; when absent one per physical core, and no more than a container's quota of processors. */
   readonly threads?: number | undefined
-  /** Products are computed as exactly as the model's file says. */
+  /** Matmuls are computed as exactly as the model's file says. */
   readonly precise?: boolean | undefined
   /** A shorter context than the model's. */
   readonly contextLength?: number | undefined

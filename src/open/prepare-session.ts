@@ -16,7 +16,7 @@ import {
 } from '../backend/onnx/prepared/write-prepared.ts'
 import type { Runtime, SessionOptions } from '../backend/onnx/runtime/runtime.ts'
 import { SpoutError } from '../errors.ts'
-import { withInt8Products } from '../graph-passes/accuracy-level.ts'
+import { withInt8Matmuls } from '../graph-passes/accuracy-level.ts'
 import { hasOwnOperators } from '../graph-passes/own-graph.ts'
 import { type HeadLimits, quantizeHead } from '../graph-passes/quantize-head.ts'
 import { corruptBlob } from '../hub-cache/check-cached.ts'
@@ -67,7 +67,7 @@ export async function prepareSession(work: Work): Promise<void> {
   options.signal?.throwIfAborted()
   const trial = { work, session, before, sources, absent }
   try {
-    // Nothing is stacked there: with another number of threads fp32 products may add up in another order.
+    // Nothing is stacked there: with another number of threads fp32 matmuls may add up in another order.
     if (key.precise) await tryOnce(trial, { graph, changes: [] }, { isSame: equalRows, mayRefuse: true })
     else await tryForSpeed(trial, graph)
   } catch (error) {
@@ -114,8 +114,8 @@ interface Trial {
 
 /** As every session does it, but said: `models show` tells it. */
 function changedForSpeed(graph: Graph): ChangedGraph {
-  const faster = withInt8Products(graph)
-  return { graph: faster, changes: faster === graph ? [] : ['4-bit products in int8'] }
+  const faster = withInt8Matmuls(graph)
+  return { graph: faster, changes: faster === graph ? [] : ['4-bit matmuls in int8'] }
 }
 
 /** With a head that dominates in 8 bits, if there is one and the answers stay; else with the head as it is. */

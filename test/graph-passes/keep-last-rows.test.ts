@@ -113,7 +113,7 @@ function withHead(...head: Uint8Array[]): string {
 
 describe('heads that are cut', () => {
   const heads: readonly [string, string][] = [
-    ['a product', withHead(node('MatMul', ['x', 'w'], ['logits']))],
+    ['a matmul', withHead(node('MatMul', ['x', 'w'], ['logits']))],
     [
       'a transposed embedding',
       withHead(node('Transpose', ['table'], ['t']), node('MatMul', ['x', 't'], ['logits'])),
@@ -174,7 +174,7 @@ describe('heads that are left alone', () => {
         node('Unsqueeze', ['y', 'axis'], ['logits']),
       ],
     ],
-    ['a product of rows with rows', [node('MatMul', ['x', 'x'], ['logits'])]],
+    ['a matmul of rows with rows', [node('MatMul', ['x', 'x'], ['logits'])]],
     ['rows that are mixed', [node('MatMul', ['x', 'w'], ['y']), node('CumSum', ['y', 'axis'], ['logits'])]],
     [
       'rows that change places',

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { withOwnAttention } from '../../src/graph-passes/own-attention.ts'
 import { withOwnOperators } from '../../src/graph-passes/own-graph.ts'
 import * as attention from '../../src/kernels/numerics/attention.ts'
-import { BLOCK, gated, matmul, type QuantizedWeights } from '../../src/kernels/numerics/matmul.ts'
+import { BLOCK, matmul, type QuantizedWeights, swiglu } from '../../src/kernels/numerics/matmul.ts'
 import { distinctOperators } from '../../src/kernels/operators.ts'
 import type { Graph } from '../../src/onnx-file/graph.ts'
 import { placeOf } from '../../src/onnx-file/tensor-bytes.ts'
@@ -16,8 +16,8 @@ import {
 } from '../support/attention-graphs.ts'
 import { bytesOf } from '../support/interpreter/run-own-graph.ts'
 import { ALL_WAYS, attendOwn, runOwnGraph } from '../support/kernel-ways.ts'
-import { graphOf } from '../support/product-graphs.ts'
-import { type ProductShape, productNode, productWeights } from '../support/quantized-products.ts'
+import { graphOf } from '../support/matmul-graphs.ts'
+import { type MatmulShape, matmulNode, matmulWeights } from '../support/quantized-matmuls.ts'
 import type { Feed } from '../support/run-graph.ts'
 import { node, value } from '../support/tiny-graphs.ts'
 
@@ -32,11 +32,11 @@ function rowsWith(count: number, k: number, seed: number): Feed {
   return { type: 'float32', dims: [1, count, k], data }
 }
 
-/** A product that a graph names, as the definition takes it. */
+/** A matmul that a graph names, as the definition takes it. */
 function weightsOf(
   graph: Graph,
   name: string,
-  { k, n, bits = 4, block = 32, hasZeroPoints = false }: ProductShape,
+  { k, n, bits = 4, block = 32, hasZeroPoints = false }: MatmulShape,
 ): QuantizedWeights {
   const packed = bytesOf(placeOf(graph, name)!)
   const bytes = bytesOf(placeOf(graph, `${name}.scales`)!)
@@ -63,7 +63,7 @@ function weightsOf(
 const bitsOf = (numbers: Float32Array | readonly number[]): string =>
   Buffer.from(Float32Array.from(numbers).buffer).toString('hex')
 
-const products = fc.record({
+const matmuls = fc.record({
   k: fc.integer({ min: 1, max: 2 }).map((blocks) => 2 * BLOCK * blocks),
   n: fc.integer({ min: 1, max: 6 }).map((panels) => 16 * panels),
   count: fc.oneof(fc.constant(1), fc.integer({ min: 2, max: 12 })),
@@ -71,15 +71,15 @@ const products = fc.record({
   hasHalfScales: fc.boolean(),
   hasZeroPoints: fc.boolean(),
   block: fc.constantFrom(32, 64),
-  isGated: fc.boolean(),
+  isSwiglu: fc.boolean(),
   /** Results, or factors of them, that are denormal numbers: zero. */
   isTiny: fc.boolean(),
   seed: fc.integer({ min: 1, max: 1000 }),
 })
 
-test('products', async () => {
+test('matmuls', async () => {
   await fc.assert(
-    fc.asyncProperty(products, async ({ count, isGated, isTiny, seed, ...size }) => {
+    fc.asyncProperty(matmuls, async ({ count, isSwiglu, isTiny, seed, ...size }) => {
       const shape = {
         ...size,
         level: 4,
@@ -87,13 +87,13 @@ test('products', async () => {
           (((i % 5) + 1) / (size.hasHalfScales ? 1024 : 1000)) * (isTiny ? 2 ** -112 : 1),
       }
       const rows = rowsWith(count, shape.k, seed)
-      const names = isGated ? ['gate', 'up'] : ['y']
+      const names = isSwiglu ? ['gate', 'up'] : ['y']
       const graph = graphOf(
         ...names.flatMap((name) => [
-          productNode('rows', `w.${name}`, name, shape),
-          ...productWeights(`w.${name}`, shape),
+          matmulNode('rows', `w.${name}`, name, shape),
+          ...matmulWeights(`w.${name}`, shape),
         ]),
-        ...(isGated
+        ...(isSwiglu
           ? [
               node('Sigmoid', ['gate'], ['share']),
               node('Mul', ['gate', 'share'], ['active']),
@@ -106,7 +106,7 @@ test('products', async () => {
       const made = names.map((name) =>
         matmul(rows.data as Float32Array, weightsOf(graph, `w.${name}`, shape)),
       )
-      const expected = bitsOf(isGated ? gated(made[0]!, made[1]!) : made[0]!)
+      const expected = bitsOf(isSwiglu ? swiglu(made[0]!, made[1]!) : made[0]!)
       for (const way of ALL_WAYS) {
         const { y } = await runOwnGraph(way, withOwnOperators(graph), { rows })
         expect(bitsOf(y!), way.name).toBe(expected)
@@ -147,7 +147,7 @@ test('attention', async () => {
       const graph = attentionGraph(options)
       const { graph: own, attentions } = withOwnAttention(graph)
       const expected = bitsOf(attended(graph, { ...options, scale: attentions[0]!.scale }, rows))
-      const operators = distinctOperators({ products: [], attentions })
+      const operators = distinctOperators({ matmuls: [], attentions })
       for (const way of ALL_WAYS) {
         const found = await attendOwn(way, { graph: own, operators, rows, widths, chunks, ...size })
         expect(bitsOf(found), way.name).toBe(expected)

@@ -2,10 +2,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type AttentionShape, isAttentionShape } from '../../src/kernels/attention/attention-shape.ts'
-import { isProductShape, type ProductShape } from '../../src/kernels/matmul/matmul-shape.ts'
+import { isMatmulShape, type MatmulShape } from '../../src/kernels/matmul/matmul-shape.ts'
 import { parseOperators } from '../../src/kernels/operators.ts'
 
-const product: ProductShape = { k: 64, n: 48, bits: 4, scaleBytes: 2, isGated: true }
+const matmul: MatmulShape = { k: 64, n: 48, bits: 4, scaleBytes: 2, isSwiglu: true }
 const scale = Math.fround(0.1)
 const attention: AttentionShape = {
   heads: 8,
@@ -18,7 +18,7 @@ const attention: AttentionShape = {
 
 test('what is written is read', () => {
   const operators = {
-    products: [product],
+    matmuls: [matmul],
     attentions: [attention],
     norms: [{ n: 64, epsilon: 1e-5, hasResidual: true }],
   }
@@ -30,17 +30,17 @@ const badSize = fc.oneof(
   fc.constantFrom<unknown>('64', null, undefined, true, [64], {}),
 )
 
-test('a product of any other kind is refused', () => {
+test('a matmul of any other kind is refused', () => {
   fc.assert(
     fc.property(fc.constantFrom('k', 'n', 'bits', 'scaleBytes'), badSize, (name, value) => {
-      const changed = { ...product, [name]: value }
-      if (name === 'bits' && value === 8) expect(isProductShape(changed)).toBe(true)
-      else expect(isProductShape(changed)).toBe(false)
+      const changed = { ...matmul, [name]: value }
+      if (name === 'bits' && value === 8) expect(isMatmulShape(changed)).toBe(true)
+      else expect(isMatmulShape(changed)).toBe(false)
     }),
   )
-  for (const value of [{}, null, 7, 'x', [], { ...product, isGated: 1 }, { ...product, n: 2 ** 22 }])
-    expect(isProductShape(value)).toBe(false)
-  expect(isProductShape({ ...product, n: 2 ** 22, isGated: false })).toBe(true)
+  for (const value of [{}, null, 7, 'x', [], { ...matmul, isSwiglu: 1 }, { ...matmul, n: 2 ** 22 }])
+    expect(isMatmulShape(value)).toBe(false)
+  expect(isMatmulShape({ ...matmul, n: 2 ** 22, isSwiglu: false })).toBe(true)
 })
 
 test('attention of any other kind is refused', () => {
@@ -71,8 +71,8 @@ test('attention of any other kind is refused', () => {
 test.each([
   null,
   {},
-  { products: [product] },
-  { products: {}, attentions: [] },
-  { products: [{}], attentions: [], norms: [] },
-  { products: [], attentions: [], norms: [{ n: 24, epsilon: 0, hasResidual: false }] },
+  { matmuls: [matmul] },
+  { matmuls: {}, attentions: [] },
+  { matmuls: [{}], attentions: [], norms: [] },
+  { matmuls: [], attentions: [], norms: [{ n: 24, epsilon: 0, hasResidual: false }] },
 ])('no operators: %j', (value) => expect(() => parseOperators(value)).toThrow('operators'))

@@ -2,13 +2,13 @@
 import { expect, test } from 'vitest'
 import { attentionKind } from '../../src/kernels/attention/attention-operator.ts'
 import { emitRotateTask } from '../../src/kernels/attention/rotate-code.ts'
-import { productKind } from '../../src/kernels/matmul/matmul-operator.ts'
+import { matmulKind } from '../../src/kernels/matmul/matmul-operator.ts'
 import { normKind } from '../../src/kernels/norm/norm-operator.ts'
 import { Machine } from '../support/interpreter/machine.ts'
 
-const PRODUCT = { k: 64, n: 32, bits: 4, scaleBytes: 2 }
-test.each([{ bits: 1 }, { bits: 16 }, { scaleBytes: 8 }, { k: 48 }, { n: 8 }])('a product of %j', (wrong) => {
-  expect(() => productKind({ ...PRODUCT, ...wrong })).toThrow(RangeError)
+const MATMUL = { k: 64, n: 32, bits: 4, scaleBytes: 2 }
+test.each([{ bits: 1 }, { bits: 16 }, { scaleBytes: 8 }, { k: 48 }, { n: 8 }])('a matmul of %j', (wrong) => {
+  expect(() => matmulKind({ ...MATMUL, ...wrong })).toThrow(RangeError)
 })
 
 const ATTENTION = { heads: 2, kvHeads: 1, headDim: 64, scale: 0.5, isPacked: true, isRotated: true }

@@ -292,7 +292,7 @@ describe('what could be taken for something else', () => {
   })
 
   test.each([
-    ['an operator of our domain', [node('Product4_16_64x64', ['x'], ['y'], { domain: 'spout' }), ...body]],
+    ['an operator of our domain', [node('Matmul4_16_64x64', ['x'], ['y'], { domain: 'spout' }), ...body]],
     [
       'one in a body',
       [

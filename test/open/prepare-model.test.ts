@@ -31,7 +31,7 @@ import { listPrepared, prunePrepared } from '../../src/backend/onnx/prepared/pre
 import { equalRows, probe } from '../../src/backend/onnx/prepared/probe.ts'
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import { kernelChoice } from '../../src/kernels/isa.ts'
-import type { ProductShape } from '../../src/kernels/matmul/matmul-shape.ts'
+import type { MatmulShape } from '../../src/kernels/matmul/matmul-shape.ts'
 import { loadModelConfig } from '../../src/model/model-config.ts'
 import { openBackend } from '../../src/open/open-engine.ts'
 import { prepareModel } from '../../src/open/prepare-model.ts'
@@ -95,17 +95,17 @@ test('a model is prepared once, answers the same, and is not prepared again', as
   expect(readdirSync(join(cacheFolder, 'prepared')).filter((name) => /[.]/.test(name))).toEqual([])
 })
 
-/** Of weights that our own products read. */
-const DAMAGED_PRODUCTS: readonly [string, (folder: string) => void][] = [
-  ['a flipped byte in our products', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx.products'))],
-  ['shorter products', (folder) => truncateSync(join(folder, 'model.onnx.products'), 100_000)],
-  ['no products', (folder) => rmSync(join(folder, 'model.onnx.products'))],
+/** Of weights that our own matmuls read. */
+const DAMAGED_MATMULS: readonly [string, (folder: string) => void][] = [
+  ['a flipped byte in our matmuls', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx.matmuls'))],
+  ['shorter matmuls', (folder) => truncateSync(join(folder, 'model.onnx.matmuls'), 100_000)],
+  ['no matmuls', (folder) => rmSync(join(folder, 'model.onnx.matmuls'))],
 ]
 
-test.runIf(kernelChoice().isa !== undefined)('every 4-bit product is our own, prepared or not', async () => {
-  const sizes = ['192x2560', 'gated 192x512', '192x320', '192x192', '512x192'].sort()
-  const named = (shapes: readonly ProductShape[] = []): string[] =>
-    [...new Set(shapes.map(({ k, n, isGated }) => `${isGated ? 'gated ' : ''}${k}x${n}`))].sort()
+test.runIf(kernelChoice().isa !== undefined)('every 4-bit matmul is our own, prepared or not', async () => {
+  const sizes = ['192x2560', 'swiglu 192x512', '192x320', '192x192', '512x192'].sort()
+  const named = (shapes: readonly MatmulShape[] = []): string[] =>
+    [...new Set(shapes.map(({ k, n, isSwiglu }) => `${isSwiglu ? 'swiglu ' : ''}${k}x${n}`))].sort()
   const loaded = await loadSession(
     openCApiRuntime(),
     join(model, 'onnx/model_q4.onnx'),
@@ -115,10 +115,10 @@ test.runIf(kernelChoice().isa !== undefined)('every 4-bit product is our own, pr
       spinning: false,
     },
   )
-  expect(named(loaded.operators?.products)).toEqual(sizes)
+  expect(named(loaded.operators?.matmuls)).toEqual(sizes)
   await loaded.dispose()
   await prepareModel(options)
-  expect(named((await found())!.manifest.operators!.products)).toEqual(sizes)
+  expect(named((await found())!.manifest.operators!.matmuls)).toEqual(sizes)
 })
 
 describe('what is wrong with it is seen, and it is made anew', () => {
@@ -130,7 +130,7 @@ describe('what is wrong with it is seen, and it is made anew', () => {
     ['a flipped byte, at the old time', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx.data'))],
     ['a flipped byte in the graph', (folder) => flipAndRestoreTimes(join(folder, 'model.onnx'))],
     ['a shorter file', (folder) => truncateSync(join(folder, 'model.onnx.data'), 100_000)],
-    ...(kernelChoice().isa !== undefined ? DAMAGED_PRODUCTS : []),
+    ...(kernelChoice().isa !== undefined ? DAMAGED_MATMULS : []),
     ['a missing file', (folder) => rmSync(join(folder, 'model.onnx'))],
     ['a manifest that is none', (folder) => writeFileSync(join(folder, MANIFEST_NAME), '{"format":')],
     ['an empty manifest', (folder) => writeFileSync(join(folder, MANIFEST_NAME), '{}')],
@@ -271,9 +271,9 @@ function flipAndRestoreTimes(path: string): void {
   utimesSync(path, atime, mtime)
 }
 
-/** A product whose code would store beyond its stack frame. */
+/** A matmul whose code would store beyond its stack frame. */
 const HOSTILE = {
-  products: [],
+  matmuls: [],
   norms: [],
   attentions: [{ heads: 1, kvHeads: 1, headDim: 1024, scale: 1, isPacked: false, isRotated: false }],
 }

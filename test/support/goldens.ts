@@ -8,7 +8,7 @@ export interface GoldenRun {
   readonly gap: number
   readonly ids: readonly number[]
   readonly text: string
-  /** Steps at which the two best are so near that int8 products of another processor may decide otherwise. */
+  /** Steps at which the two best are so near that int8 matmuls of another processor may decide otherwise. */
   readonly near?: readonly number[]
 }
 

@@ -16,13 +16,13 @@ export function withPlantedHead(graph: Graph): Graph {
   const planted = rows.map((weight, i) => (i % 32 === 0 ? weight + 100 : weight))
   const raw = new Uint8Array(planted.buffer)
   const transpose = makeNode('Transpose', { inputs: ['planted'], outputs: ['planted.t'] })
-  const product = makeNode('MatMul', {
+  const matmul = makeNode('MatMul', {
     inputs: [graph.nodes.at(-1)!.inputs[0]!, 'planted.t'],
     outputs: ['logits'],
   })
   return {
     ...graph,
-    nodes: [...graph.nodes.slice(0, -2), transpose, product],
+    nodes: [...graph.nodes.slice(0, -2), transpose, matmul],
     initializers: new Map([
       ...graph.initializers,
       ['planted', { type: FLOAT, dims: [N, K], scalar: undefined }],

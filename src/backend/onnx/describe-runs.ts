@@ -31,8 +31,8 @@ export function describeRuns(input: RunsInput): Runs {
 }
 
 function kernelUse({ runtime, operators, options, refused }: RunsInput): KernelUse {
-  const { products = [], attentions = [] } = operators ?? {}
-  const own = { matmul: products.length > 0, attention: attentions.length > 0 }
+  const { matmuls = [], attentions = [] } = operators ?? {}
+  const own = { matmul: matmuls.length > 0, attention: attentions.length > 0 }
   const use = {
     matmul: own.matmul ? 'own' : 'onnxruntime',
     attention: own.attention ? 'own' : 'onnxruntime',

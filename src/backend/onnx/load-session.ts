@@ -1,7 +1,7 @@
 /** From a graph file to a session that is ready to run, and how to feed it: the prepared one, or the model's own graph. */
 import { basename } from 'node:path'
 import { SpoutError } from '../../errors.ts'
-import { withInt8Products } from '../../graph-passes/accuracy-level.ts'
+import { withInt8Matmuls } from '../../graph-passes/accuracy-level.ts'
 import { hasOwnOperators } from '../../graph-passes/own-graph.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import { readGraphFile } from '../../onnx-file/graph-file.ts'
@@ -35,7 +35,7 @@ export interface LoadOptions extends DecoderOptions {
   readonly usePrepared?: boolean | undefined
   /** On the graphics card; the processor computes what that cannot. Only the C API can. */
   readonly onGpu?: boolean | undefined
-  /** Products are computed as exactly as the file says. */
+  /** Matmuls are computed as exactly as the file says. */
   readonly precise?: boolean | undefined
 }
 
@@ -90,7 +90,7 @@ function* waysToLoad({
     yield { device: 'cpu', graph: 'prepared', kernels, head: 'last row', open }
   }
   const file = readGraphFile(onnxPath)
-  const graph = options.precise ? file : withInt8Products(file)
+  const graph = options.precise ? file : withInt8Matmuls(file)
   if (options.onGpu) {
     for (const variant of gpuVariants(runtime, { graph, path: onnxPath, options })) {
       const open = async (): Promise<OpenedModel> =>

@@ -1,4 +1,4 @@
-/** The entry of a product as an operator of ONNX Runtime: reads what it is given, asks for its outputs, hands out its tasks. */
+/** The entry of a matmul as an operator of ONNX Runtime: reads what it is given, asks for its outputs, hands out its tasks. */
 import { FLOAT, UINT8 } from '../../onnx-file/fields.ts'
 import { emitWithoutDenormals } from '../abi/denormals.ts'
 import {
@@ -22,17 +22,17 @@ import { at, R12, RAX, RBP, RBX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
 import { JOB } from './matmul-job.ts'
 import {
   blocksOf,
-  isProductShape,
+  isMatmulShape,
+  type MatmulShape,
   operatorName,
-  type ProductShape,
   packedDims,
+  panelBytes,
+  panelsOf,
   ROW_BLOCK_BYTES,
-  stripBytes,
-  stripsOf,
   tileRows,
 } from './matmul-shape.ts'
 import { emitRowsTask, emitRowTask, rowsTasks, rowTasks } from './multiply-code.ts'
-import { emitQuantizeTask } from './quantize-code.ts'
+import { emitQuantizeActivations } from './quantize-activations.ts'
 import { emitBlockData } from './ymm-block.ts'
 
 /** Below so many bytes of weights a row is not worth waking another thread. */
@@ -50,10 +50,10 @@ interface Tasks {
   readonly rows: Label
 }
 
-/** A product as an operator. @throws RangeError for a shape that there is no code for. */
-export function productKind(shape: ProductShape): OperatorKind {
+/** A matmul as an operator. @throws RangeError for a shape that there is no code for. */
+export function matmulKind(shape: MatmulShape): OperatorKind {
   // The code of any other would read and write beyond its memory.
-  if (!isProductShape(shape)) throw new RangeError('matmul: a shape that there is no code for')
+  if (!isMatmulShape(shape)) throw new RangeError('matmul: a shape that there is no code for')
   return {
     name: operatorName(shape),
     inputs: [FLOAT, UINT8],
@@ -67,7 +67,7 @@ export function productKind(shape: ProductShape): OperatorKind {
  * quantized input, which nobody reads.
  * @param message address of what to say when the input has another shape.
  */
-function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi, message: bigint): Label {
+function emitCompute(code: Assembler, shape: MatmulShape, api: KernelApi, message: bigint): Label {
   const tasks = emitTasks(code, shape)
   const entry = code.label()
   const isWrong = code.label()
@@ -105,25 +105,25 @@ function emitCompute(code: Assembler, shape: ProductShape, api: KernelApi, messa
   return entry
 }
 
-function emitTasks(code: Assembler, shape: ProductShape): Tasks {
+function emitTasks(code: Assembler, shape: MatmulShape): Tasks {
   const data = { exp: code.label(), blocks: code.label() }
-  if (shape.isGated) emitExpData(code, data.exp)
+  if (shape.isSwiglu) emitExpData(code, data.exp)
   if (code.isa !== 'avx512-vnni') emitBlockData(code, data.blocks)
   return {
-    quantize: emitWithoutDenormals(code, emitQuantizeTask(code, shape)),
+    quantize: emitWithoutDenormals(code, emitQuantizeActivations(code, shape)),
     row: emitWithoutDenormals(code, emitRowTask(code, shape, data)),
     rows: emitWithoutDenormals(code, emitRowsTask(code, shape, data)),
   }
 }
 
 /** Quantizes the rows, and multiplies them; goes to the end with no status. */
-function emitWork(calls: KernelCalls, shape: ProductShape, tasks: Tasks): void {
+function emitWork(calls: KernelCalls, shape: MatmulShape, tasks: Tasks): void {
   const { code, end } = calls
   const several = code.label()
   code.cmpNumber(RBX, 1)
   code.jumpIf('notEqual', several)
   emitTask(calls, tasks.quantize, 0)
-  if (stripsOf(shape) * stripBytes(shape) <= INLINE_BYTES) emitAllTasks(code, tasks.row, rowTasks(shape))
+  if (panelsOf(shape) * panelBytes(shape) <= INLINE_BYTES) emitAllTasks(code, tasks.row, rowTasks(shape))
   else {
     code.movNumber(RDX, rowTasks(shape))
     emitShare(calls, tasks.row)

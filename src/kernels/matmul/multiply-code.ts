@@ -1,4 +1,4 @@
-/** The tasks of a product: each multiplies all rows with some strips of the weights. */
+/** The tasks of a matmul: each multiplies all rows with some panels of the weights. */
 import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
 import { at, R8, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI } from '../x64/registers.ts'
@@ -6,32 +6,32 @@ import { emitTile } from './emit-tile.ts'
 import { JOB } from './matmul-job.ts'
 import {
   blocksOf,
-  type ProductShape,
+  type MatmulShape,
+  panelBytes,
+  panelsOf,
   ROW_BLOCK_BYTES,
-  stripBytes,
-  stripsOf,
   tileRows,
-  turnStrips,
+  turnPanels,
   VECTOR_BYTES,
 } from './matmul-shape.ts'
 import type { TileData } from './tile-code.ts'
 
-/** Strips that one row is multiplied with at once: as many sums run side by side. */
-const ROW_STRIPS = 4
-/** Strips of a task for several rows. */
-const TASK_STRIPS = 2
+/** Panels that one row is multiplied with at once: as many sums run side by side. */
+const ROW_PANELS = 4
+/** Panels of a task for several rows. */
+const TASK_PANELS = 2
 
-export const rowTasks = (shape: ProductShape): number => Math.ceil(stripsOf(shape) / ROW_STRIPS)
-export const rowsTasks = (shape: ProductShape): number => Math.ceil(stripsOf(shape) / TASK_STRIPS)
+export const rowTasks = (shape: MatmulShape): number => Math.ceil(panelsOf(shape) / ROW_PANELS)
+export const rowsTasks = (shape: MatmulShape): number => Math.ceil(panelsOf(shape) / TASK_PANELS)
 
 /** A task, `void (job, index)`, for one row. @param data as a tile wants it. */
-export function emitRowTask(code: Assembler, shape: ProductShape, data: TileData): Label {
+export function emitRowTask(code: Assembler, shape: MatmulShape, data: TileData): Label {
   const entry = code.label()
-  const rest = stripsOf(shape) % ROW_STRIPS
+  const rest = panelsOf(shape) % ROW_PANELS
   const last = code.label()
   const end = code.label()
   code.bind(entry)
-  emitStrips(code, shape, ROW_STRIPS)
+  emitPanels(code, shape, ROW_PANELS)
   code.mov(R8, RSI)
   code.load(RSI, at(RDI, JOB.quantized))
   code.mov(RDI, RAX)
@@ -39,23 +39,23 @@ export function emitRowTask(code: Assembler, shape: ProductShape, data: TileData
     code.cmpNumber(R8, rowTasks(shape) - 1)
     code.jumpIf('equal', last)
   }
-  emitTile(code, { rows: 1, strips: ROW_STRIPS, ...data }, shape)
+  emitTile(code, { rows: 1, panels: ROW_PANELS, ...data }, shape)
   code.bind(end)
   code.vzeroupper()
   code.ret()
   if (rest === 0) return entry
   code.bind(last)
-  emitTile(code, { rows: 1, strips: rest, ...data }, shape)
+  emitTile(code, { rows: 1, panels: rest, ...data }, shape)
   code.jump(end)
   return entry
 }
 
-/** rdi: the job; rsi: the task. Makes rax its first strip and rdx where its results go. */
-function emitStrips(code: Assembler, shape: ProductShape, strips: number): void {
-  code.imulNumber(RDX, RSI, (strips / turnStrips(shape)) * VECTOR_BYTES)
+/** rdi: the job; rsi: the task. Makes rax its first panel and rdx where its results go. */
+function emitPanels(code: Assembler, shape: MatmulShape, panels: number): void {
+  code.imulNumber(RDX, RSI, (panels / turnPanels(shape)) * VECTOR_BYTES)
   code.load(RAX, at(RDI, JOB.output))
   code.add(RDX, RAX)
-  code.imulNumber(R8, RSI, strips * stripBytes(shape))
+  code.imulNumber(R8, RSI, panels * panelBytes(shape))
   code.load(RAX, at(RDI, JOB.weights))
   code.add(RAX, R8)
 }
@@ -63,10 +63,10 @@ function emitStrips(code: Assembler, shape: ProductShape, strips: number): void 
 const SAVED = [RBX, RBP, R12, R13, R14, R15]
 
 /** A task, `void (job, index)`, for several rows. @param data as a tile wants it. */
-export function emitRowsTask(code: Assembler, shape: ProductShape, data: TileData): Label {
+export function emitRowsTask(code: Assembler, shape: MatmulShape, data: TileData): Label {
   const tiles = emitTiles(code, shape, data)
   const entry = code.label()
-  // rbx: quantized rows; rbp: rows left; r12: the job; r13: strips; r14: their results; r15: turns left
+  // rbx: quantized rows; rbp: rows left; r12: the job; r13: panels; r14: their results; r15: turns left
   const nextTurn = code.label()
   const nextTile = code.label()
   const tail = code.label()
@@ -75,7 +75,7 @@ export function emitRowsTask(code: Assembler, shape: ProductShape, data: TileDat
   for (const register of SAVED) code.push(register)
   code.mov(R12, RDI)
   emitTurnCount(code, shape)
-  emitStrips(code, shape, TASK_STRIPS)
+  emitPanels(code, shape, TASK_PANELS)
   code.mov(R13, RAX)
   code.mov(R14, RDX)
   code.bind(nextTurn)
@@ -93,7 +93,7 @@ export function emitRowsTask(code: Assembler, shape: ProductShape, data: TileDat
   code.bind(tail)
   emitTail(code, tiles, done)
   code.bind(done)
-  code.addNumber(R13, turnStrips(shape) * stripBytes(shape))
+  code.addNumber(R13, turnPanels(shape) * panelBytes(shape))
   code.addNumber(R14, VECTOR_BYTES)
   code.subNumber(R15, 1)
   code.jumpIf('notEqual', nextTurn)
@@ -104,26 +104,26 @@ export function emitRowsTask(code: Assembler, shape: ProductShape, data: TileDat
 }
 
 /** Tiles of 1 to `TILE_ROWS` rows, as functions of their own. */
-function emitTiles(code: Assembler, shape: ProductShape, data: TileData): Label[] {
+function emitTiles(code: Assembler, shape: MatmulShape, data: TileData): Label[] {
   return Array.from({ length: tileRows(code.isa) }, (_, i) => {
     code.align(VECTOR_BYTES)
     const label = code.label()
     code.bind(label)
-    emitTile(code, { rows: i + 1, strips: turnStrips(shape), ...data }, shape)
+    emitTile(code, { rows: i + 1, panels: turnPanels(shape), ...data }, shape)
     code.ret()
     return label
   })
 }
 
-/** r15: how many times task rsi takes a turn of strips; the last may do so fewer times. */
-function emitTurnCount(code: Assembler, shape: ProductShape): void {
-  const rest = stripsOf(shape) % TASK_STRIPS
+/** r15: how many times task rsi takes a turn of panels; the last may do so fewer times. */
+function emitTurnCount(code: Assembler, shape: MatmulShape): void {
+  const rest = panelsOf(shape) % TASK_PANELS
   const isWhole = code.label()
-  code.movNumber(R15, TASK_STRIPS / turnStrips(shape))
+  code.movNumber(R15, TASK_PANELS / turnPanels(shape))
   if (rest > 0) {
     code.cmpNumber(RSI, rowsTasks(shape) - 1)
     code.jumpIf('notEqual', isWhole)
-    code.movNumber(R15, rest / turnStrips(shape))
+    code.movNumber(R15, rest / turnPanels(shape))
   }
   code.bind(isWhole)
 }

@@ -2,10 +2,10 @@
 import {
   BLOCK,
   blocksOf,
-  type ProductShape,
-  STRIP_COLUMNS,
-  stripBytes,
-  turnStrips,
+  type MatmulShape,
+  PANEL_COLUMNS,
+  panelBytes,
+  turnPanels,
   zerosOffset,
 } from './matmul-shape.ts'
 
@@ -19,23 +19,19 @@ export interface ZeroSource {
 }
 
 /** @param panels from the first panel of these columns on. */
-export function packZeros(
-  shape: ProductShape,
-  { zeros, n, scaleRows }: ZeroSource,
-  panels: Uint8Array,
-): void {
+export function packZeros(shape: MatmulShape, { zeros, n, scaleRows }: ZeroSource, panels: Uint8Array): void {
   const { bits } = shape
   const rowBytes = Math.ceil(((shape.k / scaleRows) * bits) / 8)
   const perByte = 8 / bits
   for (let column = 0; column < n; column++) {
-    const panel = Math.floor(column / STRIP_COLUMNS) * turnStrips(shape) * stripBytes(shape)
-    const to = panel + zerosOffset(shape) + (column % STRIP_COLUMNS)
+    const panel = Math.floor(column / PANEL_COLUMNS) * turnPanels(shape) * panelBytes(shape)
+    const to = panel + zerosOffset(shape) + (column % PANEL_COLUMNS)
     for (let block = 0; block < blocksOf(shape); block++) {
       const group = Math.floor((block * BLOCK) / scaleRows)
       const byte = zeros?.[column * rowBytes + Math.floor(group / perByte)]
       const zero =
         byte === undefined ? 1 << (bits - 1) : (byte >> (bits * (group % perByte))) & ((1 << bits) - 1)
-      panels[to + block * STRIP_COLUMNS] = zero
+      panels[to + block * PANEL_COLUMNS] = zero
     }
   }
 }

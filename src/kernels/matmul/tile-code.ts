@@ -1,14 +1,14 @@
-/** The innermost part of a product: a few quantized rows times a few panels of weights. */
+/** The innermost part of a matmul: a few quantized rows times a few panels of weights. */
 import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
 import { type ExpConstants, emitExp } from '../x64/exp-code.ts'
 import { at, RDI } from '../x64/registers.ts'
-import { blockCodeBytes, GROUPS, type ProductShape, VECTOR_BYTES } from './matmul-shape.ts'
+import { blockCodeBytes, GROUPS, type MatmulShape, VECTOR_BYTES } from './matmul-shape.ts'
 
 export interface Tile {
   readonly rows: number
-  readonly strips: number
-  /** Where the constants of the exponential function are, for a gated product. */
+  readonly panels: number
+  /** Where the constants of the exponential function are, for a SwiGLU. */
   readonly exp: Label
   /** Where the numbers for the blocks of AVX2 are. */
   readonly blocks: Label
@@ -21,17 +21,17 @@ export type TileData = Pick<Tile, 'exp' | 'blocks'>
 const PREFETCH_BYTES = 2048
 
 /**
- * Weights further on. A single row waits for memory, and what the processor fetches by itself comes too late: strips are too short
- * and too many. What lies after the last strip of all is asked for in vain.
+ * Weights further on. A single row waits for memory, and what the processor fetches by itself comes too late: panels are too short
+ * and too many. What lies after the last panel of all is asked for in vain.
  */
-export function emitPrefetch(code: Assembler, offset: number, shape: ProductShape): void {
+export function emitPrefetch(code: Assembler, offset: number, shape: MatmulShape): void {
   for (let line = 0; line < blockCodeBytes(shape); line += VECTOR_BYTES) {
     code.prefetch(at(RDI, offset + PREFETCH_BYTES + line))
   }
 }
 
 /** Where the numbers of a group stand among the quantized ones: with 4 bits, even and odd rows by turns. */
-export function groupPlace(group: number, { bits }: ProductShape): number {
+export function groupPlace(group: number, { bits }: MatmulShape): number {
   return bits === 8 ? group : 2 * (group % (GROUPS / 2)) + Math.floor((2 * group) / GROUPS)
 }
 

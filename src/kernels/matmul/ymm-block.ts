@@ -7,7 +7,7 @@ import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
 import type { Constant } from '../x64/lanes.ts'
 import { at, type Memory, R8, RDI, RSI } from '../x64/registers.ts'
-import { BLOCK, GROUPS, type ProductShape, VECTOR_BYTES } from './matmul-shape.ts'
+import { BLOCK, GROUPS, type MatmulShape, VECTOR_BYTES } from './matmul-shape.ts'
 import { groupPlace } from './tile-code.ts'
 
 /** Numbers that the code for a block reads: 15 in each byte, 1 in each 16 bits, the zero point of 8 bits in each byte and in 32 bits. */
@@ -48,13 +48,13 @@ interface WeightsPlace {
 }
 
 /** The groups of a block, those that come with one load side by side. */
-export function groupOrder({ bits }: ProductShape): number[] {
+export function groupOrder({ bits }: MatmulShape): number[] {
   const all = Array.from({ length: GROUPS }, (_, i) => i)
   return bits === 8 ? all : all.map((i) => Math.floor(i / 2) + (i % 2) * (GROUPS / 2))
 }
 
 /** Brings the codes of a group, and of the one that comes with it, to their places. */
-export function emitGroup(code: Assembler, shape: ProductShape, group: number, from: WeightsPlace): void {
+export function emitGroup(code: Assembler, shape: MatmulShape, group: number, from: WeightsPlace): void {
   const { ymm } = code
   const { constants, offset, places } = from
   if (shape.bits === 8) {
@@ -88,7 +88,7 @@ export interface Dot {
 }
 
 /** rsi: the quantized rows. */
-export function emitDot(code: Assembler, shape: ProductShape, dot: Dot): void {
+export function emitDot(code: Assembler, shape: MatmulShape, dot: Dot): void {
   const { ymm } = code
   const { places, before, row, sum, x, work, constants } = dot
   const add = adderOf(code, shape, dot)
@@ -108,7 +108,7 @@ export function emitDot(code: Assembler, shape: ProductShape, dot: Dot): void {
 /** Minus the zero points times the sum of the input. */
 function emitZeroTerm(
   { ymm, isa }: Assembler,
-  { bits, hasZeros = false }: ProductShape,
+  { bits, hasZeros = false }: MatmulShape,
   { row, rows, zeros, constants }: Dot,
   { to, with: work }: { readonly to: number; readonly with: number },
 ): void {
@@ -121,7 +121,7 @@ function emitZeroTerm(
 }
 
 /** Adds a group, whose codes are in a register, times the input in `x` to the sums. */
-function adderOf({ ymm, isa }: Assembler, { bits }: ProductShape, { sum, x, work, constants }: Dot) {
+function adderOf({ ymm, isa }: Assembler, { bits }: MatmulShape, { sum, x, work, constants }: Dot) {
   if (isa === 'avx-vnni') return (weights: number): void => ymm.vpdpbusd(sum, weights, x)
   if (bits === 4) {
     return (weights: number, isFirst: boolean): void => {

@@ -8,12 +8,12 @@ import {
   blockScaleBytes,
   blocksOf,
   blockZeroBytes,
-  type ProductShape,
+  type MatmulShape,
+  PANEL_COLUMNS,
+  panelBytes,
   ROW_BLOCK_BYTES,
-  STRIP_COLUMNS,
   scalesOffset,
-  stripBytes,
-  turnStrips,
+  turnPanels,
   VECTOR_BYTES,
   zerosOffset,
 } from './matmul-shape.ts'
@@ -22,9 +22,9 @@ import { type BlockConstants, emitBlockConstants, emitDot, emitGroup, groupOrder
 
 const HALVES = [0, 1] as const
 const HALF_BYTES = VECTOR_BYTES / 2
-const HALF_COLUMNS = STRIP_COLUMNS / 2
-/** Of a single row: the sums of up to four strips from 0 on, and weights that come one by one. */
-const MOST_STRIPS = 4
+const HALF_COLUMNS = PANEL_COLUMNS / 2
+/** Of a single row: the sums of up to four panels from 0 on, and weights that come one by one. */
+const MOST_PANELS = 4
 const ROW = { sum: 8, places: [9, 10], x: 11, work: 12, scales: 13 } as const
 /** Of several rows: all weights of a block from 0 on, and a sum of each row. */
 const ROWS = { sum: 8, x: 9, work: 10, scales: 11, sums: 12 } as const
@@ -33,25 +33,25 @@ const MOST_ROWS = 4
 const GATE_WORK = [4, 5, 6] as const
 
 /** As `emitTile` has it. Takes r8 to r11 as well. */
-export function emitYmmTile(code: Assembler, tile: Tile, shape: ProductShape): void {
+export function emitYmmTile(code: Assembler, tile: Tile, shape: MatmulShape): void {
   const constants = emitBlockConstants(code, tile.blocks)
   if (tile.rows === 1) emitRow(code, tile, shape, constants)
   else emitRows(code, tile, shape, constants)
 }
 
-/** One row times up to four strips: what is waited for is memory, so all strips are read side by side. */
-function emitRow(code: Assembler, tile: Tile, shape: ProductShape, constants: BlockConstants): void {
+/** One row times up to four panels: what is waited for is memory, so all panels are read side by side. */
+function emitRow(code: Assembler, tile: Tile, shape: MatmulShape, constants: BlockConstants): void {
   const { ymm } = code
-  const { strips } = tile
-  if (strips > MOST_STRIPS) throw new RangeError('a tile has more sums than vectors')
+  const { panels } = tile
+  if (panels > MOST_PANELS) throw new RangeError('a tile has more sums than vectors')
   const next = code.label()
-  for (let i = 0; i < 2 * strips; i++) ymm.vpxor(i, i, i)
+  for (let i = 0; i < 2 * panels; i++) ymm.vpxor(i, i, i)
   code.lea(RAX, at(RDI, scalesOffset(shape)))
   code.lea(R11, at(RDI, zerosOffset(shape)))
   code.movNumber(RCX, blocksOf(shape))
   code.bind(next)
-  for (let strip = 0; strip < strips; strip++) {
-    const offset = strip * stripBytes(shape)
+  for (let panel = 0; panel < panels; panel++) {
+    const offset = panel * panelBytes(shape)
     emitPrefetch(code, offset, shape)
     for (const half of HALVES) {
       const places = (group: number): number => ROW.places[shape.bits === 8 || group < 4 ? 0 : 1]!
@@ -60,7 +60,7 @@ function emitRow(code: Assembler, tile: Tile, shape: ProductShape, constants: Bl
       emitScales(code, shape, { offset, half, scales: ROW.scales })
       const zeros = at(R11, offset + half * HALF_COLUMNS)
       emitDot(code, shape, { ...ROW, places, before, constants, zeros, row: 0, rows: 1 })
-      emitScaled(code, { ...ROW, row: 0, rows: 1, to: 2 * strip + half })
+      emitScaled(code, { ...ROW, row: 0, rows: 1, to: 2 * panel + half })
     }
   }
   emitNextBlock(code, tile, shape)
@@ -68,37 +68,37 @@ function emitRow(code: Assembler, tile: Tile, shape: ProductShape, constants: Bl
   emitRowResults(code, tile, shape)
 }
 
-function emitRowResults(code: Assembler, { strips, exp }: Tile, shape: ProductShape): void {
-  const turn = turnStrips(shape)
+function emitRowResults(code: Assembler, { panels, exp }: Tile, shape: MatmulShape): void {
+  const turn = turnPanels(shape)
   if (turn === 2) {
     const constants = emitExpConstants(code, exp, 0)
-    for (let gate = 0; gate < strips; gate += 2)
+    for (let gate = 0; gate < panels; gate += 2)
       emitGate(code, { gate, up: gate + 1, work: GATE_WORK, constants })
   }
-  for (let strip = 0; strip < strips; strip += turn)
-    code.lanes.store(at(RDX, (strip / turn) * VECTOR_BYTES), strip)
+  for (let panel = 0; panel < panels; panel += turn)
+    code.lanes.store(at(RDX, (panel / turn) * VECTOR_BYTES), panel)
 }
 
-/** Several rows: the weights of 8 columns are unpacked once for all of them. The ups of gated strips wait on the stack. */
-function emitRows(code: Assembler, tile: Tile, shape: ProductShape, constants: BlockConstants): void {
-  const { rows, strips, exp } = tile
-  if (rows > MOST_ROWS || strips > turnStrips(shape))
+/** Several rows: the weights of 8 columns are unpacked once for all of them. The ups of SwiGLU panels wait on the stack. */
+function emitRows(code: Assembler, tile: Tile, shape: MatmulShape, constants: BlockConstants): void {
+  const { rows, panels, exp } = tile
+  if (rows > MOST_ROWS || panels > turnPanels(shape))
     throw new RangeError('a tile has more sums than vectors')
-  const isGated = turnStrips(shape) === 2
-  if (isGated) code.subNumber(RSP, rows * VECTOR_BYTES)
-  // r9: the rows; r10: the first strip
+  const isSwiglu = turnPanels(shape) === 2
+  if (isSwiglu) code.subNumber(RSP, rows * VECTOR_BYTES)
+  // r9: the rows; r10: the first panel
   code.mov(R9, RSI)
   code.mov(R10, RDI)
-  for (let strip = 0; strip < strips; strip++) {
+  for (let panel = 0; panel < panels; panel++) {
     for (const half of HALVES) {
-      emitHalf(code, tile, shape, { constants, offset: strip * stripBytes(shape), half })
+      emitHalf(code, tile, shape, { constants, offset: panel * panelBytes(shape), half })
       for (let row = 0; row < rows; row++) {
-        const [base, stride] = strip === 0 ? [RDX, shape.n * 4] : [RSP, VECTOR_BYTES]
+        const [base, stride] = panel === 0 ? [RDX, shape.n * 4] : [RSP, VECTOR_BYTES]
         code.ymm.vmovupsStore(at(base, row * stride + half * HALF_BYTES), ROWS.sums + row)
       }
     }
   }
-  if (!isGated) return
+  if (!isSwiglu) return
   const table = emitExpConstants(code, exp, 0)
   for (let row = 0; row < rows; row++) {
     const result = at(RDX, row * shape.n * 4)
@@ -112,7 +112,7 @@ function emitRows(code: Assembler, tile: Tile, shape: ProductShape, constants: B
 
 interface HalfPlace {
   readonly constants: BlockConstants
-  /** Of the strip. */
+  /** Of the panel. */
   readonly offset: number
   readonly half: number
 }
@@ -121,7 +121,7 @@ interface HalfPlace {
 function emitHalf(
   code: Assembler,
   tile: Tile,
-  shape: ProductShape,
+  shape: MatmulShape,
   { constants, offset, half }: HalfPlace,
 ): void {
   const { ymm } = code
@@ -148,10 +148,10 @@ function emitHalf(
   code.jumpIf('notEqual', next)
 }
 
-/** The scales of 8 columns. rax: those of the first strip. */
+/** The scales of 8 columns. rax: those of the first panel. */
 function emitScales(
   { ymm }: Assembler,
-  shape: ProductShape,
+  shape: MatmulShape,
   { offset, half, scales }: { offset: number; half: number; scales: number },
 ): void {
   const place = at(RAX, offset + half * HALF_COLUMNS * shape.scaleBytes)
@@ -177,7 +177,7 @@ function emitScaled({ ymm }: Assembler, { sum, scales, x, row, rows, to }: Scale
 }
 
 /** The flags say whether there is one. */
-function emitNextBlock(code: Assembler, { rows }: Tile, shape: ProductShape): void {
+function emitNextBlock(code: Assembler, { rows }: Tile, shape: MatmulShape): void {
   code.addNumber(RSI, rows * ROW_BLOCK_BYTES)
   code.addNumber(RDI, blockCodeBytes(shape))
   code.addNumber(RAX, blockScaleBytes(shape))

@@ -9,11 +9,11 @@ import {
   blocksOf,
   blockZeroBytes,
   GROUPS,
-  type ProductShape,
+  type MatmulShape,
+  panelBytes,
   ROW_BLOCK_BYTES,
   scalesOffset,
-  stripBytes,
-  turnStrips,
+  turnPanels,
   VECTOR_BYTES,
   zerosOffset,
 } from './matmul-shape.ts'
@@ -30,53 +30,53 @@ const VECTORS = 32
 const WORK = [SUMS + MOST_SUMS, SUMS + MOST_SUMS + 1, SUMS + MOST_SUMS + 2] as const
 
 /** As `emitTile` has it. */
-export function emitZmmTile(code: Assembler, tile: Tile, shape: ProductShape): void {
-  if (tile.rows * tile.strips > MOST_SUMS) throw new RangeError('a tile has more sums than vectors')
+export function emitZmmTile(code: Assembler, tile: Tile, shape: MatmulShape): void {
+  if (tile.rows * tile.panels > MOST_SUMS) throw new RangeError('a tile has more sums than vectors')
   const { zmm } = code
   const next = code.label()
   code.movNumber(RAX, 0x0f0f0f0f)
   zmm.vpbroadcastdRegister(LOW_HALVES, RAX)
-  for (let i = 0; i < tile.rows * tile.strips; i++) zmm.vpxord(SUMS + i, SUMS + i, SUMS + i)
+  for (let i = 0; i < tile.rows * tile.panels; i++) zmm.vpxord(SUMS + i, SUMS + i, SUMS + i)
   code.lea(RAX, at(RDI, scalesOffset(shape)))
   code.lea(R11, at(RDI, zerosOffset(shape)))
   code.movNumber(RCX, blocksOf(shape))
   code.bind(next)
-  for (let strip = 0; strip < tile.strips; strip++) emitStripBlock(code, tile, shape, strip)
+  for (let panel = 0; panel < tile.panels; panel++) emitPanelBlock(code, tile, shape, panel)
   code.addNumber(RSI, tile.rows * ROW_BLOCK_BYTES)
   code.addNumber(RDI, blockCodeBytes(shape))
   code.addNumber(RAX, blockScaleBytes(shape))
   if (shape.hasZeros) code.addNumber(R11, blockZeroBytes(shape))
   code.subNumber(RCX, 1)
   code.jumpIf('notEqual', next)
-  const turn = turnStrips(shape)
+  const turn = turnPanels(shape)
   if (turn === 2) emitGates(code, tile)
   for (let row = 0; row < tile.rows; row++) {
-    for (let strip = 0; strip < tile.strips; strip += turn) {
-      const place = at(RDX, row * shape.n * 4 + (strip / turn) * VECTOR_BYTES)
-      zmm.vmovupsStore(place, SUMS + row * tile.strips + strip)
+    for (let panel = 0; panel < tile.panels; panel += turn) {
+      const place = at(RDX, row * shape.n * 4 + (panel / turn) * VECTOR_BYTES)
+      zmm.vmovupsStore(place, SUMS + row * tile.panels + panel)
     }
   }
 }
 
 /** Of each two sums, gate and up, the first becomes the result. */
-function emitGates(code: Assembler, { rows, strips, exp }: Tile): void {
+function emitGates(code: Assembler, { rows, panels, exp }: Tile): void {
   const constants = emitExpConstants(code, exp, 0)
-  for (let gate = SUMS; gate < SUMS + rows * strips; gate += 2) {
+  for (let gate = SUMS; gate < SUMS + rows * panels; gate += 2) {
     emitGate(code, { gate, up: gate + 1, work: WORK, constants })
   }
 }
 
-/** One block of one strip, times every row. */
-function emitStripBlock(code: Assembler, { rows, strips }: Tile, shape: ProductShape, strip: number): void {
+/** One block of one panel, times every row. */
+function emitPanelBlock(code: Assembler, { rows, panels }: Tile, shape: MatmulShape, panel: number): void {
   const { zmm } = code
-  const offset = strip * stripBytes(shape)
+  const offset = panel * panelBytes(shape)
   if (rows === 1) emitPrefetch(code, offset, shape)
   if (shape.bits === 4) emitNibbles(code, offset)
   else for (let g = 0; g < GROUPS; g++) zmm.vmovups(g, at(RDI, offset + g * VECTOR_BYTES))
   if (shape.scaleBytes === 2) zmm.vcvtph2ps(SCALES, at(RAX, offset))
   else zmm.vmovups(SCALES, at(RAX, offset))
   if (shape.hasZeros) zmm.vpmovzxbd(ZEROS, at(R11, offset))
-  const firstWork = SUMS + rows * strips
+  const firstWork = SUMS + rows * panels
   for (let row = 0; row < rows; row++) {
     const work = firstWork + (row % (VECTORS - firstWork))
     const zeroTerm = at(RSI, rows * (BLOCK + 4) + row * 4)
@@ -87,7 +87,7 @@ function emitStripBlock(code: Assembler, { rows, strips }: Tile, shape: ProductS
     }
     zmm.vcvtdq2ps(work, work)
     zmm.vmulps(work, work, SCALES)
-    zmm.vfmadd231psBroadcast(SUMS + row * strips + strip, work, at(RSI, rows * BLOCK + row * 4))
+    zmm.vfmadd231psBroadcast(SUMS + row * panels + panel, work, at(RSI, rows * BLOCK + row * 4))
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Products of quantized weights as all kernels compute them, to the last bit: plain, slow, and the definition. A block of 32 rows is
+ * Matmuls of quantized weights as all kernels compute them, to the last bit: plain, slow, and the definition. A block of 32 rows is
  * an exact whole number; blocks are added in their order, each scaled once. No sum is taken in any other order.
  */
 import { exp } from './exp.ts'
@@ -7,7 +7,7 @@ import * as fp32 from './fp32.ts'
 
 export const BLOCK = 32
 
-/** Weights of one product, column after column. */
+/** Weights of one matmul, column after column. */
 export interface QuantizedWeights {
   /** Rows. */
   readonly k: number
@@ -65,6 +65,6 @@ export function matmul(rows: Float32Array, weights: QuantizedWeights): Float32Ar
 }
 
 /** SwiGLU: gate / (1 + e^-gate) · up. */
-export function gated(gate: Float32Array, up: Float32Array): Float32Array {
+export function swiglu(gate: Float32Array, up: Float32Array): Float32Array {
   return gate.map((x, i) => fp32.mul(fp32.div(x, fp32.add(exp(fp32.sub(0, x)), 1)), up[i]!))
 }

@@ -60,7 +60,7 @@ describe.each(runtimes)('%s', (runtime) => {
     test('any chunks of the prompt give the same ids', async () => {
       const prompt = golden.prompts.reduce((a, b) => (b.ids.length > a.ids.length ? b : a))
       const whole = await greedy(backend, prompt, { maxTokens: 24 })
-      // One id at a time is decoding, where the 4-bit products of ONNX Runtime round differently.
+      // One id at a time is decoding, where the 4-bit matmuls of ONNX Runtime round differently.
       const isOwn = runtime === 'c-api' && kernelChoice().isa !== undefined
       for (const prefillChunk of dtype === 'q4' && !isOwn ? [3, 7, 64] : [1, 7, 64]) {
         const chunked = Object.create(backend, { prefillChunk: { value: prefillChunk } }) as Backend

@@ -12,7 +12,7 @@ import {
   widthsOf,
 } from '../../support/attention-graphs.ts'
 import { attendOwn, WAYS, type Way } from '../../support/kernel-ways.ts'
-import { opTypes } from '../../support/product-graphs.ts'
+import { opTypes } from '../../support/matmul-graphs.ts'
 import { graphAttribute, node } from '../../support/tiny-graphs.ts'
 
 const SMALL: AttentionOptions = { heads: 4, kvHeads: 2, headDim: 32 }
@@ -92,7 +92,7 @@ const ownRunner =
   (run: AttentionRun): Promise<Float32Array> => {
     const { graph, attentions } = withOwnAttention(run.graph)
     expect(attentions.length).toBe(1)
-    return attendOwn(way, { ...run, graph, operators: distinctOperators({ products: [], attentions }) })
+    return attendOwn(way, { ...run, graph, operators: distinctOperators({ matmuls: [], attentions }) })
   }
 
 interface Most {

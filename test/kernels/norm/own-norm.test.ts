@@ -6,7 +6,7 @@ import { distinctOperators } from '../../../src/kernels/operators.ts'
 import { encodeGraph, type Graph } from '../../../src/onnx-file/graph-file.ts'
 import { attentionRows, floatAttribute } from '../../support/attention-graphs.ts'
 import { ALL_WAYS, runOwnGraph, WAYS, type Way } from '../../support/kernel-ways.ts'
-import { graphOf, opTypes } from '../../support/product-graphs.ts'
+import { graphOf, opTypes } from '../../support/matmul-graphs.ts'
 import { type Feed, runGraph } from '../../support/run-graph.ts'
 import { FLOAT, initializer, intAttribute, node, value } from '../../support/tiny-graphs.ts'
 

@@ -3,10 +3,10 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import type { OwnGraph } from '../../../src/graph-passes/own-graph.ts'
 import type { Isa } from '../../../src/kernels/isa.ts'
 import {
+  PANEL_COLUMNS,
   packedBytes,
   packedDims,
-  STRIP_COLUMNS,
-  stripBytes,
+  panelBytes,
 } from '../../../src/kernels/matmul/matmul-shape.ts'
 import { emitPack } from '../../../src/kernels/matmul/pack-code.ts'
 import { packZeros } from '../../../src/kernels/matmul/pack-zeros.ts'
@@ -93,7 +93,7 @@ function columns(tensor: KernelTensor, from: number, to: number): KernelTensor {
 const bytesIn = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength)
 
-/** The weights of a product as the code for it lays them out. */
+/** The weights of a matmul as the code for it lays them out. */
 export function packInterpreted({ shape, parts }: PackedWeight, isa: Isa): KernelTensor {
   const bytes = new Uint8Array(packedBytes(shape))
   let to = 0
@@ -105,11 +105,11 @@ export function packInterpreted({ shape, parts }: PackedWeight, isa: Isa): Kerne
       return memory.region(['codes', 'scales'][i]!, bytesOf(place), { isWritable: false, offset: 4 })
     })
     const target = memory.region('packed', bytes)
-    machine.run(entry, codes!.base, scales!.base, target.base + to, part.n / STRIP_COLUMNS)
+    machine.run(entry, codes!.base, scales!.base, target.base + to, part.n / PANEL_COLUMNS)
     const { zeros: place, n, scaleRows } = part
     const zeros = place && bytesOf(place)
     if (shape.hasZeros) packZeros(shape, { zeros, n, scaleRows }, bytes.subarray(to))
-    to += (shape.isGated ? 1 : part.n / STRIP_COLUMNS) * stripBytes(shape)
+    to += (shape.isSwiglu ? 1 : part.n / PANEL_COLUMNS) * panelBytes(shape)
   }
   return { dims: packedDims(shape), bytes }
 }

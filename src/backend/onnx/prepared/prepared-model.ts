@@ -5,7 +5,7 @@
  *
  *   prepared/<key>/model.onnx        the optimized graph
  *                  model.onnx.data   weights, mapped by the runtime
- *                  model.onnx.products   weights of our own products, mapped as well
+ *                  model.onnx.matmuls   weights of our own matmuls, mapped as well
  *                  manifest.json     this file's subject
  */
 import { createHash } from 'node:crypto'
@@ -20,7 +20,7 @@ import { writeWhole } from '../../../system/write-whole.ts'
 import type { FeedPlan } from '../plan/feed-plan.ts'
 
 /** Counted up whenever what is written, or how a graph is changed before, becomes another. */
-const FORMAT = 7
+const FORMAT = 8
 
 export const GRAPH_NAME = 'model.onnx'
 export const MANIFEST_NAME = 'manifest.json'
@@ -31,7 +31,7 @@ const MOST_BYTES = 16e6
 export interface PreparedKey {
   /** The graph of the model, as a link or the file itself. */
   readonly onnxPath: string
-  /** Products as exact as the file says. */
+  /** Matmuls as exact as the file says. */
   readonly precise: boolean
   readonly runtimeVersion: string
 }

@@ -10,7 +10,7 @@ import type { HeldTensor } from '../runtime/runtime.ts'
 
 /** Rewrites the graph at `path`, whole only at the end. @throws what the file system says. */
 export function storeHeld(path: string, tensors: readonly HeldTensor[]): void {
-  const data = `${path}.products`
+  const data = `${path}.matmuls`
   const references = writeTensors(data, tensors)
   const names = new Set(tensors.map(({ name }) => name))
   const graph = readSkeleton(path, { resolve: (reference) => reference })

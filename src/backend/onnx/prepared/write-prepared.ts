@@ -51,7 +51,7 @@ export interface WriteOptions {
 export interface ChangedGraph {
   readonly graph: Graph
   readonly ownKernels?: OwnKernels
-  /** The other products are stacked and taken apart. */
+  /** The other matmuls are stacked and taken apart. */
   readonly isRearranged?: boolean | undefined
   readonly changes: readonly string[]
 }

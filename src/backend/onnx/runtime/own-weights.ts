@@ -1,16 +1,16 @@
-/** The weights of our own products, laid out in memory of their own by threads of the pool, from the files they lie in. */
+/** The weights of our own matmuls, laid out in memory of their own by threads of the pool, from the files they lie in. */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { basename } from 'node:path'
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
 import {
+  type MatmulShape,
   operatorName,
-  type ProductShape,
+  PANEL_COLUMNS,
   packedBytes,
   packedDims,
-  STRIP_COLUMNS,
-  stripBytes,
-  turnStrips,
+  panelBytes,
+  turnPanels,
 } from '../../../kernels/matmul/matmul-shape.ts'
 import { emitPack, type PackSource } from '../../../kernels/matmul/pack-code.ts'
 import { packZeros } from '../../../kernels/matmul/pack-zeros.ts'
@@ -79,8 +79,8 @@ async function packAll(
     for (const part of weight.parts) {
       if (!work.isWanted) return
       await packPart(weight, part, to)
-      const strips = shape.isGated ? 1 : part.n / STRIP_COLUMNS
-      to += BigInt(strips * stripBytes(shape))
+      const panels = shape.isSwiglu ? 1 : part.n / PANEL_COLUMNS
+      to += BigInt(panels * panelBytes(shape))
     }
   }
 }
@@ -95,7 +95,7 @@ async function packPart({ shape }: PackedWeight, part: PackedPart, to: bigint): 
       return memory
     }) as [Mapped, Mapped]
     await new Promise<void>((resolve, reject) => {
-      pack.async(codes.address, scales.address, to, part.n / STRIP_COLUMNS, (error: Error | null) =>
+      pack.async(codes.address, scales.address, to, part.n / PANEL_COLUMNS, (error: Error | null) =>
         error === null ? resolve() : reject(error),
       )
     })
@@ -110,13 +110,13 @@ async function packPart({ shape }: PackedWeight, part: PackedPart, to: bigint): 
 }
 
 function writeZeros(
-  shape: ProductShape,
+  shape: MatmulShape,
   { n, scaleRows, zeros: place }: PackedPart,
   { zeros, to }: { readonly zeros: Mapped | undefined; readonly to: bigint },
 ): void {
   // From the first panel of the part to the end of its last one.
-  const panels = (n / STRIP_COLUMNS - 1) * turnStrips(shape) + 1
-  const target = new Uint8Array(koffi.view(to, panels * stripBytes(shape)))
+  const panels = (n / PANEL_COLUMNS - 1) * turnPanels(shape) + 1
+  const target = new Uint8Array(koffi.view(to, panels * panelBytes(shape)))
   const source = zeros && new Uint8Array(koffi.view(zeros.address, place!.length))
   packZeros(shape, { zeros: source, n, scaleRows }, target)
 }

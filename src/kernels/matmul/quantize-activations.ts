@@ -5,7 +5,7 @@ import type { Label } from '../x64/code-buffer.ts'
 import type { Constant } from '../x64/lanes.ts'
 import { at, R8, R9, R10, R11, RAX, RBP, RBX, RCX, RDI, RDX, RSI } from '../x64/registers.ts'
 import { JOB } from './matmul-job.ts'
-import { BLOCK, blocksOf, type ProductShape, ROW_BLOCK_BYTES, tileRows } from './matmul-shape.ts'
+import { BLOCK, blocksOf, type MatmulShape, ROW_BLOCK_BYTES, tileRows } from './matmul-shape.ts'
 
 const X = 0
 const Y = 1
@@ -29,10 +29,10 @@ const CONSTANTS = {
 type Constants = Readonly<Record<keyof typeof CONSTANTS, Constant>>
 
 /**
- * A task, `void (job, index)`: rounds the rows of tile `index`. The largest of a block becomes 127; halves go to the even
+ * A task, `void (job, index)`: quantizes the activations, the rows of tile `index`. The largest of a block becomes 127; halves go to the even
  * number. What is not finite makes a scale that is no number, so it is seen in the result.
  */
-export function emitQuantizeTask(code: Assembler, shape: ProductShape): Label {
+export function emitQuantizeActivations(code: Assembler, shape: MatmulShape): Label {
   const entry = code.label()
   const [table, order] = [code.label(), code.label()]
   code.bind(entry)
@@ -85,7 +85,7 @@ function emitConstants(code: Assembler, table: Label): Constants {
 }
 
 /** rdi: the job; rsi: which tile. */
-function emitPlace(code: Assembler, shape: ProductShape): void {
+function emitPlace(code: Assembler, shape: MatmulShape): void {
   const isWhole = code.label()
   const most = tileRows(code.isa)
   code.imulNumber(R9, RSI, most)
@@ -111,7 +111,7 @@ function emitPlace(code: Assembler, shape: ProductShape): void {
 /** rsi: 32 numbers; rax, rdi, r11: where the codes, their scale and their sum go. */
 function emitBlock(
   { lanes }: Assembler,
-  { bits, hasZeros = false }: ProductShape,
+  { bits, hasZeros = false }: MatmulShape,
   constants: Constants,
 ): void {
   const { signOff, steps, stepSize, smallest } = constants

@@ -1,8 +1,8 @@
-/** Graphs of quantized products, and the test that two of them compute the same. */
+/** Graphs of quantized matmuls, and the test that two of them compute the same. */
 import { expect } from 'vitest'
 import { encodeGraph, type Graph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
 import { graphFile } from './graph-file.ts'
-import type { ProductShape } from './quantized-products.ts'
+import type { MatmulShape } from './quantized-matmuls.ts'
 import { type Feed, runGraph } from './run-graph.ts'
 import { model } from './tiny-graphs.ts'
 
@@ -37,7 +37,7 @@ function run(graph: Graph, feeds: Record<string, Feed>, threads: number): Promis
   return runGraph({ bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder }, feeds, { threads })
 }
 
-export const PRODUCT_KINDS: Record<string, Omit<ProductShape, 'n' | 'k'>> = {
+export const MATMUL_KINDS: Record<string, Omit<MatmulShape, 'n' | 'k'>> = {
   '4 bits in int8': { level: 4 },
   '4 bits in fp32': { level: 0 },
   '4 bits with zero points': { level: 4, hasZeroPoints: true },

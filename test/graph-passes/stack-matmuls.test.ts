@@ -1,33 +1,33 @@
-/** Products that are stacked give the numbers that they gave one by one, to the last bit. */
+/** Matmuls that are stacked give the numbers that they gave one by one, to the last bit. */
 import { expect, test } from 'vitest'
-import { stackProducts } from '../../src/graph-passes/stack-products.ts'
+import { stackMatmuls } from '../../src/graph-passes/stack-matmuls.ts'
 import {
   expectSameNumbers,
   graphOf,
   K,
+  MATMUL_KINDS,
   opTypes,
-  PRODUCT_KINDS,
   ROW_COUNTS,
   rowsOf,
-} from '../support/product-graphs.ts'
-import { type ProductShape, productNode, productWeights } from '../support/quantized-products.ts'
+} from '../support/matmul-graphs.ts'
+import { type MatmulShape, matmulNode, matmulWeights } from '../support/quantized-matmuls.ts'
 import type { Feed } from '../support/run-graph.ts'
 import { intAttribute, node, value } from '../support/tiny-graphs.ts'
 
 const INT32 = 6
 
-test.each(Object.entries(PRODUCT_KINDS))('%s: products of the same rows become one', async (_, shape) => {
+test.each(Object.entries(MATMUL_KINDS))('%s: matmuls of the same rows become one', async (_, shape) => {
   const sizes = { gate: 208, up: 208, more: 48 }
   const before = graphOf(
     value('input', 'x', [1, 'rows', K]),
     ...Object.entries(sizes).flatMap(([name, n]) => [
-      productNode('x', name, `${name}.out`, { ...shape, k: K, n }),
-      ...productWeights(name, { ...shape, k: K, n }),
+      matmulNode('x', name, `${name}.out`, { ...shape, k: K, n }),
+      ...matmulWeights(name, { ...shape, k: K, n }),
       node('Sigmoid', [`${name}.out`], [`${name}.y`]),
       value('output', `${name}.y`, [1, 'rows', n]),
     ]),
   )
-  const after = stackProducts(before)
+  const after = stackMatmuls(before)
   expect(opTypes(after).filter((name) => name === 'MatMulNBits')).toHaveLength(1)
   for (const count of ROW_COUNTS) await expectSameNumbers(before, after, { x: rowsOf(count) })
 })
@@ -42,8 +42,8 @@ test('query, key and value go to their attention in one', async () => {
     value('input', 'seqlens', [1], INT32),
     value('input', 'total', [1], INT32),
     ...Object.entries(sizes).flatMap(([name, n]) => [
-      productNode('x', name, `${name}.out`, { level: 4, k: K, n }),
-      ...productWeights(name, { k: K, n }),
+      matmulNode('x', name, `${name}.out`, { level: 4, k: K, n }),
+      ...matmulWeights(name, { k: K, n }),
     ]),
     node(
       'GroupQueryAttention',
@@ -58,7 +58,7 @@ test('query, key and value go to their attention in one', async () => {
     value('output', 'present_k', [1, 2, 'all', 32]),
     value('output', 'present_v', [1, 2, 'all', 32]),
   )
-  const after = stackProducts(before)
+  const after = stackMatmuls(before)
   expect(opTypes(after).filter((name) => name !== 'Concat')).toEqual(['MatMulNBits', 'GroupQueryAttention'])
   for (const count of ROW_COUNTS) {
     const integer = (n: number): Feed => ({ type: 'int32', dims: [1], data: Int32Array.of(n) })
@@ -69,14 +69,14 @@ test('query, key and value go to their attention in one', async () => {
 
 test('other rows, other shapes, an output, a bias and other domains are left alone', () => {
   const shape = { k: K, n: 64, level: 4 }
-  const twice = (a: ProductShape, b: ProductShape, rows = 'x', ...more: Uint8Array[]) =>
+  const twice = (a: MatmulShape, b: MatmulShape, rows = 'x', ...more: Uint8Array[]) =>
     graphOf(
       value('input', 'x', [1, 'rows', K]),
       value('input', 'z', [1, 'rows', K]),
-      productNode('x', 'a', 'a.out', a),
-      productNode(rows, 'b', 'b.out', b),
-      ...productWeights('a', a),
-      ...productWeights('b', b),
+      matmulNode('x', 'a', 'a.out', a),
+      matmulNode(rows, 'b', 'b.out', b),
+      ...matmulWeights('a', a),
+      ...matmulWeights('b', b),
       node('Add', ['a.out', 'b.out'], ['y']),
       value('output', 'y', [1, 'rows', 64]),
       ...more,
@@ -90,9 +90,9 @@ test('other rows, other shapes, an output, a bias and other domains are left alo
     twice(shape, shape, 'x', value('output', 'b.out', [1, 'rows', 64])),
     twice({ ...shape, domain: 'org.other' }, { ...shape, domain: 'org.other' }),
   ]) {
-    expect(stackProducts(graph)).toBe(graph)
+    expect(stackMatmuls(graph)).toBe(graph)
   }
   const same = twice(shape, shape)
-  expect(stackProducts(same)).not.toBe(same)
-  expect(stackProducts(same, (2 * K * 64) / 2 - 1)).toBe(same)
+  expect(stackMatmuls(same)).not.toBe(same)
+  expect(stackMatmuls(same, (2 * K * 64) / 2 - 1)).toBe(same)
 })

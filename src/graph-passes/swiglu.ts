@@ -1,31 +1,31 @@
-/** Gated MLPs: gate · sigmoid(gate) · up of two quantized products (MatMulNBits) of the same rows, as five nodes. */
+/** SwiGLU: gate · sigmoid(gate) · up of two quantized matmuls (MatMulNBits) of the same rows, as five nodes. */
 import { type Graph, type GraphNode, producersOf, readersOf } from '../onnx-file/graph.ts'
 import { innerNames } from '../onnx-file/unread.ts'
-import { type Product, productOf } from './quantized-product.ts'
+import { matmulOf, type QuantizedMatmul } from './quantized-matmul.ts'
 
-export interface Gating {
-  /** Only products that are; both of a pair. */
-  readonly isFit: (product: Product) => boolean
+export interface SwigluFusion {
+  /** Only matmuls that are; both of a pair. */
+  readonly isFit: (matmul: QuantizedMatmul) => boolean
   /** The node that makes `output` of a pair; `undefined` leaves it as it is. */
-  readonly makeGated: (pair: GatedPair, output: string) => GraphNode | undefined
+  readonly makeSwiglu: (pair: GateAndUp, output: string) => GraphNode | undefined
 }
 
-export interface GatedPair {
-  readonly gate: Product
-  readonly up: Product
+export interface GateAndUp {
+  readonly gate: QuantizedMatmul
+  readonly up: QuantizedMatmul
 }
 
-/** The graph with one node for each gated pair; the same when there is none. */
-export function gateWith(graph: Graph, { isFit, makeGated }: Gating): Graph {
+/** The graph with one node for each pair of gate and up; the same when there is none. */
+export function fuseSwiglu(graph: Graph, { isFit, makeSwiglu }: SwigluFusion): Graph {
   const values = valuesOf(graph)
   const made = new Map<GraphNode, readonly GraphNode[]>()
   for (const node of graph.nodes) {
-    const found = gatedOf(graph, values, node)
+    const found = swigluOf(graph, values, node)
     if (found === undefined || !isFit(found.gate) || !isFit(found.up)) continue
-    const gated = makeGated(found, node.outputs[0]!)
-    if (gated === undefined) continue
+    const fused = makeSwiglu(found, node.outputs[0]!)
+    if (fused === undefined) continue
     for (const gone of found.inner) made.set(gone, [])
-    made.set(node, [gated])
+    made.set(node, [fused])
   }
   if (made.size === 0) return graph
   const added = [...made.values()].flatMap((nodes) => nodes.map(({ opType }) => opType))
@@ -51,19 +51,19 @@ function valuesOf(graph: Graph): Values {
   }
 }
 
-interface Found extends GatedPair {
+interface Found extends GateAndUp {
   /** All nodes but the last. */
   readonly inner: readonly GraphNode[]
 }
 
 /** The pair whose last node this is. */
-function gatedOf(graph: Graph, values: Values, last: GraphNode): Found | undefined {
+function swigluOf(graph: Graph, values: Values, last: GraphNode): Found | undefined {
   for (const [activated, upName] of factorsOf(last)) {
     const activation = activationOf(values, activated)
     if (activation === undefined || !values.isReadBy(upName, 1)) continue
     const [gate, up] = [activation.gate, upName].map((name) => {
       const node = values.producers.get(name)
-      return node && productOf(graph, node)
+      return node && matmulOf(graph, node)
     })
     if (gate === undefined || up === undefined || !areAlike(gate, up)) continue
     return { gate, up, inner: [...activation.nodes, gate.node, up.node] }
@@ -78,12 +78,12 @@ interface Activation {
 
 /** The gate of which a value is gate · sigmoid(gate). */
 function activationOf({ producers, isReadBy }: Values, name: string): Activation | undefined {
-  const product = producers.get(name)
-  if (product === undefined || !isReadBy(name, 1)) return undefined
-  for (const [gate, share] of factorsOf(product)) {
+  const matmul = producers.get(name)
+  if (matmul === undefined || !isReadBy(name, 1)) return undefined
+  for (const [gate, share] of factorsOf(matmul)) {
     const sigmoid = producers.get(share)
     const isSigmoid = sigmoid?.opType === 'Sigmoid' && sigmoid.domain === '' && sigmoid.inputs[0] === gate
-    if (isSigmoid && isReadBy(share, 1) && isReadBy(gate, 2)) return { gate, nodes: [sigmoid, product] }
+    if (isSigmoid && isReadBy(share, 1) && isReadBy(gate, 2)) return { gate, nodes: [sigmoid, matmul] }
   }
   return undefined
 }
@@ -99,7 +99,7 @@ function factorsOf({ opType, domain, inputs }: GraphNode): readonly (readonly [s
 }
 
 /** Of the same rows, with weights of the same kind and size. */
-function areAlike(a: Product, b: Product): boolean {
-  const sizes = ({ node, n }: Product) => [node.ints.K, n, node.ints.bits, node.ints.block_size]
+function areAlike(a: QuantizedMatmul, b: QuantizedMatmul): boolean {
+  const sizes = ({ node, n }: QuantizedMatmul) => [node.ints.K, n, node.ints.bits, node.ints.block_size]
   return a.rows === b.rows && String(sizes(a)) === String(sizes(b))
 }

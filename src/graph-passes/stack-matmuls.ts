@@ -1,34 +1,34 @@
 /**
- * Quantized products (MatMulNBits) of the same rows, stacked into one: gate and up of an MLP; query, key and value. Each
- * product of a step costs some microseconds beside its work, which is much where products are small. No number changes.
+ * Quantized matmuls (MatMulNBits) of the same rows, stacked into one: gate and up of an MLP; query, key and value. Each
+ * matmul of a step costs some microseconds beside its work, which is much where matmuls are small. No number changes.
  */
 import { INT64, MICROSOFT } from '../onnx-file/fields.ts'
 import { type Graph, type GraphNode, readersOf } from '../onnx-file/graph.ts'
 import { makeInitializer, makeNode, withInputs } from '../onnx-file/make-parts.ts'
-import { type Product, productLike, productOf } from './quantized-product.ts'
+import { matmulLike, matmulOf, type QuantizedMatmul } from './quantized-matmul.ts'
 
-/** Bytes of quantized weights in one stack: beside more work than this, what a product costs is nothing. */
+/** Bytes of quantized weights in one stack: beside more work than this, what a matmul costs is nothing. */
 const MOST_BYTES = 8e6
 
 /** The same graph when there is nothing to stack. */
-export function stackProducts(graph: Graph, mostBytes = MOST_BYTES): Graph {
+export function stackMatmuls(graph: Graph, mostBytes = MOST_BYTES): Graph {
   return stackWith(graph, {
     mostBytes,
-    makeProduct: (group, output) => (group.length > 1 ? withStackedWeights(group, output) : undefined),
+    makeMatmul: (group, output) => (group.length > 1 ? withStackedWeights(group, output) : undefined),
   })
 }
 
-/** How products are stacked. */
+/** How matmuls are stacked. */
 export interface Stacking {
   /** Only these; all unless told otherwise. */
-  readonly isFit?: (product: Product) => boolean
+  readonly isFit?: (matmul: QuantizedMatmul) => boolean
   /** Of the weights of one stack; 0: none is stacked. */
   readonly mostBytes?: number | undefined
-  /** The nodes that make the products of a group, side by side, in `output`; `undefined` leaves them as they are. */
-  readonly makeProduct: (group: readonly Product[], output: string) => readonly GraphNode[] | undefined
+  /** The nodes that make the matmuls of a group, side by side, in `output`; `undefined` leaves them as they are. */
+  readonly makeMatmul: (group: readonly QuantizedMatmul[], output: string) => readonly GraphNode[] | undefined
 }
 
-/** The graph with its products made anew, in stacks where they are of the same rows; else one by one. */
+/** The graph with its matmuls made anew, in stacks where they are of the same rows; else one by one. */
 export function stackWith(graph: Graph, stacking: Stacking): Graph {
   const readers = readersOf(graph)
   const stacked = new Map<GraphNode, Stack>()
@@ -50,30 +50,30 @@ export function stackWith(graph: Graph, stacking: Stacking): Graph {
   }
 }
 
-/** Products of the same rows together, where they are not too large; each of the others alone. */
+/** Matmuls of the same rows together, where they are not too large; each of the others alone. */
 function groupsOf(
   graph: Graph,
   { isFit = () => true, mostBytes = MOST_BYTES }: Stacking,
-): readonly (readonly Product[])[] {
+): readonly (readonly QuantizedMatmul[])[] {
   const outputs = new Set(graph.outputs)
-  const groups = new Map<string, Product[]>()
+  const groups = new Map<string, QuantizedMatmul[]>()
   for (const node of graph.nodes) {
-    const product = productOf(graph, node)
-    if (product === undefined || !isFit(product)) continue
+    const matmul = matmulOf(graph, node)
+    if (matmul === undefined || !isFit(matmul)) continue
     const [name] = node.outputs as [string]
-    const key = outputs.has(name) ? name : stackKey(graph, product)
+    const key = outputs.has(name) ? name : stackKey(graph, matmul)
     const group = groups.get(key)
-    if (group === undefined) groups.set(key, [product])
-    else group.push(product)
+    if (group === undefined) groups.set(key, [matmul])
+    else group.push(matmul)
   }
   return [...groups.values()].flatMap((group) => {
     const isSmall = group.reduce((sum, { bytes }) => sum + bytes, 0) <= mostBytes
-    return isSmall ? [group] : group.map((product) => [product])
+    return isSmall ? [group] : group.map((matmul) => [matmul])
   })
 }
 
-/** Products of one key have the same rows, and weights that differ in nothing but the number of columns. */
-function stackKey(graph: Graph, { node, rows, weights }: Product): string {
+/** Matmuls of one key have the same rows, and weights that differ in nothing but the number of columns. */
+function stackKey(graph: Graph, { node, rows, weights }: QuantizedMatmul): string {
   const { N: _, ...ints } = node.ints
   const shapes = weights.map((name) => {
     const { type, dims } = graph.initializers.get(name)!
@@ -90,17 +90,17 @@ interface Stack {
 }
 
 function makeStack(
-  group: readonly Product[],
+  group: readonly QuantizedMatmul[],
   attention: GraphNode | undefined,
-  { makeProduct }: Stacking,
+  { makeMatmul }: Stacking,
 ): Stack | undefined {
   const [output] = group[0]!.node.outputs as [string]
   if (group.length === 1) {
-    const nodes = makeProduct(group, output)
+    const nodes = makeMatmul(group, output)
     return nodes && { nodes, rest: [] }
   }
   const base = `spout.stack.${output}`
-  const nodes = makeProduct(group, base)
+  const nodes = makeMatmul(group, base)
   if (nodes === undefined) return undefined
   if (attention !== undefined) return { nodes, rest: [], attention: [attention, packed(attention, base)] }
   const sizes = BigInt64Array.from(group, (each) => BigInt(each.n))
@@ -117,20 +117,20 @@ function makeStack(
 }
 
 /** The runtime stacks the weights, constants that they are, when it optimizes the graph. */
-function withStackedWeights(group: readonly Product[], output: string): readonly GraphNode[] {
-  const [first] = group as [Product]
+function withStackedWeights(group: readonly QuantizedMatmul[], output: string): readonly GraphNode[] {
+  const [first] = group as [QuantizedMatmul]
   const whole = first.weights.map((_, i) => {
     const inputs = group.map(({ weights }) => weights[i]!)
     return makeNode('Concat', { inputs, outputs: [`${output}.${i}`], ints: { axis: 0 } })
   })
   const weights = whole.map(({ outputs }) => outputs[0]!)
-  const n = group.reduce((sum, product) => sum + product.n, 0)
-  return [...whole, productLike(first.node, { weights, n, output })]
+  const n = group.reduce((sum, matmul) => sum + matmul.n, 0)
+  return [...whole, matmulLike(first.node, { weights, n, output })]
 }
 
-/** The attention that takes the products of a group, and nobody else, as its query, key and value. */
+/** The attention that takes the matmuls of a group, and nobody else, as its query, key and value. */
 function attentionOf(
-  group: readonly Product[],
+  group: readonly QuantizedMatmul[],
   readers: ReadonlyMap<string, readonly GraphNode[]>,
 ): GraphNode | undefined {
   const names = group.map(({ node }) => node.outputs[0]!)

@@ -1,13 +1,13 @@
-/** Products of quantized weights (MatMulNBits), as nodes of a graph. */
+/** Matmuls of quantized weights (MatMulNBits), as nodes of a graph. */
 import { MICROSOFT } from '../onnx-file/fields.ts'
 import type { Graph, GraphNode } from '../onnx-file/graph.ts'
 import { makeNode } from '../onnx-file/make-parts.ts'
 import { tensorBytes } from '../onnx-file/weight-bytes.ts'
 
-/** The inputs of MatMulNBits after the first that have a row for each column of the product: codes, scales, zero points. */
+/** The inputs of MatMulNBits after the first that have a row for each column of the matmul: codes, scales, zero points. */
 const WEIGHT_INPUTS = 3
 
-export interface Product {
+export interface QuantizedMatmul {
   readonly node: GraphNode
   readonly rows: string
   readonly n: number
@@ -16,8 +16,8 @@ export interface Product {
   readonly bytes: number
 }
 
-/** The product of a node whose weights are constants of the graph and nothing else is added or gathered. */
-export function productOf(graph: Graph, node: GraphNode): Product | undefined {
+/** The matmul of a node whose weights are constants of the graph and nothing else is added or gathered. */
+export function matmulOf(graph: Graph, node: GraphNode): QuantizedMatmul | undefined {
   if (node.opType !== 'MatMulNBits' || node.domain !== MICROSOFT) return undefined
   const [rows, ...others] = node.inputs as [string, ...string[]]
   const weights = others.slice(0, WEIGHT_INPUTS).filter((name) => name !== '')
@@ -29,8 +29,8 @@ export function productOf(graph: Graph, node: GraphNode): Product | undefined {
   return { node, rows, n, weights, bytes: tensorBytes(graph.initializers.get(weights[0]!)!) }
 }
 
-/** The product with other weights; without zero points where it had none. */
-export function productLike(
+/** The matmul with other weights; without zero points where it had none. */
+export function matmulLike(
   { inputs, ints }: GraphNode,
   { weights, n, output }: { weights: readonly string[]; n: number; output: string },
 ): GraphNode {

@@ -1,5 +1,5 @@
 /**
- * Very large quantized products (MatMulNBits), a head above all, taken apart along their columns. While a session loads, the
+ * Very large quantized matmuls (MatMulNBits), a head above all, taken apart along their columns. While a session loads, the
  * memory in which a kernel arranges a weight is used again for the next one; what is larger than glibc keeps (32 MB) comes
  * fresh from the system each time, page by page. No number changes.
  */
@@ -8,24 +8,24 @@ import { makeInitializer, makeNode, makeReference, type TensorShape } from '../o
 import { findInitializer } from '../onnx-file/tensor-bytes.ts'
 import { withoutUnread } from '../onnx-file/unread.ts'
 import { tensorBytes } from '../onnx-file/weight-bytes.ts'
-import { type Product, productLike, productOf } from './quantized-product.ts'
+import { matmulLike, matmulOf, type QuantizedMatmul } from './quantized-matmul.ts'
 
-/** Bytes of weights in one product; the kernels arrange them in half as much again. Each product more costs a step 0.04 ms. */
+/** Bytes of weights in one matmul; the kernels arrange them in half as much again. Each matmul more costs a step 0.04 ms. */
 const MOST_BYTES = 20e6
 /** Columns that a part is a multiple of: the kernels work on tiles of them, and so do threads. */
 const TILE = 128
 
-/** The same graph when no product is that large. */
-export function splitProducts(graph: Graph, mostBytes = MOST_BYTES): Graph {
+/** The same graph when no matmul is that large. */
+export function splitMatmuls(graph: Graph, mostBytes = MOST_BYTES): Graph {
   let changed = graph
   for (const node of graph.nodes) {
-    const product = productOf(graph, node)
-    if (product !== undefined && product.bytes > mostBytes) changed = inParts(changed, product, mostBytes)
+    const matmul = matmulOf(graph, node)
+    if (matmul !== undefined && matmul.bytes > mostBytes) changed = inParts(changed, matmul, mostBytes)
   }
   return changed
 }
 
-function inParts(graph: Graph, { node, n, weights, bytes }: Product, mostBytes: number): Graph {
+function inParts(graph: Graph, { node, n, weights, bytes }: QuantizedMatmul, mostBytes: number): Graph {
   const step = Math.ceil(n / Math.ceil(bytes / mostBytes) / TILE) * TILE
   const starts = Array.from({ length: Math.ceil(n / step) }, (_, i) => i * step)
   const slices = weights.map((name) => rowsOf(graph, name, n))
@@ -42,7 +42,7 @@ function inParts(graph: Graph, { node, n, weights, bytes }: Product, mostBytes: 
       initializers.set(name, { type, dims, scalar: undefined })
       return name
     })
-    return productLike(node, { weights: names, n: rows, output: `spout.part.${output}.${part}` })
+    return matmulLike(node, { weights: names, n: rows, output: `spout.part.${output}.${part}` })
   })
   const joined = makeNode('Concat', {
     inputs: parts.map(({ outputs }) => outputs[0]!),

@@ -3,31 +3,26 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { loadOwnWeights } from '../../../src/backend/onnx/runtime/own-weights.ts'
 import { withOwnOperators } from '../../../src/graph-passes/own-graph.ts'
-import { hasOwnProducts, withOwnProducts } from '../../../src/graph-passes/own-products.ts'
+import { hasOwnMatmuls, withOwnMatmuls } from '../../../src/graph-passes/own-matmuls.ts'
 import {
-  type ProductShape as OwnShape,
+  type MatmulShape as OwnShape,
   operatorName,
   packedBytes,
-  stripBytes,
-  stripsOf,
+  panelBytes,
+  panelsOf,
 } from '../../../src/kernels/matmul/matmul-shape.ts'
 import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
 import { encodeGraph, type Graph } from '../../../src/onnx-file/graph-file.ts'
 import { runOwnGraph, WAYS, type Way } from '../../support/kernel-ways.ts'
-import { graphOf, opTypes, rowsOf } from '../../support/product-graphs.ts'
-import {
-  byteTensor,
-  type ProductShape,
-  productNode,
-  productWeights,
-} from '../../support/quantized-products.ts'
+import { graphOf, opTypes, rowsOf } from '../../support/matmul-graphs.ts'
+import { byteTensor, type MatmulShape, matmulNode, matmulWeights } from '../../support/quantized-matmuls.ts'
 import { type Feed, runGraph } from '../../support/run-graph.ts'
 import { initializer, node, value } from '../../support/tiny-graphs.ts'
 
-const graphWith = (shape: ProductShape): Graph =>
+const graphWith = (shape: MatmulShape): Graph =>
   graphOf(
-    productNode('rows', 'w', 'y', shape),
-    ...productWeights('w', shape),
+    matmulNode('rows', 'w', 'y', shape),
+    ...matmulWeights('w', shape),
     value('input', 'rows', ['batch', 'count', 'k']),
     value('output', 'y', ['batch', 'count', shape.n]),
   )
@@ -53,20 +48,20 @@ function farthest(a: readonly number[], b: readonly number[]): number {
 }
 
 describe('graphs', () => {
-  const kinds: Record<string, ProductShape> = {
-    'fp32 products': { k: 64, n: 32, level: 0 },
+  const kinds: Record<string, MatmulShape> = {
+    'fp32 matmuls': { k: 64, n: 32, level: 0 },
     '8 bits in fp32': { k: 64, n: 32, bits: 8, level: 0 },
-    'columns that fill no strip': { k: 64, n: 24, level: 4 },
+    'columns that fill no panel': { k: 64, n: 24, level: 4 },
     'scales for 16 rows': { k: 64, n: 32, level: 4, block: 16 },
     'another domain': { k: 64, n: 32, level: 4, domain: 'elsewhere' },
   }
   test.each(Object.entries(kinds))('%s are left as they are', (_, shape) => {
     const graph = graphWith(shape)
-    expect(hasOwnProducts(graph)).toBe(false)
-    expect(withOwnProducts(graph)).toEqual({ graph, weights: [] })
+    expect(hasOwnMatmuls(graph)).toBe(false)
+    expect(withOwnMatmuls(graph)).toEqual({ graph, weights: [] })
   })
 
-  const short: Record<string, (shape: ProductShape) => Uint8Array[]> = {
+  const short: Record<string, (shape: MatmulShape) => Uint8Array[]> = {
     'fewer codes than they say': ({ n }) => [
       byteTensor('w', [n, 1, 16]),
       initializer('w.scales', [n, 2], new Float32Array(2 * n)),
@@ -79,20 +74,20 @@ describe('graphs', () => {
   test.each(Object.entries(short))('%s are left as they are', (_, weights) => {
     const shape = { k: 64, n: 32, level: 4 }
     const graph = graphOf(
-      productNode('rows', 'w', 'y', shape),
+      matmulNode('rows', 'w', 'y', shape),
       ...weights(shape),
       value('input', 'rows', ['batch', 'count', 'k']),
       value('output', 'y', ['batch', 'count', shape.n]),
     )
-    expect(hasOwnProducts(graph)).toBe(false)
-    expect(withOwnProducts(graph)).toEqual({ graph, weights: [] })
+    expect(hasOwnMatmuls(graph)).toBe(false)
+    expect(withOwnMatmuls(graph)).toEqual({ graph, weights: [] })
   })
 
   test('weights are an input instead of initializers', () => {
     const graph = graphWith({ k: 64, n: 32, level: 4, hasHalfScales: true })
-    expect(hasOwnProducts(graph)).toBe(true)
-    const { graph: own, weights } = withOwnProducts(graph)
-    expect(opTypes(own)).toEqual(['Product4_16_64x32'])
+    expect(hasOwnMatmuls(graph)).toBe(true)
+    const { graph: own, weights } = withOwnMatmuls(graph)
+    expect(opTypes(own)).toEqual(['Matmul4_16_64x32'])
     expect(own.inputs).toEqual(['rows', 'spout.packed.y'])
     expect([...own.initializers.keys()]).toEqual([])
     expect(weights.map(({ shape }) => shape)).toEqual([{ k: 64, n: 32, bits: 4, scaleBytes: 2 }])
@@ -101,13 +96,13 @@ describe('graphs', () => {
   test('weights that something else reads stay', () => {
     const shape = { k: 64, n: 32, level: 4 }
     const graph = graphOf(
-      productNode('rows', 'w', 'y', shape),
+      matmulNode('rows', 'w', 'y', shape),
       node('Identity', ['w'], ['codes']),
-      ...productWeights('w', shape),
+      ...matmulWeights('w', shape),
       value('input', 'rows', [1, 'count', 64]),
       value('output', 'y', [1, 'count', 32]),
     )
-    expect([...withOwnProducts(graph).graph.initializers.keys()]).toEqual(['w'])
+    expect([...withOwnMatmuls(graph).graph.initializers.keys()]).toEqual(['w'])
   })
 })
 
@@ -133,7 +128,7 @@ describe.each(WAYS)('numbers, $name', (way) => {
         ] as const)
       : []),
   ] as const
-  const kinds: Record<string, Omit<ProductShape, 'k' | 'n'>> = {
+  const kinds: Record<string, Omit<MatmulShape, 'k' | 'n'>> = {
     '4 bits': {},
     '4 bits, scales of fp16': { hasHalfScales: true },
     '8 bits': { bits: 8 },
@@ -144,7 +139,7 @@ describe.each(WAYS)('numbers, $name', (way) => {
     '8 bits, zero points': { bits: 8, hasZeroPoints: true },
   }
   for (const [kind, shape] of Object.entries(kinds)) {
-    test.each(SIZES)(`${kind}, %d × %d: as the runtime's own product of the same level`, async (k, n) => {
+    test.each(SIZES)(`${kind}, %d × %d: as the runtime's own matmul of the same level`, async (k, n) => {
       const graph = graphWith({ k, n, level: 4, ...shape })
       for (const count of way.isNative ? [1, 2, 7, 8, 9, 33, 130] : [1, 7, 9]) {
         const feeds = { rows: rowsOf(count, k) }
@@ -172,7 +167,7 @@ describe.each(WAYS)('numbers, $name', (way) => {
   test('a row is the same in any company, with any number of threads', async () => {
     const dims = fc.record({
       k: fc.integer({ min: 1, max: 12 }).map((blocks) => 32 * blocks),
-      n: fc.integer({ min: 1, max: 40 }).map((strips) => 16 * strips),
+      n: fc.integer({ min: 1, max: 40 }).map((panels) => 16 * panels),
       count: fc.integer({ min: 1, max: 40 }),
       bits: fc.constantFrom(4, 8),
       hasHalfScales: fc.boolean(),
@@ -211,12 +206,12 @@ describe.each(WAYS)('numbers, $name', (way) => {
 
   test('a file that names our operators itself gets nothing it has not', async () => {
     const shape = { k: 64, n: 32, level: 4, hasHalfScales: true }
-    const own: OwnShape = withOwnProducts(graphWith(shape)).weights[0]!.shape
-    for (const dims of [[stripsOf(own), stripBytes(own) - 1], [1, stripBytes(own)], [packedBytes(own)]]) {
+    const own: OwnShape = withOwnMatmuls(graphWith(shape)).weights[0]!.shape
+    for (const dims of [[panelsOf(own), panelBytes(own) - 1], [1, panelBytes(own)], [packedBytes(own)]]) {
       const graph = graphOf(
-        productNode('rows', 'w', 'y', shape),
+        matmulNode('rows', 'w', 'y', shape),
         node(operatorName(own), ['rows', 'short'], ['z', 'rounded'], { domain: OWN_DOMAIN }),
-        ...productWeights('w', shape),
+        ...matmulWeights('w', shape),
         byteTensor('short', dims),
         value('input', 'rows', [1, 'count', 64]),
         value('output', 'y', [1, 'count', 32]),
@@ -243,20 +238,20 @@ describe.each(WAYS)('numbers, $name', (way) => {
     expect([0, 1, 2, 3].map(kindOf)).toEqual([['zero'], ['false'], ['false'], ['true']])
   })
 
-  test('products of the same rows in one, and the same to the last bit', async () => {
+  test('matmuls of the same rows in one, and the same to the last bit', async () => {
     const shapes = [32, 16, 48].map((n) => ({ k: 96, n, level: 4, hasHalfScales: n === 16 }))
     const graph = graphOf(
       ...shapes.flatMap((shape, i) => [
-        productNode('rows', `w${i}`, `y${i}`, shape),
-        ...productWeights(`w${i}`, shape),
+        matmulNode('rows', `w${i}`, `y${i}`, shape),
+        ...matmulWeights(`w${i}`, shape),
         // What is an output of the graph is not stacked.
         node('Identity', [`y${i}`], [`z${i}`]),
         value('output', `z${i}`, [1, 'count', shape.n]),
       ]),
       value('input', 'rows', [1, 'count', 96]),
     )
-    expect(opTypes(withOwnProducts(graph, { isStacked: true }).graph)).toEqual([
-      'Product4_32_96x96',
+    expect(opTypes(withOwnMatmuls(graph, { isStacked: true }).graph)).toEqual([
+      'Matmul4_32_96x96',
       'Split',
       ...Array(3).fill('Identity'),
     ])

@@ -1,24 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { withOwnOperators } from '../../../src/graph-passes/own-graph.ts'
-import { withOwnProducts } from '../../../src/graph-passes/own-products.ts'
-import { operatorName, stripBytes, stripsOf } from '../../../src/kernels/matmul/matmul-shape.ts'
+import { withOwnMatmuls } from '../../../src/graph-passes/own-matmuls.ts'
+import { operatorName, panelBytes, panelsOf } from '../../../src/kernels/matmul/matmul-shape.ts'
 import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
 import { encodeGraph, type Graph } from '../../../src/onnx-file/graph-file.ts'
 import { runOwnGraph, WAYS, type Way } from '../../support/kernel-ways.ts'
-import { graphOf, opTypes, rowsOf } from '../../support/product-graphs.ts'
-import {
-  byteTensor,
-  type ProductShape,
-  productNode,
-  productWeights,
-} from '../../support/quantized-products.ts'
+import { graphOf, opTypes, rowsOf } from '../../support/matmul-graphs.ts'
+import { byteTensor, type MatmulShape, matmulNode, matmulWeights } from '../../support/quantized-matmuls.ts'
 import { type Feed, runGraph } from '../../support/run-graph.ts'
 import { graphAttribute, node, value } from '../../support/tiny-graphs.ts'
 
-interface Mlp extends ProductShape {
-  /** Of the product that is not gated. */
-  readonly up?: Partial<ProductShape>
+interface Mlp extends MatmulShape {
+  /** Of the matmul that is alone. */
+  readonly up?: Partial<MatmulShape>
   readonly upRows?: string
   readonly activation?: string
   /** Which way round the factors of the two multiplications stand. */
@@ -34,13 +29,13 @@ const mlpParts = ({
   swapped = [false, false],
   ...gate
 }: Mlp) => [
-  productNode('rows', 'w.gate', 'gate', gate),
+  matmulNode('rows', 'w.gate', 'gate', gate),
   node(activation, ['gate'], ['share']),
-  productNode(upRows, 'w.up', 'up', { ...gate, ...up }),
+  matmulNode(upRows, 'w.up', 'up', { ...gate, ...up }),
   node('Mul', inOrder(swapped[0], 'gate', 'share'), ['active']),
   node('Mul', inOrder(swapped[1], 'active', 'up'), ['h']),
-  ...productWeights('w.gate', gate),
-  ...productWeights('w.up', { ...gate, ...up }),
+  ...matmulWeights('w.gate', gate),
+  ...matmulWeights('w.up', { ...gate, ...up }),
   value('input', 'rows', ['batch', 'count', gate.k]),
 ]
 
@@ -57,7 +52,7 @@ const runRuntime = (graph: Graph, feeds: Record<string, Feed>) =>
 
 const SHAPE: Mlp = { k: 64, n: 48, level: 4 }
 const ownTypes = (graph: Graph, isStacked = false): string[] =>
-  opTypes(withOwnProducts(graph, { isStacked }).graph)
+  opTypes(withOwnMatmuls(graph, { isStacked }).graph)
 
 describe('which graphs', () => {
   const booleans = fc.boolean()
@@ -65,23 +60,23 @@ describe('which graphs', () => {
   test('the factors may stand in any order', () => {
     fc.assert(
       fc.property(fc.tuple(booleans, booleans), booleans, (swapped, isStacked) => {
-        expect(ownTypes(mlp({ ...SHAPE, swapped }), isStacked)).toEqual(['Gated4_32_64x48'])
+        expect(ownTypes(mlp({ ...SHAPE, swapped }), isStacked)).toEqual(['SwiGLU4_32_64x48'])
       }),
     )
   })
 
   test('the weights are one input instead of initializers', () => {
-    const { graph, weights } = withOwnProducts(mlp({ ...SHAPE, hasHalfScales: true }))
+    const { graph, weights } = withOwnMatmuls(mlp({ ...SHAPE, hasHalfScales: true }))
     expect(graph.inputs).toEqual(['rows', 'spout.packed.h'])
     expect(graph.outputs).toEqual(['h'])
     expect([...graph.initializers.keys()]).toEqual([])
     expect(weights.map(({ shape }) => shape)).toEqual([
-      { k: 64, n: 48, bits: 4, scaleBytes: 2, isGated: true },
+      { k: 64, n: 48, bits: 4, scaleBytes: 2, isSwiglu: true },
     ])
     expect(weights[0]!.parts.length).toBe(2)
   })
 
-  const left = ['Product4_32_64x48', 'Sigmoid', 'Product4_32_64x48', 'Mul', 'Mul']
+  const left = ['Matmul4_32_64x48', 'Sigmoid', 'Matmul4_32_64x48', 'Mul', 'Mul']
   const body = [node('Identity', ['up'], ['inside']), value('output', 'inside', ['batch', 'count', 48])]
   const branches = {
     attributes: [graphAttribute('then_branch', body), graphAttribute('else_branch', body)],
@@ -100,31 +95,28 @@ describe('which graphs', () => {
   })
 
   const kinds: Record<string, readonly [Partial<Mlp>, string[]]> = {
-    'of another activation': [{ activation: 'Tanh' }, ['Product4_32_64x96', 'Split', 'Tanh', 'Mul', 'Mul']],
+    'of another activation': [{ activation: 'Tanh' }, ['Matmul4_32_64x96', 'Split', 'Tanh', 'Mul', 'Mul']],
     'of other rows': [{ upRows: 'others' }, left],
-    'of one column for all': [{ up: { n: 16 } }, ['Product4_32_64x64', 'Split', 'Sigmoid', 'Mul', 'Mul']],
-    'of other bits': [
-      { up: { bits: 8 } },
-      ['Product4_32_64x48', 'Sigmoid', 'Product8_32_64x48', 'Mul', 'Mul'],
-    ],
-    'with a product that is not ours': [
+    'of one column for all': [{ up: { n: 16 } }, ['Matmul4_32_64x64', 'Split', 'Sigmoid', 'Mul', 'Mul']],
+    'of other bits': [{ up: { bits: 8 } }, ['Matmul4_32_64x48', 'Sigmoid', 'Matmul8_32_64x48', 'Mul', 'Mul']],
+    'with a matmul that is not ours': [
       { up: { level: 0 } },
-      ['Product4_32_64x48', 'Sigmoid', 'MatMulNBits', 'Mul', 'Mul'],
+      ['Matmul4_32_64x48', 'Sigmoid', 'MatMulNBits', 'Mul', 'Mul'],
     ],
   }
   test.each(Object.entries(kinds))('not %s', (_, [shape, expected]) => {
     expect(ownTypes(mlp({ ...SHAPE, ...shape }), true)).toEqual(expected)
   })
 
-  test('products of the same rows beside a gated pair are stacked without it', () => {
+  test('matmuls of the same rows beside a pair of gate and up are stacked without it', () => {
     const beside = { k: 64, n: 16, level: 4 }
     const more = ['a', 'b'].flatMap((name) => [
-      productNode('rows', `w.${name}`, name, beside),
-      ...productWeights(`w.${name}`, beside),
+      matmulNode('rows', `w.${name}`, name, beside),
+      ...matmulWeights(`w.${name}`, beside),
       node('Relu', [name], [`${name}.out`]),
     ])
     const types = ownTypes(mlp(SHAPE, ...more), true)
-    expect(types).toEqual(['Gated4_32_64x48', 'Product4_32_64x32', 'Split', 'Relu', 'Relu'])
+    expect(types).toEqual(['SwiGLU4_32_64x48', 'Matmul4_32_64x32', 'Split', 'Relu', 'Relu'])
   })
 })
 
@@ -171,7 +163,7 @@ describe.each(WAYS)('numbers, $name', (way) => {
     expect(await runOwn(whole, feeds)).toEqual(await runOwn(parts, feeds))
   })
 
-  /** What the products are apart: outputs of the graph are not gated. */
+  /** What the matmuls are apart: outputs of the graph are not fused. */
   async function apart(shape: Mlp, feeds: Record<string, Feed>) {
     const names = ['gate', 'up'].map((name) => value('output', name, ['batch', 'count', shape.n]))
     const { gate, up } = await runOwn(mlp(shape, ...names), feeds)
@@ -203,7 +195,7 @@ describe.each(WAYS)('numbers, $name', (way) => {
   test('a row is the same in any company, with any number of threads, stacked or not', async () => {
     const dims = fc.record({
       k: fc.integer({ min: 1, max: 8 }).map((blocks) => 32 * blocks),
-      n: fc.integer({ min: 1, max: 24 }).map((strips) => 16 * strips),
+      n: fc.integer({ min: 1, max: 24 }).map((panels) => 16 * panels),
       count: fc.integer({ min: 1, max: 20 }),
       bits: fc.constantFrom(4, 8),
       hasHalfScales: fc.boolean(),
@@ -242,10 +234,10 @@ describe.each(WAYS)('numbers, $name', (way) => {
   })
 
   test('a file that names the operator itself gets nothing it has not', async () => {
-    const own = withOwnProducts(mlp(SHAPE)).weights[0]!.shape
+    const own = withOwnMatmuls(mlp(SHAPE)).weights[0]!.shape
     for (const dims of [
-      [stripsOf(own) / 2, stripBytes(own)],
-      [stripsOf(own), stripBytes(own) - 1],
+      [panelsOf(own) / 2, panelBytes(own)],
+      [panelsOf(own), panelBytes(own) - 1],
     ]) {
       const graph = mlp(
         SHAPE,

@@ -1,10 +1,10 @@
-/** Products of quantized weights that look random, for graphs of a few nodes. */
+/** Matmuls of quantized weights that look random, for graphs of a few nodes. */
 import { bytesField, concat, varintField } from '../../src/onnx-file/wire.ts'
 import { initializer, intAttribute, node } from './tiny-graphs.ts'
 
 const UINT8 = 2
 
-export interface ProductShape {
+export interface MatmulShape {
   readonly k: number
   readonly n: number
   readonly bits?: number
@@ -24,7 +24,7 @@ export interface ProductShape {
 }
 
 /** The node of `output` = `rows` × the weights `w`. */
-export function productNode(rows: string, w: string, output: string, shape: ProductShape): Uint8Array {
+export function matmulNode(rows: string, w: string, output: string, shape: MatmulShape): Uint8Array {
   const {
     k,
     n,
@@ -45,7 +45,7 @@ export function productNode(rows: string, w: string, output: string, shape: Prod
 }
 
 /** Its weights: codes, scales and zero points. */
-export function productWeights(w: string, shape: ProductShape): Uint8Array[] {
+export function matmulWeights(w: string, shape: MatmulShape): Uint8Array[] {
   const { k, n, bits = 4, hasZeroPoints = false, hasBias = false, isFlat = false, block = 32 } = shape
   const blocks = k / block
   const step = shape.hasHalfScales ? 1 / 128 : 1 / 100
