@@ -1,6 +1,6 @@
 /** The library's door. */
 export type { Backend, KvCache, Logits, ModelFacts, Numerics, Part, Rows, Runner } from './backend/backend.ts'
-export type { KvPool, KvSequence, SequenceStart } from './backend/kv.ts'
+export type { KvPool, KvSequence, Page, SequenceStart } from './backend/kv.ts'
 export type { Runs } from './backend/runs.ts'
 export type { ChatMessage } from './chat-template/chat-template.ts'
 export type { EncodedPrompt } from './engine/encode-prompt.ts'

@@ -11,8 +11,8 @@ export interface Runner {
   /**
    * Appends each part's ids to its sequence; the parts name different sequences, all of this runner's pool. All parts or
    * none: when it rejects, every sequence is as it was. One run at a time.
-   * @throws the signal's reason when it aborts; SpoutError `data` beyond the context; `usage` while another runs, and after
-   * `dispose`
+   * @throws the signal's reason when it aborts; SpoutError `data` beyond the context; `os` when the pool has not
+   * enough pages left; `usage` while another runs, and after `dispose`
    */
   run(batch: readonly Part[], signal?: AbortSignal): Promise<Rows>
   /** Resolves when nothing runs any more. */
@@ -49,12 +49,17 @@ export interface Numerics {
   readonly exactSplits: boolean
   /** False: on the rows beside them. Proved, never assumed. */
   readonly exactRows: boolean
-  /** More parts are allowed, and run one after another. */
+  /** More parts are allowed, and run one after another. `Infinity`: as many as there are, in one run. */
   readonly mostParts: number
-  /** Ids of one part of a prompt: between runs an interrupt is heard. `Infinity`: it should go in whole. */
+  /**
+   * Ids of a run, of all its parts together: more are allowed, but between runs an interrupt is heard. `Infinity`: a prompt
+   * should go in whole.
+   */
   readonly mostRows: number
   /** Rows of logits are memory: rows × vocabulary × 4 bytes. */
   readonly mostWanted: number
+  /** Of what keys and values depend on: the model's files, what was changed of them, the kernels. Not of the processor. */
+  readonly fingerprint: string
 }
 
 /** What a model must do for the token loop. One per process; holds the session. */

@@ -49,3 +49,8 @@ function distinctBy<T>(list: readonly T[], nameOf: (each: T) => string): T[] {
 export function kindsOf({ matmuls, attentions, norms }: OwnOperators): OperatorKind[] {
   return [...matmuls.map(matmulKind), ...attentions.map(attentionKind), ...norms.map(normKind)]
 }
+
+/** By name: what tells one graph from another as far as they are ours. */
+export function operatorNames(operators: OwnOperators | undefined): string[] {
+  return operators === undefined ? [] : kindsOf(operators).map(({ name }) => name)
+}

@@ -37,7 +37,8 @@ export function sameContent(state: FileState, folder = ''): FileState | undefine
   }
 }
 
-function stampsOf(path: string): Pick<FileState, 'size' | 'modified' | 'changed'> {
+/** What tells a file from what it was before, without reading it. @throws what the file system says. */
+export function stampsOf(path: string): Pick<FileState, 'size' | 'modified' | 'changed'> {
   const { size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
   return { size: Number(size), modified: String(mtimeNs), changed: String(ctimeNs) }
 }

@@ -9,6 +9,8 @@ import type { Session, Tensor, TensorInfo } from './runtime/runtime.ts'
 
 export class Embedder {
   readonly session: Session
+  /** Its graph and weights. */
+  files: readonly string[] = []
   readonly #decoder: Session
   readonly #outputs: readonly EmbeddingOutput[]
   /** What a decode step passes on, shape [1, 1, …]; made once. */

@@ -2,7 +2,7 @@
  * What a model remembers of one text: its states, in groups that are handled alike, and the ids they were made from.
  * States that cannot be rewound (windows, recurrences) are rebuilt by running the stored ids again.
  */
-import type { KvSequence } from '../kv.ts'
+import type { KvSequence, Page } from '../kv.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
 import type { FixedSlot, RowsSlot, WindowSlot } from './plan/state-slots.ts'
 import type { Session } from './runtime/runtime.ts'
@@ -61,6 +61,10 @@ export class OnnxKvCache implements KvSequence {
 
   get ids(): Int32Array {
     return this.#ids.subarray(0, this.#length)
+  }
+
+  get pages(): readonly Page[] {
+    return NO_PAGES
   }
 
   fork(): OnnxKvCache {
@@ -162,6 +166,8 @@ export class OnnxKvCache implements KvSequence {
     this.#ids = larger
   }
 }
+
+const NO_PAGES: readonly Page[] = []
 
 /** A prompt goes in several times faster than as many single steps; a cautious number for it. */
 const TOKENS_PER_STEP = 4

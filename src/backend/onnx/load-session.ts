@@ -3,11 +3,13 @@ import { basename } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import { withInt8Matmuls } from '../../graph-passes/accuracy-level.ts'
 import { hasOwnOperators } from '../../graph-passes/own-graph.ts'
+import { operatorNames } from '../../kernels/operators.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import { readGraphFile } from '../../onnx-file/graph-file.ts'
 import type { Runs } from '../runs.ts'
 import { describeRuns } from './describe-runs.ts'
 import type { Embedder } from './embedder.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { gpuVariants } from './gpu-variants.ts'
 import { type Decoder, type DecoderOptions, decoderVariants, type OpenedGraph } from './open-decoder.ts'
 import { openEmbedder } from './open-embedder.ts'
@@ -27,6 +29,8 @@ export interface LoadedSession extends OpenedModel {
 export interface OpenedModel extends OpenedGraph {
   readonly plan: FeedPlan
   readonly embedder?: Embedder | undefined
+  /** What keys and values depend on. */
+  readonly fingerprint: string
   dispose(): Promise<void>
 }
 
@@ -133,7 +137,9 @@ export async function openPrepared(
   const own = operators && { operators, weights: [] }
   const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true, own }
   const session = await runtime.createSession(source, options)
-  return { session, operators, plan, dispose: () => session.dispose() }
+  const { sources: files, precise, runtimeVersion, changes } = manifest
+  const fingerprint = fingerprintOf({ runtimeVersion, precise, device: 'cpu', files, changes })
+  return { session, operators, plan, fingerprint, dispose: () => session.dispose() }
 }
 
 const NO_BYTES = new Uint8Array(0)
@@ -142,7 +148,7 @@ interface Around {
   readonly runtime: Runtime
   readonly path: string
   readonly config: ModelConfig
-  readonly options: DecoderOptions
+  readonly options: LoadOptions
 }
 
 /** A decoder with its plan, and with what embeds for it. @throws TraitError, for a head of other rows changes nothing here. */
@@ -162,7 +168,14 @@ async function completed(
     }
     const plan = makeFeedPlan({ session, graph, config, ...(embedder && { embeddings: embedder.names }) })
     checkAppending(operators, plan)
-    return { session, operators, plan, embedder, dispose }
+    const fingerprint = fingerprintOf({
+      runtimeVersion: await runtime.version(),
+      precise: options.precise ?? false,
+      device: options.onGpu ? 'gpu' : 'cpu',
+      files: [...graph.files, ...(embedder?.files ?? [])],
+      changes: operatorNames(operators),
+    })
+    return { session, operators, plan, embedder, fingerprint, dispose }
   } catch (error) {
     await dispose()
     // ONNX Runtime cannot tell the shapes of what comes after kernels of ours.

@@ -42,8 +42,9 @@ export class OnnxRunner implements Runner {
       mostParts: 1,
       mostRows: prefillChunk(loaded),
       mostWanted: MOST_WANTED,
+      fingerprint: loaded.fingerprint,
     }
-    this.pool = { isPaged: false, open: (start) => this.#open(start) }
+    this.pool = unpagedPool((start) => this.#open(start))
     this.#feeds = new Feeds(session, plan, embedder)
     this.#rows = new LogitRows(session, plan)
   }
@@ -146,6 +147,20 @@ interface RunLimits {
   readonly total: number
   /** The first id whose logits are wanted. */
   readonly firstWanted: number
+}
+
+/** Of states that are not shared. */
+function unpagedPool(open: KvPool['open']): KvPool {
+  return {
+    isPaged: false,
+    pageBytes: 0,
+    freePages: Number.POSITIVE_INFINITY,
+    limitTo: () => undefined,
+    open,
+    load() {
+      throw new SpoutError('internal', 'pool: it has no pages')
+    },
+  }
 }
 
 /**

@@ -19,9 +19,12 @@ export interface EmbedderSource {
 export async function openEmbedder(runtime: Runtime, source: EmbedderSource): Promise<Embedder> {
   const { decoder, decoderPath, config, options } = source
   const path = embeddingFile(decoderPath)
-  const { session } = await openGraph(runtime, { graph: readGraphFile(path), path, options })
+  const graph = readGraphFile(path)
+  const { session } = await openGraph(runtime, { graph, path, options })
   try {
-    return new Embedder(session, decoder, config)
+    const embedder = new Embedder(session, decoder, config)
+    embedder.files = graph.files
+    return embedder
   } catch (error) {
     await session.dispose()
     throw error

@@ -1,0 +1,28 @@
+/** What keys and values depend on, as one text: two sessions of the same fingerprint make the same of the same ids. */
+import { createHash } from 'node:crypto'
+import { resolve } from 'node:path'
+import { type FileState, stampsOf } from '../../system/file-state.ts'
+
+/** Counted up whenever kernels of ours, or what is changed of a graph, make other numbers or lay them otherwise. */
+const NUMERICS_VERSION = 1
+
+export interface FingerprintSource {
+  /** Of ONNX Runtime, whose operators take part. */
+  readonly runtimeVersion: string
+  readonly precise: boolean
+  readonly device: string
+  /** The graph and its weights: by their content where it is known, else by size and times. */
+  readonly files: readonly (string | FileState)[]
+  /** Whatever else tells one graph from another that is made of the same files. */
+  readonly changes: readonly string[]
+}
+
+/** @throws what the file system says of a file. */
+export function fingerprintOf({ files, ...rest }: FingerprintSource): string {
+  const states = files.map((file) => {
+    return typeof file === 'string' ? { path: resolve(file), ...stampsOf(file) } : file.sha256
+  })
+  return createHash('sha256')
+    .update(JSON.stringify([NUMERICS_VERSION, rest, states]))
+    .digest('hex')
+}
