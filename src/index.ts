@@ -1,4 +1,4 @@
-/** The library's door. */
+/** What the library exports. */
 export type { Backend, KvCache, Logits, ModelFacts, Numerics, Part, Rows, Runner } from './backend/backend.ts'
 export type { KvPool, KvSequence, Page, SequenceStart } from './backend/kv.ts'
 export type { Runs } from './backend/runs.ts'
@@ -8,12 +8,12 @@ export type {
   AnswerSink,
   Conversation,
   Engine,
-  EngineDoor,
   EngineModel,
   EngineResult,
   RequestFacts,
-  SettleDoor,
+  RequestIo,
   Settled,
+  SettleIo,
 } from './engine/engine.ts'
 export { type GenerateRequest, makeRequest, type RequestInput } from './engine/request.ts'
 export { type ErrorCode, EXIT_CODES, SpoutError } from './errors.ts'

@@ -17,7 +17,7 @@ import { openArm } from './open-arm.ts'
 import { hashIds, type Measured, type Sample } from './sample.ts'
 import { makeSchedule, type Turn } from './schedule.ts'
 
-export interface BenchDoor {
+export interface BenchIo {
   readonly signal: AbortSignal
   readonly hooks: EngineHooks
   /** Told what is being done, in a few words. */
@@ -31,19 +31,19 @@ export interface BenchDoor {
  * @throws what hinders an arm from being loaded, before anything is measured. An arm that fails later ends the run, and so does
  * an abort: `ended` says so.
  */
-export async function runBench(plan: BenchPlan, door: BenchDoor): Promise<BenchRun> {
+export async function runBench(plan: BenchPlan, io: BenchIo): Promise<BenchRun> {
   const specs = armsOf(plan.comparisons)
-  door.onProgress('hashing the model')
-  const environment = await describeEnvironment(specs, door.hooks)
-  const shelf = new ModelShelf(door.hooks)
+  io.onProgress('hashing the model')
+  const environment = await describeEnvironment(specs, io.hooks)
+  const shelf = new ModelShelf(io.hooks)
   const samplers = new Map<string, ArmSampler>()
   try {
     for (const spec of specs) {
-      door.onProgress(`loading ${spec.name}`)
-      samplers.set(spec.name, await openSampler(spec, { plan, shelf, door }))
+      io.onProgress(`loading ${spec.name}`)
+      samplers.set(spec.name, await openSampler(spec, { plan, shelf, io }))
     }
-    door.onStart(environment)
-    return await new Measurement(plan, { door, environment, samplers }).run()
+    io.onStart(environment)
+    return await new Measurement(plan, { io, environment, samplers }).run()
   } finally {
     for (const sampler of samplers.values()) await sampler.dispose()
     await shelf.dispose()
@@ -53,13 +53,13 @@ export async function runBench(plan: BenchPlan, door: BenchDoor): Promise<BenchR
 interface Opening {
   readonly plan: BenchPlan
   readonly shelf: ModelShelf
-  readonly door: BenchDoor
+  readonly io: BenchIo
 }
 
-async function openSampler(spec: ArmSpec, { plan, shelf, door }: Opening): Promise<ArmSampler> {
+async function openSampler(spec: ArmSpec, { plan, shelf, io }: Opening): Promise<ArmSampler> {
   const { task } = plan
   if (plan.freshProcess) return sampleFresh({ spec, task })
-  return sampleInProcess(await openArm(spec, { task, shelf, hooks: door.hooks }), task.tokens)
+  return sampleInProcess(await openArm(spec, { task, shelf, hooks: io.hooks }), task.tokens)
 }
 
 /** The requests of one side of a pair take about so long together: short ones are repeated. */
@@ -67,7 +67,7 @@ const SAMPLE_MS = 200
 const MOST_REQUESTS = 20
 
 interface Parts {
-  readonly door: BenchDoor
+  readonly io: BenchIo
   readonly environment: Environment
   readonly samplers: ReadonlyMap<string, ArmSampler>
 }
@@ -93,7 +93,7 @@ class Measurement {
       await this.#warmUp()
       await this.#takeSamples()
     } catch (why) {
-      const { signal } = this.#parts.door
+      const { signal } = this.#parts.io
       ended = signal.aborted ? { how: 'interrupted', why: signal.reason } : { how: 'failed', why }
     }
     return {
@@ -109,11 +109,11 @@ class Measurement {
   }
 
   async #warmUp(): Promise<void> {
-    const { door, samplers } = this.#parts
+    const { io, samplers } = this.#parts
     const times = new Map<string, number>()
     for (const [name, sampler] of samplers) {
-      door.onProgress(`warming up ${name}`)
-      times.set(name, await this.#guarded(name, () => sampler.warmUp(door.signal)))
+      io.onProgress(`warming up ${name}`)
+      times.set(name, await this.#guarded(name, () => sampler.warmUp(io.signal)))
     }
     for (const { arm, beside } of this.#plan.comparisons) {
       this.#requests.push(requestsFor(Math.min(times.get(arm.name)!, times.get(beside.name)!)))
@@ -124,7 +124,7 @@ class Measurement {
     const { comparisons, pairs, seed } = this.#plan
     const turns = makeSchedule(comparisons.length, pairs, seed)
     for (let i = 0; i < turns.length; i += 2) {
-      this.#parts.door.onProgress(this.#progress(i / 2, turns.length / 2))
+      this.#parts.io.onProgress(this.#progress(i / 2, turns.length / 2))
       await this.#takePair([turns[i]!, turns[i + 1]!])
     }
   }
@@ -144,9 +144,9 @@ class Measurement {
   }
 
   #measure(turn: Turn): Promise<Measured> {
-    const { door, samplers } = this.#parts
+    const { io, samplers } = this.#parts
     const { name } = this.#plan.comparisons[turn.of]![turn.side]
-    return this.#guarded(name, () => samplers.get(name)!.measure(door.signal))
+    return this.#guarded(name, () => samplers.get(name)!.measure(io.signal))
   }
 
   #keep(turn: Turn, measured: readonly Measured[], foreignShare: number): void {
@@ -162,11 +162,11 @@ class Measurement {
     }
     this.#samples.push(sample)
     if (!this.#ids.has(name)) this.#ids.set(name, ids)
-    this.#parts.door.onSample(sample, ids)
+    this.#parts.io.onSample(sample, ids)
   }
 
   async #guarded<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const { signal } = this.#parts.door
+    const { signal } = this.#parts.io
     // Signals are handled between turns of the event loop, and an arm may not give it one.
     await new Promise(setImmediate)
     signal.throwIfAborted()

@@ -1,6 +1,6 @@
 /**
  * transformers.js on the same files: `generate()`, greedy, its tokens counted by a streamer that makes no text of them. The
- * one door to @huggingface/transformers, which only measuring needs.
+ * only file that imports @huggingface/transformers: nothing but measuring needs it.
  */
 import { basename, dirname } from 'node:path'
 import { loadChatTemplate } from '../chat-template/chat-template.ts'

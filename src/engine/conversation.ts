@@ -14,7 +14,7 @@ import { markerIds, type ThinkMarkers, thinkMarkersOf } from '../generation/thin
 import { createSampler, type Sampler } from '../sampling/sampler.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import { commonLength, type EncodedPrompt, encodePrompt, knownIds } from './encode-prompt.ts'
-import type { AnswerSink, Conversation, EngineDoor, EngineResult, SettleDoor, Settled } from './engine.ts'
+import type { AnswerSink, Conversation, EngineResult, RequestIo, Settled, SettleIo } from './engine.ts'
 import { checkFits } from './length.ts'
 import { type SplittingSink, splitReasoning } from './reasoning.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './request.ts'
@@ -59,12 +59,12 @@ export class LocalConversation implements Conversation {
     return encodePrompt(request, this.#parts.backend.tokenizer, this.#parts.template)
   }
 
-  async generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult> {
+  async generate(request: GenerateRequest, door: RequestIo): Promise<EngineResult> {
     const result = await this.#inTurn(door.signal, (signal) => this.#generate(request, { ...door, signal }))
     return result ?? this.#endAborted(request, door)
   }
 
-  async settle(next: GenerateRequest, door: SettleDoor = {}): Promise<Settled> {
+  async settle(next: GenerateRequest, door: SettleIo = {}): Promise<Settled> {
     const settled = await this.#inTurn(door.signal, (signal) => this.#settle(next, { ...door, signal }))
     return settled ?? NOTHING
   }
@@ -96,7 +96,7 @@ export class LocalConversation implements Conversation {
   }
 
   /** The result of a request whose signal aborted before its turn: nothing here is touched by it. */
-  async #endAborted(request: GenerateRequest, door: EngineDoor): Promise<EngineResult> {
+  async #endAborted(request: GenerateRequest, door: RequestIo): Promise<EngineResult> {
     const other = new LocalConversation(this.#parts)
     try {
       return await other.#generate(request, door)
@@ -105,7 +105,7 @@ export class LocalConversation implements Conversation {
     }
   }
 
-  async #generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult> {
+  async #generate(request: GenerateRequest, door: RequestIo): Promise<EngineResult> {
     const { backend, defaults, template } = this.#parts
     const prompt = door.encoded ?? encodePrompt(request, backend.tokenizer, template)
     const { ids } = prompt
@@ -133,7 +133,7 @@ export class LocalConversation implements Conversation {
     }
   }
 
-  async #settle(next: GenerateRequest, { signal, trace, onPrefill }: SettleDoor): Promise<Settled> {
+  async #settle(next: GenerateRequest, { signal, trace, onPrefill }: SettleIo): Promise<Settled> {
     const { backend, template } = this.#parts
     const startedAt = performance.now()
     if (this.#cache === undefined || !backend.settles) return NOTHING
@@ -235,7 +235,7 @@ export class LocalConversation implements Conversation {
   }
 
   /** Keeps the states at the end of a prompt, where they can go back to nothing else: the next turn begins there. */
-  #marking(onPrefill: EngineDoor['onPrefill']): EngineDoor['onPrefill'] {
+  #marking(onPrefill: RequestIo['onPrefill']): RequestIo['onPrefill'] {
     if (!this.#goesOn) return onPrefill
     return (done, total) => {
       if (done === total) this.#cache?.mark()
@@ -251,7 +251,7 @@ const REST = 2
 
 interface RunInput {
   readonly request: GenerateRequest
-  readonly door: EngineDoor
+  readonly door: RequestIo
   readonly prompt: EncodedPrompt
   readonly sampler: Sampler
   readonly maxTokens: number

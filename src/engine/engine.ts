@@ -15,7 +15,7 @@ export interface Engine {
    * @throws SpoutError `data` when the prompt does not fit the context, before anything is computed; `usage` once the
    * engine is disposed.
    */
-  generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult>
+  generate(request: GenerateRequest, io: RequestIo): Promise<EngineResult>
   /** Requests that begin alike: what one computed is not computed again for the next. Whoever opens it disposes it. */
   openConversation(): Conversation
   /**
@@ -30,20 +30,20 @@ export interface Conversation {
   /** The ids of a request: how long it is, and what `generate` may be given. */
   encode(request: GenerateRequest): EncodedPrompt
   /** As the engine's, but only the ids after the longest common beginning with what the cache holds are computed. */
-  generate(request: GenerateRequest, door: EngineDoor): Promise<EngineResult>
+  generate(request: GenerateRequest, io: RequestIo): Promise<EngineResult>
   /**
    * For the time between two requests: runs what is known of the next one already. Ids that were decoded lie in the
    * cache as decoding rounds them, and the next request would run them again, so that what it says is what a run over
    * the whole conversation says; after this it runs its own ids only. May be left out, or stopped at any moment.
    * @param next a request as the next one will be; its last message may be any: it is left out of account
-   * @returns what was run until the end, or until `door.signal` aborted
+   * @returns what was run until the end, or until `io.signal` aborted
    */
-  settle(next: GenerateRequest, door?: SettleDoor): Promise<Settled>
+  settle(next: GenerateRequest, io?: SettleIo): Promise<Settled>
   /** Aborts what it runs. */
   dispose(): void
 }
 
-export type SettleDoor = Pick<EngineDoor, 'signal' | 'trace' | 'onPrefill'>
+export type SettleIo = Pick<RequestIo, 'signal' | 'trace' | 'onPrefill'>
 
 /** What was run between two requests. */
 export interface Settled {
@@ -75,8 +75,8 @@ export interface AnswerSink extends NamedSink {
   reasoning?(text: string): Promise<void> | undefined
 }
 
-/** How one request is connected to the outside. */
-export interface EngineDoor {
+/** Input and output of one request: where its answer goes, what aborts it, who is told. */
+export interface RequestIo {
   readonly sink: AnswerSink
   readonly signal?: AbortSignal | undefined
   /** The request's ids, when they were found before. */

@@ -51,7 +51,7 @@ export function splitReasoning(
       return reasoned && !answered
     },
     token(id, text, logprobs) {
-      if (splitter.settled || text === '') return sink.token(id, answer(text), logprobs)
+      if (splitter.isInAnswer || text === '') return sink.token(id, answer(text), logprobs)
       const segments = splitter.push(text)
       const first = reason(segments)
       return both(first, sink.token(id, answer(textOf(segments, 'answer')), logprobs))

@@ -33,7 +33,7 @@ export class ThinkSplitter {
   }
 
   /** The answer has begun: everything from here on belongs to it, and need not pass through here. */
-  get settled(): boolean {
+  get isInAnswer(): boolean {
     return this.#state === 'answer'
   }
 

@@ -1,5 +1,5 @@
 /**
- * The one door to @huggingface/tokenizers: it translates patterns that are not known here, and stands in for the one
+ * The only file that imports @huggingface/tokenizers. It translates patterns that are not known here, and stands in for the one
  * normalizer that is not written here. Loaded when first needed: most models never need it.
  */
 import { createRequire } from 'node:module'

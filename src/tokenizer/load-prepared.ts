@@ -99,7 +99,7 @@ async function loadFromFile(place: Place): Promise<LoadedTokenizer | undefined> 
 /** `touched`: the same content with another mark, or one that was made too soon after the last change to be believed. */
 async function compare(source: Source, { folder, stamp }: Place): Promise<'same' | 'touched' | 'stale'> {
   if (source.path !== stamp.path) return 'stale'
-  if (source.settled && source.mark === stamp.mark) return 'same'
+  if (source.isPastTick && source.mark === stamp.mark) return 'same'
   return (await sha256Of(await readTokenizerJson(folder))) === source.sha256 ? 'touched' : 'stale'
 }
 

@@ -9,7 +9,7 @@ export interface Stamp {
   /** Changes when the file does, unless that happens twice within a tick of the file system's clock. */
   readonly mark: string
   /** The last change was long enough ago for the next one to have another time. */
-  readonly settled: boolean
+  readonly isPastTick: boolean
 }
 
 /** The content that something was made of. */
@@ -25,8 +25,8 @@ export function stampOf(folder: string): Stamp {
   const path = realpathSync(join(folder, 'tokenizer.json'))
   const { size, ino, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
   const changed = mtimeNs > ctimeNs ? mtimeNs : ctimeNs
-  const settled = changed + TICK_NS < BigInt(Date.now()) * 1_000_000n
-  return { path, mark: [size, ino, mtimeNs, ctimeNs].join('-'), settled }
+  const isPastTick = changed + TICK_NS < BigInt(Date.now()) * 1_000_000n
+  return { path, mark: [size, ino, mtimeNs, ctimeNs].join('-'), isPastTick }
 }
 
 /** Also on systems whose own cryptography would take longer to load than this takes: only when it is needed. */

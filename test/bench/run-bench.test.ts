@@ -15,7 +15,7 @@ import {
 } from '../../src/bench/built-in-arms.ts'
 import { watchLoad } from '../../src/bench/machine-load.ts'
 import { makeReport } from '../../src/bench/report/report.ts'
-import { type BenchDoor, runBench } from '../../src/bench/run-bench.ts'
+import { type BenchIo, runBench } from '../../src/bench/run-bench.ts'
 import type { Sample } from '../../src/bench/sample.ts'
 import { hasTransformers } from '../../src/bench/transformers-arm.ts'
 import { makeRequest } from '../../src/engine/request.ts'
@@ -38,7 +38,7 @@ function planOf(comparisons: readonly ComparisonSpec[], prompt: string, tokens =
   }
 }
 
-function doorOf(samples: Sample[], signal = new AbortController().signal): BenchDoor {
+function ioOf(samples: Sample[], signal = new AbortController().signal): BenchIo {
   return {
     ...{ signal, hooks: { signal }, onProgress: () => undefined, onStart: () => undefined },
     onSample: (sample) => samples.push(sample),
@@ -50,7 +50,7 @@ const settings = { model: toy, threads: 1 }
 test('every arm but transformers.js runs, writes the same, and every sample is handed over as it is taken', async () => {
   const names = BUILT_IN_ARMS.filter((name) => name !== 'transformers.js')
   const seen: Sample[] = []
-  const run = await runBench(planOf(builtInComparisons(names, settings), 'd'), doorOf(seen))
+  const run = await runBench(planOf(builtInComparisons(names, settings), 'd'), ioOf(seen))
   expect(run.ended).toEqual({ how: 'complete' })
   expect(seen).toEqual(run.samples)
   expect(seen.length).toBe(4 * (names.length + 1))
@@ -78,7 +78,7 @@ test('every arm but transformers.js runs, writes the same, and every sample is h
 
 test.skipIf(!(await hasTransformers()))('transformers.js writes the same ids on the same files', async () => {
   const comparisons = builtInComparisons(['transformers.js'], { model: TINY_MODEL.folder })
-  const run = await runBench(planOf(comparisons, 'Once upon a time', 6), doorOf([]))
+  const run = await runBench(planOf(comparisons, 'Once upon a time', 6), ioOf([]))
   expect(run.ended).toEqual({ how: 'complete' })
   expect(makeReport(run).rows[0]!.ids).toEqual({ how: 'same' })
 })
@@ -88,17 +88,17 @@ test('an arm that fails ends the run, names itself, and what was measured before
   const bad = { ...good, name: 'bad', settings: { ...settings, contextLength: 40 } }
   const plan = planOf([{ arm: bad, beside: good }], 'd')
   const seen: Sample[] = []
-  const door = doorOf(seen)
+  const io = ioOf(seen)
   const run = await runBench(plan, {
-    ...door,
+    ...io,
     onSample: (sample, ids) => {
-      door.onSample(sample, ids)
+      io.onSample(sample, ids)
       if (seen.length === 3) throw new Error('no room to save')
     },
   })
   expect(run.ended).toMatchObject({ how: 'failed', why: { message: 'no room to save' } })
   expect(run.samples.length).toBe(3)
-  const failing = await runBench(planOf([{ arm: good, beside: productArm(settings) }], 'f'), doorOf([]))
+  const failing = await runBench(planOf([{ arm: good, beside: productArm(settings) }], 'f'), ioOf([]))
   expect(failing.ended).toMatchObject({
     how: 'failed',
     why: { code: 'failed', message: expect.stringMatching(/^arm product: /) },
@@ -108,12 +108,12 @@ test('an arm that fails ends the run, names itself, and what was measured before
 test('an abort ends it before the next sample', async () => {
   const controller = new AbortController()
   const seen: Sample[] = []
-  const door = doorOf(seen, controller.signal)
+  const io = ioOf(seen, controller.signal)
   const reason = new Error('enough')
   const run = await runBench(planOf(builtInComparisons(['log-lines'], settings), 'd'), {
-    ...door,
+    ...io,
     onSample(sample, ids) {
-      door.onSample(sample, ids)
+      io.onSample(sample, ids)
       if (seen.length === 4) controller.abort(reason)
     },
   })

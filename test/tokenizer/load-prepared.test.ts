@@ -242,7 +242,7 @@ describe('a tokenizer.json that is not what it was', () => {
     utimesSync(path, past, past)
     await setTimeout(2600)
     ;(await loadPreparedTokenizer(folder, { cacheFolder })).prepare?.()
-    expect(readFileSync(preparedFile(), 'latin1')).toContain('"settled":true')
+    expect(readFileSync(preparedFile(), 'latin1')).toContain('"isPastTick":true')
     write(after)
     utimesSync(path, past, past)
     expect((await loadPreparedTokenizer(folder, { cacheFolder })).wasPrepared).toBe(false)

@@ -2,14 +2,14 @@
  * What is run between two turns, in the time in which the next message is typed. A message waits for its end, for all
  * of it is part of what that message needs; everything else stops it.
  */
-import type { Conversation, SettleDoor, Settled } from '../../engine/engine.ts'
+import type { Conversation, Settled, SettleIo } from '../../engine/engine.ts'
 import type { GenerateRequest } from '../../engine/request.ts'
 
 export class Settling {
   readonly #conversation: Conversation
   #running: Promise<void> | undefined
   #stopping = new AbortController()
-  #onPrefill: SettleDoor['onPrefill']
+  #onPrefill: SettleIo['onPrefill']
   #done: Settled = NOTHING
 
   constructor(conversation: Conversation) {
@@ -17,7 +17,7 @@ export class Settling {
   }
 
   /** Begins, or goes on. A failure is left to the turn that meets it again. */
-  start(next: GenerateRequest, trace: SettleDoor['trace']): void {
+  start(next: GenerateRequest, trace: SettleIo['trace']): void {
     if (this.#running !== undefined) return
     this.#stopping = new AbortController()
     const { signal } = this.#stopping
@@ -29,7 +29,7 @@ export class Settling {
   }
 
   /** Resolves at its end, which comes at once when `signal` aborts. */
-  async finish(signal: AbortSignal, onPrefill: SettleDoor['onPrefill']): Promise<void> {
+  async finish(signal: AbortSignal, onPrefill: SettleIo['onPrefill']): Promise<void> {
     const stop = (): void => this.#stopping.abort()
     signal.addEventListener('abort', stop)
     if (signal.aborted) stop()
