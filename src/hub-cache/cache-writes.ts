@@ -3,12 +3,14 @@ import {
   constants,
   fsyncSync,
   openSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
+import { statusOf } from '../system/list-files.ts'
 import { makeFolderBelow } from '../system/make-folder.ts'
 import { scratchPath, writeWhole } from '../system/write-whole.ts'
 import { noteOf, type RepoCache } from './hub-cache.ts'
@@ -57,8 +59,15 @@ export function pointTo(
 ): void {
   makeFolderBelow(cache.root, dirname(pointer))
   const temporary = scratchPath(cache.scratch)
-  if (copy || !trySymlink(relative(dirname(pointer), blob), temporary)) renameSync(blob, pointer)
+  if (copy || !trySymlink(wayTo(blob, dirname(pointer)), temporary)) renameSync(blob, pointer)
   else renameOrRemove(temporary, pointer)
+}
+
+/** The target of a link in `folder`: relative, but where `folder` really lies elsewhere and that would miss the blob. */
+function wayTo(blob: string, folder: string): string {
+  const way = relative(folder, blob)
+  const found = statusOf(resolve(realpathSync.native(folder), way))
+  return found !== undefined && found.ino === statusOf(blob)?.ino ? way : resolve(blob)
 }
 
 function trySymlink(target: string, path: string): boolean {

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { dataFiles, factsOf } from '../model/check-model-files.ts'
+import { weightNames } from '../model/check-model-files.ts'
 import { type DtypeChoice, type GraphFile, rankGraphs } from '../model/dtype.ts'
 import { graphsBelow, SIDE_FILES } from '../model/graph-files.ts'
 import { cachedCommit, isKnownAbsent, knownFiles, type RepoCache, snapshotFiles } from './hub-cache.ts'
@@ -59,8 +59,7 @@ function neededFiles(snapshot: string, graph: GraphFile, files: ReadonlySet<stri
 /** The files a graph's weights lie in; a graph that cannot be read has none, and is found out later. */
 export function weightsOf(snapshot: string, graph: GraphFile): string[] {
   try {
-    const path = join(snapshot, graph.path)
-    const names = dataFiles(path, factsOf(path).externalTensors)
+    const names = weightNames(join(snapshot, graph.path))
     return names.map((name) => posix.join(posix.dirname(graph.path), name))
   } catch (error) {
     if (error instanceof SpoutError) return []

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { isCommit, isEtag, isRepo, isRevision, isSafeFileName } from '../model/model-id.ts'
+import { isCommit, isEtag, isRepo, isRevision } from '../model/model-id.ts'
 import { listFiles, statusOf } from '../system/list-files.ts'
 import { readRegular } from '../system/regular-file.ts'
+import { isSafeFileName } from '../system/safe-name.ts'
 import { quote } from '../system/text-display.ts'
 
 // The hub cache's standard layout, and the one place where names become paths in it:
@@ -77,7 +78,7 @@ const LONGEST_LIST = 64 * 2 ** 20
 
 /** The files of a snapshot that can be opened, with forward slashes; empty where there is no snapshot. */
 export function snapshotFiles(cache: RepoCache, commit: string): string[] {
-  return listFiles(cache.snapshot(commit))
+  return listFiles(cache.snapshot(commit), { enterLinks: true })
 }
 
 /** All files of a commit, where Python's library has left a list of them. */

@@ -6,7 +6,7 @@ import { HubClient } from '../hub/hub-client.ts'
 import { type Environment, withoutSymlinks } from '../hub/hub-environment.ts'
 import type { TreeEntry } from '../hub/hub-tree.ts'
 import type { Patience } from '../hub/retry.ts'
-import { dataFiles, factsOf } from '../model/check-model-files.ts'
+import { weightNames } from '../model/check-model-files.ts'
 import { chooseGraph, type DtypeChoice, type GraphFile } from '../model/dtype.ts'
 import { CARD, findGraphs, folderOf, genaiDecoder, genaiFolders, SIDE_FILES } from '../model/graph-files.ts'
 import { type HubId, isCommit } from '../model/model-id.ts'
@@ -188,9 +188,7 @@ function firstFiles(tree: ReadonlyMap<string, TreeEntry>, graph: GraphFile, repo
 
 /** The files of weights that a graph on this disk names. */
 function weightFiles(tree: ReadonlyMap<string, TreeEntry>, graph: GraphFile, path: string): TreeEntry[] {
-  const names = dataFiles(path, factsOf(path).externalTensors).map((name) =>
-    posix.join(posix.dirname(graph.path), name),
-  )
+  const names = weightNames(path).map((name) => posix.join(posix.dirname(graph.path), name))
   const lost = names.find((name) => !tree.has(name))
   if (lost === undefined) return entriesOf(tree, names)
   throw new SpoutError('config', `${graph.path}: its weights lie in ${lost}, which the repository has not`, {

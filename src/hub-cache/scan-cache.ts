@@ -1,8 +1,8 @@
-import { lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isCommit, isEtag, isRepo } from '../model/model-id.ts'
 import type { Dtype } from '../model/resolved-model.ts'
-import { listFiles } from '../system/list-files.ts'
+import { listFiles, statusOf } from '../system/list-files.ts'
 import { cachedModels, isComplete } from './cached-model.ts'
 import { noteOf, type RepoCache, repoCache, snapshotFiles } from './hub-cache.ts'
 
@@ -109,8 +109,14 @@ function scanSnapshot(cache: RepoCache, commit: string, refs: readonly string[])
 function fileAt(folder: string, name: string): CachedFile {
   const path = join(folder, name)
   const isLink = lstatSync(path).isSymbolicLink()
-  const blob = isLink ? resolve(dirname(path), readlinkSync(path)) : path
-  return { name, blob, size: statSync(path).size }
+  return { name, blob: isLink ? targetOf(path) : path, size: statSync(path).size }
+}
+
+/** Where a pointer leads, as its folder is named; or really lies, where the folders above it are links themselves. */
+function targetOf(pointer: string): string {
+  const target = readlinkSync(pointer)
+  const named = resolve(dirname(pointer), target)
+  return statusOf(named) === undefined ? resolve(realpathSync.native(dirname(pointer)), target) : named
 }
 
 /** The hash a file's bytes should have, where its place tells. */

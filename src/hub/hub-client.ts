@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { SpoutError } from '../errors.ts'
-import { isCommit, isEtag, isSafeFileName } from '../model/model-id.ts'
+import { isCommit, isEtag } from '../model/model-id.ts'
+import { isSafeFileName } from '../system/safe-name.ts'
 import { quote } from '../system/text-display.ts'
 import { type Environment, hubEndpoint, hubToken } from './hub-environment.ts'
 import { type Asked, header, refusal, TransientError, transientStatus } from './hub-errors.ts'

@@ -1,5 +1,6 @@
 import { SpoutError } from '../errors.ts'
-import { isEtag, isSafeFileName } from '../model/model-id.ts'
+import { isEtag } from '../model/model-id.ts'
+import { isSafeFileName } from '../system/safe-name.ts'
 import { quote } from '../system/text-display.ts'
 
 /** A file of a repository, as the hub lists it. */

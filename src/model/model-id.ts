@@ -52,19 +52,6 @@ export function isCommit(text: string): boolean {
   return COMMIT.test(text)
 }
 
-const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
-
-/**
- * Whether a file name out of a repository may become a path below a folder, on every system: relative, no way up, no
- * backslash, drive or stream, no control character, no device name.
- */
-export function isSafeFileName(name: string): boolean {
-  if (name.length === 0 || name.length > 1024 || /[\x00-\x1f\x7f\\:*?"<>|]/.test(name)) return false
-  return name.split('/').every((part) => {
-    return part !== '' && part.length <= 255 && !/^\.+$|[. ]$/.test(part) && !DEVICES.test(part)
-  })
-}
-
 function notAModel(text: string): SpoutError {
   return new SpoutError('usage', `model: ${quote(text)} is neither a folder nor a model id`, {
     hint: 'org/name, org/name@revision, or the path of a folder that exists',

@@ -25,7 +25,10 @@ export interface GraphFileOptions {
 export function readGraphFile(path: string, { isOurs = false }: GraphFileOptions = {}): Graph {
   regularFileSize(path)
   const weights = new WeightFiles(path)
-  const graph = readSkeleton(path, weights)
+  const { folder } = weights
+  let graph = readSkeleton(path, weights)
+  // Some weights lie beside the folder of the others: now all are named from one above.
+  if (weights.folder !== folder) graph = readSkeleton(path, weights)
   if (!isOurs) refuseOwnNames(graph, basename(path))
   return { ...graph, weightsFolder: weights.folder, files: weights.paths }
 }

@@ -7,16 +7,16 @@ import { SpoutError } from '../errors.ts'
 import { ATTRIBUTE, FUNCTION, GRAPH, MODEL, NODE, SPARSE } from './fields.ts'
 import { withFileSource } from './file-source.ts'
 import { readValue } from './input-shapes.ts'
-import { readTensorParts } from './tensor-parts.ts'
+import { readTensorParts, type TensorFacts } from './tensor-parts.ts'
+import type { Reference } from './weight-files.ts'
 import { type ByteSource, type Field, fieldsOf } from './wire.ts'
 
 /** One tensor whose bytes lie in another file. */
 export interface ExternalTensor {
-  /** As the graph says it: a path relative to the graph's folder, not to be trusted. */
-  readonly location: string
-  readonly offset: number
-  /** Bytes; `undefined` means to the end of the file. */
-  readonly length: number | undefined
+  readonly name: string
+  readonly facts: TensorFacts
+  /** As the graph says it: not to be trusted. */
+  readonly reference: Reference
 }
 
 /** An input of the graph. */
@@ -108,10 +108,8 @@ class FactReader {
   }
 
   #tensor(tensor: Field): void {
-    const { location, offset, length } = readTensorParts(this.#source, tensor).external
-    if (location === undefined) return
-    const bytes = length === undefined ? undefined : Number(length)
-    this.#tensors.push({ location, offset: Number(offset ?? 0), length: bytes })
+    const { name, facts, external: reference } = readTensorParts(this.#source, tensor)
+    if (reference.location !== undefined) this.#tensors.push({ name, facts, reference })
   }
 
   #input(input: Field): void {

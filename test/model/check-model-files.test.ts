@@ -168,16 +168,16 @@ describe('checkModelFiles', () => {
   })
 
   it.each([
-    [{ offset: -1 }, /a tensor of/],
-    [{ length: -1 }, /a tensor of/],
-    [{ offset: 'x' }, /a tensor of/],
-    [{ offset: 2 ** 53, length: 2 ** 53 }, /a tensor of/],
+    [{ offset: -1 }, /"weight" has offset "-1", length none; expected a length of 100/],
+    [{ length: -1 }, /"weight" has offset none, length "-1"; expected a length of 100/],
+    [{ offset: 'x' }, /"weight" has offset "x"/],
+    [{ offset: 2 ** 53, length: 2 ** 53 }, /"weight" has offset "9007199254740992"/],
     [{ offset: 0, length: 1e15 }, /cut off: 100 bytes of at least/],
     [{ offset: 50, length: 51 }, /cut off: 100 bytes of at least 101/],
     [{ offset: 101 }, /cut off/],
   ])('M2: a tensor at %j', (where, detail) => {
     graph({ external: [{ location: 'model.onnx_data', ...where }] })
-    expectBroken(String(detail).includes('a tensor') ? 'model.onnx' : 'model.onnx_data', detail)
+    expectBroken(String(detail).includes('weight') ? 'model.onnx' : 'model.onnx_data', detail)
   })
 
   it('M7: a folder, a FIFO or a device is no model, and does not hang', () => {
@@ -214,7 +214,13 @@ describe('the facts of a graph', () => {
   it('are its inputs, its files of weights and whether these are narrow', () => {
     graph({ operator: 'MatMulNBits', external: [{ location: 'a', offset: 4096, length: 8 }] })
     expect(factsOf(onnxPath)).toEqual({
-      externalTensors: [{ location: 'a', offset: 4096, length: 8 }],
+      externalTensors: [
+        {
+          name: 'weight',
+          facts: { type: 2, dims: [8], scalar: undefined },
+          reference: { location: 'a', offset: '4096', length: '8' },
+        },
+      ],
       inputs: [
         { name: 'input_ids', elementType: 7, dims: [undefined, undefined] },
         { name: 'past_key_values.0.key', elementType: 1, dims: [undefined, 2, undefined, 8] },

@@ -2,7 +2,8 @@ import { resolve, sep } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { repoCache } from '../../src/hub-cache/hub-cache.ts'
-import { isSafeFileName, parseHubId } from '../../src/model/model-id.ts'
+import { parseHubId } from '../../src/model/model-id.ts'
+import { isSafeFileName } from '../../src/system/safe-name.ts'
 
 const usage = expect.objectContaining({ code: 'usage' })
 

@@ -97,18 +97,22 @@ describe('weights in other files', () => {
   })
 
   const cases: readonly [string, Record<string, string>, RegExp][] = [
-    ['missing', whole, /"model\.onnx_data" is missing/],
-    ['outside', { ...whole, location: '../secret' }, /"w" lies outside the model, in "\.\.\/secret"/],
-    ['outside by a detour', { ...whole, location: 'a/../../secret' }, /"w" lies outside the model/],
-    ['outside by backslash', { ...whole, location: '..\\secret' }, /"w" lies outside the model/],
-    ['at an absolute path', { ...whole, location: '/etc/hostname' }, /"w" lies outside the model/],
+    ['missing', whole, /^model\.onnx_data: missing/],
+    [
+      'outside',
+      { ...whole, location: '../secret' },
+      /^model\.onnx: its weights are said to lie in "\.\.\/secret", outside its folder/,
+    ],
+    ['outside by a detour', { ...whole, location: 'a/../../secret' }, /outside its folder/],
+    ['outside by backslash', { ...whole, location: '..\\secret' }, /outside its folder/],
+    ['at an absolute path', { ...whole, location: '/etc/hostname' }, /outside its folder/],
   ]
   test.each(cases)('%s', (_, entries, message) => refused(file(entries), message))
 
   const ranges: readonly [string, Record<string, string>, RegExp][] = [
-    ['short', whole, /"model\.onnx_data" has 3999 bytes; "w" needs 4000/],
-    ['short behind an offset', { ...whole, offset: '4' }, /has 3999 bytes; "w" needs 4004/],
-    ['short without a length', { location: 'model.onnx_data' }, /has 3999 bytes; "w" needs 4000/],
+    ['short', whole, /^model\.onnx_data: cut off: 3999 bytes of at least 4000/],
+    ['short behind an offset', { ...whole, offset: '4' }, /cut off: 3999 bytes of at least 4004/],
+    ['short without a length', { location: 'model.onnx_data' }, /cut off: 3999 bytes of at least 4000/],
     [
       'of another length',
       { ...whole, length: '400' },
@@ -124,13 +128,13 @@ describe('weights in other files', () => {
     const path = file(whole)
     const outside = join(folderWith({ secret: new Uint8Array(4000) }), 'secret')
     symlinkSync(outside, join(dirname(path), 'model.onnx_data'))
-    refused(path, /"w" lies outside the model/)
+    refused(path, /^model\.onnx_data: a link that leads outside the model's folder/)
   })
 
   test('a folder in the place of the data', () => {
     const path = file(whole)
     mkdirSync(join(dirname(path), 'model.onnx_data'))
-    refused(path, /"model\.onnx_data" is not a file/)
+    refused(path, /^model\.onnx_data: not a regular file/)
   })
 
   test('links of a hub snapshot into its blobs are followed', () => {
@@ -154,7 +158,7 @@ describe('weights in other files', () => {
       value('output', 'z', [1000]),
     ]
     const branches = node('If', ['c'], ['y'], { attributes: [graphAttribute('then_branch', inside)] })
-    refused(graphFile(model([branches])), /"model\.onnx_data" is missing/)
+    refused(graphFile(model([branches])), /^model\.onnx_data: missing/)
     const sparse = bytesOfField(15, [bytesOfField(1, bytesOfField(13, [bytesOfField(1, 'location')]))])
     refused(graphFile(model([node('Add', ['x', 'y'], ['z']), sparse])), /a sparse tensor in another file/)
   })

@@ -58,7 +58,10 @@ function externalTensor({ location, offset, length }: ExternalTensorSpec): Buffe
   const pairs = entries.map(([key, value]) =>
     message(13, Buffer.concat([text(1, key), text(2, String(value))])),
   )
-  return Buffer.concat([varint(1, 4), varint(2, 1), text(8, 'weight'), ...pairs, varint(14, 1)])
+  const size = Number(length ?? 100)
+  // Bytes, as many as it says; of what is no length the check shall not be spared by an odd shape.
+  const count = Number.isSafeInteger(size) && size >= 0 ? size : 100
+  return Buffer.concat([varint(1, count), varint(2, 2), text(8, 'weight'), ...pairs, varint(14, 1)])
 }
 
 function tensorType(elementType: number, dims: readonly (string | number)[]): Buffer {
