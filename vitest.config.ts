@@ -21,6 +21,7 @@ const PLAIN = [
 
 export default defineConfig({
   test: {
+    reporters: ['default', './test/support/skip-report.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [

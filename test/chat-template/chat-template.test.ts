@@ -268,7 +268,7 @@ describe('a template that cannot be used', () => {
 
 const DATA = '../shared/data/chat-templates'
 
-describe.skipIf(!existsSync(DATA))('the reference (skipped without ../shared/data)', () => {
+describe.skipIf(!existsSync(DATA))('the reference (needs ../shared/data)', () => {
   const read = (name: string) => JSON.parse(readFileSync(`${DATA}/${name}`, 'utf8'))
 
   /** Its stored text was not made by Python: `messages | string` writes a list as Python does, this is the hash of that. */

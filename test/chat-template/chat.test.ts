@@ -106,7 +106,7 @@ test('parts of a message, and arguments of the template, are guarded too', async
 const QWEN = '../shared/data/tokenizers/qwen3'
 const LLAMA = '../shared/data/tokenizers/llama-3.2-1b-instruct'
 
-describe.skipIf(!existsSync(QWEN))('real models (skipped without ../shared/data)', () => {
+describe.skipIf(!existsSync(QWEN))('real models (needs ../shared/data)', () => {
   test('BOS is written once', async () => {
     const llama = await loadTokenizer(LLAMA)
     const rendered = renderChat({ template: (await loadChatTemplate(LLAMA))!, tokenizer: llama }, user('Hi'))

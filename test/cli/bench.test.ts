@@ -209,13 +209,16 @@ describe.concurrent('--bench', () => {
     expect(result.stdout).toMatch(/^$|incomplete: interrupted/)
   })
 
-  test.skipIf(!hasTerminal)('[bench.progress] progress is on a terminal only', async () => {
-    const { screen } = await onTerminal(
-      `spout ${bench(toy, ...twice).join(' ')} 2>&1 > ${inScratch('report.md')}`,
-    )
-    expect(screen).toMatch(/pair \d+ of 20/)
-    expect(readFileSync(inScratch('report.md'), 'utf8')).toMatch(/^# spout --bench\n/)
-  })
+  test.skipIf(!hasTerminal)(
+    '[bench.progress] progress is on a terminal only (needs script of util-linux)',
+    async () => {
+      const { screen } = await onTerminal(
+        `spout ${bench(toy, ...twice).join(' ')} 2>&1 > ${inScratch('report.md')}`,
+      )
+      expect(screen).toMatch(/pair \d+ of 20/)
+      expect(readFileSync(inScratch('report.md'), 'utf8')).toMatch(/^# spout --bench\n/)
+    },
+  )
 })
 
 function run(argv: readonly string[], options: Parameters<typeof runSpout>[1] = {}): Promise<RunResult> {

@@ -31,7 +31,7 @@ const PASTED = [
   'is that all?',
 ].join('\n')
 
-describe.runIf(hasTmux)('[chat.screen P7] nothing is lost', () => {
+describe.runIf(hasTmux)('[chat.screen P7] nothing is lost (needs tmux)', () => {
   test('from screen or file', { timeout: 120_000 }, async ({ onTestFinished }) => {
     const window = openWindow({ env: { SPOUT_CACHE_DIR: folder } })
     onTestFinished(() => window.close())

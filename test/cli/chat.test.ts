@@ -391,7 +391,7 @@ describe.concurrent('piped', () => {
   })
 })
 
-describe.runIf(hasTerminal).concurrent('typed', () => {
+describe.runIf(hasTerminal).concurrent('typed (needs script of util-linux)', () => {
   const env = { SPOUT_CACHE_DIR: join(folder, 'own') }
 
   test('[chat.history chat.commands files.own] lines, their history for their owner, and the end by Ctrl-D', async () => {

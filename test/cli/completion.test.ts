@@ -28,7 +28,7 @@ const shellScript = (shell: string, script: string): string => {
   return file
 }
 
-describe.runIf(hasShell('bash'))('[completion.shells] bash', () => {
+describe.runIf(hasShell('bash'))('[completion.shells] bash (needs bash)', () => {
   const file = shellScript('bash', bashScript())
   /** What Tab offers after these words, the last of them being begun. */
   const complete = (...words: string[]): string[] => {
@@ -102,7 +102,7 @@ describe('[completion.shells] zsh', () => {
   test('names every flag', () => {
     for (const flag of FLAGS) expect(zshScript()).toContain(longName(flag))
   })
-  test.runIf(hasShell('zsh'))('is read without a complaint', () => {
+  test.runIf(hasShell('zsh'))('is read without a complaint (needs zsh)', () => {
     const { status, stderr } = spawnSync('zsh', ['-n', shellScript('zsh', zshScript())], { encoding: 'utf8' })
     expect([status, stderr]).toEqual([0, ''])
   })
@@ -112,7 +112,7 @@ describe('[completion.shells] fish', () => {
   test('names every flag', () => {
     for (const flag of FLAGS) expect(fishScript()).toContain(`-l ${longName(flag).slice(2)} `)
   })
-  test.runIf(hasShell('fish'))('offers what bash does', () => {
+  test.runIf(hasShell('fish'))('offers what bash does (needs fish)', () => {
     const file = shellScript('fish', fishScript())
     const complete = (words: string): string[] => {
       const script = `source ${file}; complete -C ${quote(words)}`

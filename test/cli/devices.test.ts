@@ -1,7 +1,7 @@
 /** `spout devices` and `--device`, by the built program: without a card, and with one made of software. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { runSpout } from '../support/run-spout.ts'
-import { noSoftwareGpu, softwareGpuEnvironment } from '../support/software-gpu.ts'
+import { hasSoftwareGpu, NEEDS_GPU, softwareGpuEnvironment } from '../support/software-gpu.ts'
 import { EOS, removeToys, toyModel } from '../support/toy-model.ts'
 
 afterAll(removeToys)
@@ -9,7 +9,7 @@ afterAll(removeToys)
 const ASK = ['Once upon a time', '-n', '6', '-t', '0', '--no-stdin']
 const NO_DRIVER = { VK_DRIVER_FILES: '/nowhere', XDG_RUNTIME_DIR: '/tmp' }
 
-describe.runIf(process.platform === 'linux')('without a card', () => {
+describe.runIf(process.platform === 'linux')('without a card (needs Linux)', () => {
   test('devices says why, as text and as JSON', async () => {
     const text = await runSpout(['devices'], { env: NO_DRIVER })
     expect(text.stdout).toMatch(/^not usable: .*(Vulkan|loader)/)
@@ -40,7 +40,7 @@ describe.runIf(process.platform === 'linux')('without a card', () => {
   })
 })
 
-describe.skipIf(noSoftwareGpu !== undefined)('with a card made of software', () => {
+describe.skipIf(!hasSoftwareGpu)(`with a card made of software ${NEEDS_GPU}`, () => {
   test('devices names it, and it can be used', async () => {
     const run = await runSpout(['devices', '--json'], { env: softwareGpuEnvironment })
     const { devices, usable } = JSON.parse(run.stdout)

@@ -82,7 +82,7 @@ describe('[help.man] the manual page', () => {
     expect(readFileSync(join(ROOT, 'man/spout.1'), 'utf8')).toBe(manPage())
   })
 
-  test.runIf(spawnSync('man', ['--version']).status === 0)('is read without a complaint', () => {
+  test.runIf(spawnSync('man', ['--version']).status === 0)('is read without a complaint (needs man)', () => {
     const { stdout, stderr } = spawnSync(
       'man',
       ['--warnings', '-E', 'ascii', '-l', join(ROOT, 'man/spout.1')],

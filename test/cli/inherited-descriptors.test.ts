@@ -7,7 +7,7 @@ import { prepareWords } from '../../src/cli/prepare-later.ts'
 import { ROOT } from '../support/run-spout.ts'
 
 test.runIf(process.platform === 'linux')(
-  '[prepare.after] what a shell has opened is seen, and replaced',
+  '[prepare.after] what a shell has opened is seen, and replaced (needs Linux)',
   () => {
     const program = `import(${JSON.stringify(join(ROOT, 'dist/cli/inherited-descriptors.js'))}).then((m) =>
     console.log(JSON.stringify([m.inheritedDescriptors(), m.stdioOfNobody().map((each) => typeof each)])))`

@@ -137,27 +137,30 @@ describe.concurrent('a signal', () => {
     expect(stdout).toBe(`code 0\n${'round about '.repeat(20)}\n`)
   })
 
-  test.runIf(linux)('[P7] to stop and one to go on lose nothing; SIGUSR1 opens no door', async () => {
-    let wasStopped = false
-    const result = await runSpout(on(slow, 'd', '-n', '200'), {
-      onStart: async (child) => {
-        await said(child.stdout, 'round')
-        child.kill('SIGUSR1')
-        child.kill('SIGTSTP')
-        const isStopped = (): boolean =>
-          / T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/.*\)/, ''))
-        // It may be in the middle of something, and the machine busy.
-        for (let i = 0; i < 4 && !isStopped(); i++) await pause(50)
-        // Where no shell watches the group of processes, as under setsid, the kernel drops SIGTSTP.
-        if (!isStopped()) child.kill('SIGSTOP')
-        await pause(50)
-        wasStopped = isStopped()
-        child.kill('SIGCONT')
-      },
-    })
-    expect(wasStopped).toBe(true)
-    expect([result.stdout, result.stderr, result.code]).toEqual([`${'round about '.repeat(100)}\n`, '', 0])
-  })
+  test.runIf(linux)(
+    '[P7] to stop and one to go on lose nothing; SIGUSR1 opens no door (needs Linux)',
+    async () => {
+      let wasStopped = false
+      const result = await runSpout(on(slow, 'd', '-n', '200'), {
+        onStart: async (child) => {
+          await said(child.stdout, 'round')
+          child.kill('SIGUSR1')
+          child.kill('SIGTSTP')
+          const isStopped = (): boolean =>
+            / T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/.*\)/, ''))
+          // It may be in the middle of something, and the machine busy.
+          for (let i = 0; i < 4 && !isStopped(); i++) await pause(50)
+          // Where no shell watches the group of processes, as under setsid, the kernel drops SIGTSTP.
+          if (!isStopped()) child.kill('SIGSTOP')
+          await pause(50)
+          wasStopped = isStopped()
+          child.kill('SIGCONT')
+        },
+      })
+      expect(wasStopped).toBe(true)
+      expect([result.stdout, result.stderr, result.code]).toEqual([`${'round about '.repeat(100)}\n`, '', 0])
+    },
+  )
 })
 
 describe.concurrent('time', () => {
@@ -304,7 +307,7 @@ describe('a reader', () => {
     },
   ])
 
-  test.runIf(linux)('[P5] that is slow loses nothing, and memory stays flat', async () => {
+  test.runIf(linux)('[P5] that is slow loses nothing, and memory stays flat (needs Linux)', async () => {
     const count = 600
     const expected = '0123456789'.repeat(400) + 'abcdefghij'.repeat(400)
     let stalled = 0

@@ -24,7 +24,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const FRAME = /[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]/
 const SGR_COLOR = /\x1b\[3\dm/
 
-describe.runIf(hasTerminal).concurrent('on a terminal', () => {
+describe.runIf(hasTerminal).concurrent('on a terminal (needs script of util-linux)', () => {
   test('[prompt.nothing I1] nothing given is the short help on stderr, and exit 2', async () => {
     const { screen, code } = await onTerminal(
       `spout 2>${quote(join(HOME, 'help'))}; echo $?; cat ${join(HOME, 'help')}`,
@@ -112,7 +112,7 @@ describe.runIf(hasTerminal).concurrent('on a terminal', () => {
   })
 })
 
-describe.runIf(hasTerminal).concurrent('Ctrl-C', () => {
+describe.runIf(hasTerminal).concurrent('Ctrl-C (needs script of util-linux)', () => {
   const interrupt = async (command: string, ready: (terminal: Terminal) => Promise<unknown>) => {
     let sentAt = 0
     const result = await onTerminal(`for i in 1 2 3; do ${command}; echo AGAIN; done`, {

@@ -14,7 +14,7 @@ function residentBytes(): number {
 const descriptors = (): number => readdirSync('/proc/self/fd').length
 
 test.skipIf(process.platform !== 'linux')(
-  `${GENERATIONS} generations in one process leave memory and descriptors as they were`,
+  `${GENERATIONS} generations in one process leave memory and descriptors as they were (needs Linux)`,
   { timeout: 240_000 },
   async () => {
     const engine = await openEngine({ model: CHAT_MODEL.folder, threads: 1 })

@@ -85,7 +85,7 @@ describe('writing', () => {
   })
 
   it.skipIf(!hasStrace)(
-    'C1: bytes are durable before they have their name, links come next, the ref last',
+    'C1: bytes are durable before they have their name, links come next, the ref last (needs strace)',
     async () => {
       const log = join(root, 'strace')
       const calls = 'trace=fsync,rename,renameat,renameat2,symlink,symlinkat'
@@ -133,40 +133,45 @@ describe('writing', () => {
     expect(error).toMatchObject({ code: 'cache', message: '/x: the disk is full' })
   })
 
-  it.skipIf(!hasMounts)('C4: a disk that is full meanwhile: 73, the partial file removed', async () => {
-    const size = 3_000_000
-    const big = Buffer.alloc(size, 3)
-    hub.repos.set(
-      REPO,
-      modelRepo({ files: { ...repo.files, 'onnx/model.onnx': repo.files['onnx/model.onnx']!, [DATA]: big } }),
-    )
-    mkdirSync(join(root, 'disk'))
-    const script = `mount -t tmpfs -o size=2m tmpfs ${root}/disk && "$@"; s=$?; ls ${root}/disk/*/blobs; exit $s`
-    const env = { HF_HUB_CACHE: join(root, 'disk') }
-    const before = startPull({ hub, root, env, under: ['unshare', '-Urm', 'sh', '-c', script, 'sh', '{}'] })
-    expect(await before.ended).toMatchObject({ code: 73 })
-    // The disk is full only once the download is under way: the room was there when it was looked at.
-    const begun = `ls ${root}/disk/*/blobs/${etag()}.*`
-    const wait = `for i in $(seq 600); do ${begun} && break; sleep 0.05; done`
-    const fill = `head -c 1900000 /dev/zero > ${root}/disk/filler`
-    const filler = script.replace('&& "$@"', `&& { (${wait}; ${fill}) > /dev/null 2>&1 & "$@"; }`)
-    hub.repos.set(REPO, repo)
-    hub.pace = { chunk: 10_000, ms: 100 }
-    const { ended } = startPull({
-      hub,
-      root,
-      env,
-      under: ['unshare', '-Urm', 'sh', '-c', filler, 'sh', '{}'],
-    })
-    const { code, stdout: listing } = await ended
-    expect(code).toBe(73)
-    expect(listing).toMatch(/the disk is full: 200000 bytes are needed, \d+ bytes are free/)
-    expect(listing).not.toContain('.incomplete\n')
-    expect(hub.gets(DATA).filter((r) => r.origin === 'cdn')).toHaveLength(1)
-  })
+  it.skipIf(!hasMounts)(
+    'C4: a disk that is full meanwhile: 73, the partial file removed (needs mounts of its own)',
+    async () => {
+      const size = 3_000_000
+      const big = Buffer.alloc(size, 3)
+      hub.repos.set(
+        REPO,
+        modelRepo({
+          files: { ...repo.files, 'onnx/model.onnx': repo.files['onnx/model.onnx']!, [DATA]: big },
+        }),
+      )
+      mkdirSync(join(root, 'disk'))
+      const script = `mount -t tmpfs -o size=2m tmpfs ${root}/disk && "$@"; s=$?; ls ${root}/disk/*/blobs; exit $s`
+      const env = { HF_HUB_CACHE: join(root, 'disk') }
+      const before = startPull({ hub, root, env, under: ['unshare', '-Urm', 'sh', '-c', script, 'sh', '{}'] })
+      expect(await before.ended).toMatchObject({ code: 73 })
+      // The disk is full only once the download is under way: the room was there when it was looked at.
+      const begun = `ls ${root}/disk/*/blobs/${etag()}.*`
+      const wait = `for i in $(seq 600); do ${begun} && break; sleep 0.05; done`
+      const fill = `head -c 1900000 /dev/zero > ${root}/disk/filler`
+      const filler = script.replace('&& "$@"', `&& { (${wait}; ${fill}) > /dev/null 2>&1 & "$@"; }`)
+      hub.repos.set(REPO, repo)
+      hub.pace = { chunk: 10_000, ms: 100 }
+      const { ended } = startPull({
+        hub,
+        root,
+        env,
+        under: ['unshare', '-Urm', 'sh', '-c', filler, 'sh', '{}'],
+      })
+      const { code, stdout: listing } = await ended
+      expect(code).toBe(73)
+      expect(listing).toMatch(/the disk is full: 200000 bytes are needed, \d+ bytes are free/)
+      expect(listing).not.toContain('.incomplete\n')
+      expect(hub.gets(DATA).filter((r) => r.origin === 'cdn')).toHaveLength(1)
+    },
+  )
 
   it.skipIf(!hasMounts)(
-    'C5: a cache that cannot be written: a hit writes nothing, a miss is 73',
+    'C5: a cache that cannot be written: a hit writes nothing, a miss is 73 (needs mounts of its own)',
     async () => {
       await pull(hub, root)
       const script = `mount --bind -o ro ${root} ${root} && mount -o remount,bind,ro ${root} && exec "$@"`
@@ -206,7 +211,7 @@ describe('writing', () => {
     expect(hub.requests.map((r) => r.method)).toEqual(['GET', 'GET'])
   })
 
-  it.skipIf(!hasStrace)('C12: an fsync that fails is a failed download', async () => {
+  it.skipIf(!hasStrace)('C12: an fsync that fails is a failed download (needs strace)', async () => {
     const inject = ['-e', 'trace=fsync', '-e', 'inject=fsync:error=EIO']
     const under = ['strace', '-f', '-qq', '-o', '/dev/null', ...inject, '{}']
     expect(await startPull({ hub, root, under }).ended).toMatchObject({ code: 73 })

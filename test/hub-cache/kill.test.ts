@@ -138,7 +138,7 @@ describe('several downloads of one model, some of them killed', () => {
 const STRACE = ['-f', '--seccomp-bpf', '-qq', '-o', '/dev/null']
 const hasStrace = process.platform === 'linux' && canRun('strace', ...STRACE, '-e', 'trace=none', 'true')
 
-describe.skipIf(!hasStrace)('a download killed at every step of its last moments', () => {
+describe.skipIf(!hasStrace)('a download killed at every step of its last moments (needs strace)', () => {
   it('C1 C2: each rename, link and sync in turn is the last thing it does', async () => {
     const root = temporaryFolder()
     hub.pace = undefined

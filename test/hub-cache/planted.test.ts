@@ -72,7 +72,7 @@ describe('in the place of a partial file', () => {
     },
   )
 
-  it.runIf(isRoot)('a file of another user’s is left alone', async () => {
+  it.runIf(isRoot)('a file of another user’s is left alone (needs root)', async () => {
     const path = partial()
     writeFileSync(path, 'theirs')
     chownSync(path, NOBODY, NOBODY)
@@ -131,7 +131,7 @@ describe('in the place of other files', () => {
       `models--org--name/snapshots/${COMMIT}/onnx`,
       'models--org--name/refs',
       '.locks',
-    ])('a link of another user’s in the place of %s is not entered: 77', async (name) => {
+    ])('a link of another user’s in the place of %s is not entered: 77 (needs root)', async (name) => {
     rmSync(folder(), { recursive: true })
     const path = join(root, name)
     mkdirSync(join(path, '..'), { recursive: true })

@@ -55,7 +55,7 @@ interface Scanned {
   readonly incomplete: string[]
 }
 
-describe.skipIf(!hasPython)('Python’s huggingface_hub (skipped where it is not installed)', () => {
+describe.skipIf(!hasPython)('Python’s huggingface_hub (needs huggingface_hub)', () => {
   it('C14: scans our cache without a warning, and finds our snapshot without the network', async () => {
     const { folder } = await pull(hub, root)
     hub.requests.length = 0

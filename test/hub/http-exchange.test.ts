@@ -165,7 +165,7 @@ describe('a proxy', () => {
   })
 })
 
-describe.skipIf(!hasOpenssl)('https (skipped without openssl)', () => {
+describe.skipIf(!hasOpenssl)('https (needs openssl)', () => {
   it('H3: a certificate nobody vouches for: 69', async () => {
     const { url } = await startTlsHub()
     const { options } = pulling(hub, root)

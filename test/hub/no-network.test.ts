@@ -25,7 +25,7 @@ const env = { HTTPS_PROXY: 'http://127.0.0.1:9', HTTP_PROXY: 'http://127.0.0.1:9
 
 describe('a model that is cached', () => {
   it.skipIf(!hasStrace).each([{ offline: true }, {}])(
-    'H1: the system sees no socket opened (%j)',
+    'H1: the system sees no socket opened: %j (needs strace)',
     async (options) => {
       const log = join(root, 'strace')
       const calls = 'trace=socket,connect,sendto'
@@ -44,7 +44,7 @@ describe('a model that is cached', () => {
     },
   )
 
-  it.skipIf(!hasStrace)('H1: the same look does see a download', async () => {
+  it.skipIf(!hasStrace)('H1: the same look does see a download (needs strace)', async () => {
     const log = join(root, 'strace')
     const { ended } = startPull({
       hub,

@@ -9,9 +9,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadSession } from '../../src/backend/onnx/load-session.ts'
 import { OnnxBackend } from '../../src/backend/onnx/onnx-backend.ts'
-import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
-import { type Isa, kernelChoice } from '../../src/kernels/isa.ts'
 import { loadModelConfig } from '../../src/model/model-config.ts'
+import { ALL_WAYS, runtimeOf, type Way } from '../support/kernel-ways.ts'
 import { CHAT_MODEL, TINY_MODEL } from '../support/models.ts'
 import { noTokenizer } from '../support/open-onnx.ts'
 
@@ -25,10 +24,11 @@ interface Generation {
   readonly sha256: string
 }
 
-async function generation(folder: string, isa: Isa, threads: number): Promise<Generation> {
+async function generation(way: Way, folder: string): Promise<Generation> {
   const config = loadModelConfig(folder)
   const path = join(folder, 'onnx/model_q4.onnx')
-  const loaded = await loadSession(openCApiRuntime(), path, config, { threads, spinning: false, isa })
+  const options = { threads: way.isa === 'avx2' ? 1 : 2, spinning: false, isa: way.isa }
+  const loaded = await loadSession(runtimeOf(way), path, config, options)
   const backend = new OnnxBackend(loaded, noTokenizer, config)
   const cache = backend.createCache()
   const hash = createHash('sha256')
@@ -48,9 +48,11 @@ async function generation(folder: string, isa: Isa, threads: number): Promise<Ge
 const golden = JSON.parse(readFileSync('fixtures/golden/logits.json', 'utf8')) as Record<string, Generation>
 const models = { 'spout-tiny': TINY_MODEL.folder, 'tiny-chat': CHAT_MODEL.folder }
 
-describe.each(kernelChoice({}).available)('%s', (isa) => {
+const native = ALL_WAYS.filter(({ isNative }) => isNative)
+const ways = native.length > 0 ? native : ALL_WAYS.filter(({ isa }) => isa === 'avx2')
+
+describe.each(ways)('$name', (way) => {
   test.each(Object.entries(models))('%s', async (name, folder) => {
-    const found = await generation(folder, isa, isa === 'avx2' ? 1 : 2)
-    expect(found).toEqual(golden[name])
+    expect(await generation(way, folder)).toEqual(golden[name])
   })
 })

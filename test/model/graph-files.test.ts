@@ -105,7 +105,7 @@ const folders = families
   .map((entry) => join(entry.parentPath, entry.name))
   .filter((folder) => readdirSync(folder).includes('onnx'))
 
-describe.skipIf(folders.length === 0)('real models (skipped where ../shared/data is absent)', () => {
+describe.skipIf(folders.length === 0)('real models (needs ../shared/data)', () => {
   it.each(folders.map((folder) => [folder.slice(shared.length + 1), folder]))(
     '%s is read and found whole',
     async (_, folder) => {

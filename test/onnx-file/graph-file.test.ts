@@ -68,11 +68,14 @@ describe('files that are no graph', () => {
 
   test('nothing', () => refused(join(folderWith({}), 'model.onnx'), /model\.onnx is not there/, 'not-found'))
 
-  test.skipIf(process.platform === 'win32')('a pipe is refused without waiting for its writer', () => {
-    const path = join(folderWith({}), 'model.onnx')
-    execFileSync('mkfifo', [path])
-    refused(path, /model\.onnx is not a file/)
-  })
+  test.skipIf(process.platform === 'win32')(
+    'a pipe is refused without waiting for its writer (needs mkfifo)',
+    () => {
+      const path = join(folderWith({}), 'model.onnx')
+      execFileSync('mkfifo', [path])
+      refused(path, /model\.onnx is not a file/)
+    },
+  )
 })
 
 describe('weights in other files', () => {

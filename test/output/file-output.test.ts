@@ -80,7 +80,7 @@ describe('a file', () => {
     expect(statSync(path).mode & 0o777).toBe(0o640)
   })
 
-  test.runIf(isRoot)('keeps its owner and its group', async () => {
+  test.runIf(isRoot)('keeps its owner and its group (needs root)', async () => {
     for (const [uid, gid] of [
       [65534, 65534],
       [0, 65534],
@@ -101,20 +101,23 @@ describe('a file', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600)
   })
 
-  test.runIf(isRoot && linux)('that is a mount of its own is written in place', async () => {
-    const path = fresh()
-    const source = join(path, '../source')
-    writeFileSync(path, '')
-    writeFileSync(source, 'a longer old text')
-    if (spawnSync('mount', ['--bind', source, path]).status !== 0) return
-    try {
-      await write(path, 'new')
-      expect(text(source)).toBe('new')
-      expect(readdirSync(join(path, '..')).sort()).toEqual(['source', 'x'])
-    } finally {
-      spawnSync('umount', [path])
-    }
-  })
+  test.runIf(isRoot && linux)(
+    'that is a mount of its own is written in place (needs root on Linux)',
+    async () => {
+      const path = fresh()
+      const source = join(path, '../source')
+      writeFileSync(path, '')
+      writeFileSync(source, 'a longer old text')
+      if (spawnSync('mount', ['--bind', source, path]).status !== 0) return
+      try {
+        await write(path, 'new')
+        expect(text(source)).toBe('new')
+        expect(readdirSync(join(path, '..')).sort()).toEqual(['source', 'x'])
+      } finally {
+        spawnSync('umount', [path])
+      }
+    },
+  )
 
   test('any pieces, in a new file and in place of any old text', async () => {
     const path = fresh()
@@ -157,7 +160,7 @@ describe('what cannot be written is told at once', () => {
   })
 })
 
-describe.runIf(linux)('a descriptor is opened, never replaced', () => {
+describe.runIf(linux)('a descriptor is opened, never replaced (needs Linux)', () => {
   test('that of another process: what was there stays', async () => {
     const path = fresh()
     writeFileSync(path, 'before ')

@@ -55,7 +55,7 @@ function parseChain(name: string): SamplingOptions {
 const absent = !existsSync(FOLDER)
 
 describe.each(['toy2000', 'llama49152'])('%s', (name) => {
-  if (absent) return test.skip('the reference chains: ../shared/data/sampling is absent', () => {})
+  if (absent) return test.skip('the reference chains (needs ../shared/data)')
   const reference: Reference = JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8'))
   const rows = readNpyRows(readFileSync(new URL(`${name}.logits.npy`, FOLDER)))
   const chains = Object.keys(reference.chains)

@@ -29,7 +29,8 @@ const GAP = 0.02
 
 const ROOT = join(SHARED, 'models')
 export const hasGoldenModels = hasShared && existsSync(ROOT)
-export const whyNot = hasGoldenModels ? undefined : 'no ../shared/data/models beside the project'
+/** In titles of what is skipped without them. */
+export const NEEDS_DATA = '(needs ../shared/data)'
 
 /** Every file that is there; none in a clone without the data. */
 export function goldenFiles(): GoldenFile[] {

@@ -1,10 +1,13 @@
 /** How kernels run in tests: by the interpreter on every machine, and on the processor where it has the instructions. */
+import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
+import type { Runtime } from '../../src/backend/onnx/runtime/runtime.ts'
 import type { OwnGraph } from '../../src/graph-passes/own-graph.ts'
 import { ISAS, type Isa, kernelChoice } from '../../src/kernels/isa.ts'
 import { encodeGraph } from '../../src/onnx-file/graph-file.ts'
 import { type AttentionRun, attend } from './attention-graphs.ts'
 import { attendInterpreted } from './interpreter/attend.ts'
 import { interpretGraph } from './interpreter/run-own-graph.ts'
+import { openInterpretedRuntime } from './interpreter/runtime.ts'
 import { type Feed, runGraph } from './run-graph.ts'
 
 export interface Way {
@@ -43,4 +46,9 @@ export async function runOwnGraph(
 
 export async function attendOwn({ isa, isNative }: Way, run: AttentionRun): Promise<Float32Array> {
   return isNative ? attend({ ...run, isa }) : attendInterpreted(run, isa)
+}
+
+/** For whole models; the session is to be told the set as well. */
+export function runtimeOf({ isa, isNative }: Way): Runtime {
+  return isNative ? openCApiRuntime() : openInterpretedRuntime(isa)
 }

@@ -4,12 +4,9 @@ import { existsSync } from 'node:fs'
 const DRIVER = '/usr/lib/chromium/vk_swiftshader_icd.json'
 const LOADERS = ['/usr/lib/x86_64-linux-gnu/libvulkan.so.1', '/usr/lib/aarch64-linux-gnu/libvulkan.so.1']
 
-/** Why there is none here. */
-export const noSoftwareGpu: string | undefined = !existsSync(DRIVER)
-  ? 'no SwiftShader (Debian: apt-get install chromium)'
-  : LOADERS.some((path) => existsSync(path))
-    ? undefined
-    : 'no Vulkan loader (Debian: apt-get install libvulkan1)'
+export const hasSoftwareGpu = existsSync(DRIVER) && LOADERS.some((path) => existsSync(path))
+/** In titles of what is skipped without it. */
+export const NEEDS_GPU = '(needs SwiftShader and a Vulkan loader)'
 
 export const softwareGpuEnvironment: Readonly<Record<string, string>> = {
   VK_DRIVER_FILES: DRIVER,

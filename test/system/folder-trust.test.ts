@@ -36,24 +36,30 @@ describe('a folder that is ours alone', () => {
     expect(isOursAlone(at('a/b'))).toBe(true)
   })
 
-  it.runIf(isRoot)('is not of another user, nor reached through a link or a folder of his', () => {
-    symlinkSync(at('a/b'), at('link'))
-    expect(isOursAlone(at('link'))).toBe(true)
-    execFileSync('chown', ['-h', 'nobody', at('link')])
-    expect(isOursAlone(at('link'))).toBe(false)
-    chownSync(at('a'), NOBODY, NOBODY)
-    expect(isOursAlone(at('a/b'))).toBe(false)
-    chownSync(at('a'), 0, 0)
-    chownSync(at('a/b'), NOBODY, NOBODY)
-    expect(isOursAlone(at('a/b'))).toBe(false)
-  })
+  it.runIf(isRoot)(
+    'is not of another user, nor reached through a link or a folder of his (needs root)',
+    () => {
+      symlinkSync(at('a/b'), at('link'))
+      expect(isOursAlone(at('link'))).toBe(true)
+      execFileSync('chown', ['-h', 'nobody', at('link')])
+      expect(isOursAlone(at('link'))).toBe(false)
+      chownSync(at('a'), NOBODY, NOBODY)
+      expect(isOursAlone(at('a/b'))).toBe(false)
+      chownSync(at('a'), 0, 0)
+      chownSync(at('a/b'), NOBODY, NOBODY)
+      expect(isOursAlone(at('a/b'))).toBe(false)
+    },
+  )
 
-  it.runIf(isRoot)('may be writable by a group of others only if that is the user’s own or root’s', () => {
-    chmodSync(at('a/b'), 0o770)
-    expect(isOursAlone(at('a/b'))).toBe(true)
-    chownSync(at('a/b'), 0, NOBODY)
-    expect(isOursAlone(at('a/b'))).toBe(false)
-  })
+  it.runIf(isRoot)(
+    'may be writable by a group of others only if that is the user’s own or root’s (needs root)',
+    () => {
+      chmodSync(at('a/b'), 0o770)
+      expect(isOursAlone(at('a/b'))).toBe(true)
+      chownSync(at('a/b'), 0, NOBODY)
+      expect(isOursAlone(at('a/b'))).toBe(false)
+    },
+  )
 })
 
 describe('our own cache', () => {

@@ -14,7 +14,7 @@ describe('a folder', () => {
   })
 
   it.runIf(process.platform === 'linux').each(['/proc/x', '/proc/x/y/z'])(
-    'below /proc is refused at once: %s',
+    'below /proc is refused at once: %s (needs Linux)',
     (path) => {
       expect(() => makeFolder(path)).toThrow(expect.objectContaining({ code: 'ENOENT' }))
     },

@@ -135,7 +135,7 @@ describe('loadSession', () => {
   })
 
   test.skipIf(openCApiRuntime().noOwnKernels !== undefined)(
-    'kernels that the runtime refuses give way to its own (skipped where none run)',
+    'kernels that the runtime refuses give way to its own (needs AVX2)',
     async () => {
       const decoder = graphFile(attentionDecoder('plain'))
       const known = { ...config, vocabSize: VOCABULARY, contextLength: 64, headDim: 32, kvHeads: 2 }

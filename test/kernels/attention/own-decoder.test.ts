@@ -2,16 +2,22 @@
 import { describe, expect, test } from 'vitest'
 import { loadSession } from '../../../src/backend/onnx/load-session.ts'
 import { OnnxBackend } from '../../../src/backend/onnx/onnx-backend.ts'
-import { openCApiRuntime } from '../../../src/backend/onnx/runtime/c-session.ts'
-import { kernelChoice } from '../../../src/kernels/isa.ts'
 import { attentionDecoder, DECODERS, type DecoderKind, VOCABULARY } from '../../support/attention-decoder.ts'
 import { graphFile } from '../../support/graph-file.ts'
+import { runtimeOf, WAYS, type Way } from '../../support/kernel-ways.ts'
 import { emptyConfig, noTokenizer } from '../../support/open-onnx.ts'
 
 /** In no way a multiple of a block. */
 const CONTEXT = 301
 const config = { ...emptyConfig, vocabSize: VOCABULARY, contextLength: CONTEXT, headDim: 32, kvHeads: 2 }
 const ids = Int32Array.from({ length: CONTEXT }, (_, i) => (i * 37) % VOCABULARY)
+
+const CUTS = [
+  [296, ...Array(5).fill(1)],
+  [255, 46],
+  [17, 284],
+]
+const LONG_CUTS = [Array(CONTEXT).fill(1), [250, ...Array(51).fill(1)]]
 
 interface Opened {
   readonly attentions: number
@@ -20,9 +26,14 @@ interface Opened {
   dispose(): Promise<void>
 }
 
-async function openDecoder(kind: DecoderKind, { precise = false, threads = 1 } = {}): Promise<Opened> {
+async function openDecoder(
+  way: Way,
+  kind: DecoderKind,
+  { precise = false, threads = 1 } = {},
+): Promise<Opened> {
   const path = graphFile(attentionDecoder(kind))
-  const loaded = await loadSession(openCApiRuntime(), path, config, { threads, spinning: false, precise })
+  const options = { threads, spinning: false, precise, isa: way.isa }
+  const loaded = await loadSession(runtimeOf(way), path, config, options)
   const backend = new OnnxBackend(loaded, noTokenizer, config)
   return {
     attentions: loaded.operators?.attentions.length ?? 0,
@@ -41,10 +52,10 @@ async function openDecoder(kind: DecoderKind, { precise = false, threads = 1 } =
   }
 }
 
-describe.skipIf(kernelChoice().isa === undefined)('(skipped where the processor has no AVX2)', () => {
+describe.each(WAYS)('$name', (way) => {
   test.each(Object.entries(DECODERS))('%s: %s', async (name, _) => {
     const kind = name as DecoderKind
-    const [own, precise] = [await openDecoder(kind), await openDecoder(kind, { precise: true })]
+    const [own, precise] = [await openDecoder(way, kind), await openDecoder(way, kind, { precise: true })]
     const chunks = [1, 3, 1, 40, 1]
     const [found, expected] = [await own.run(chunks), await precise.run(chunks)]
     expect(own.attentions).toBe(kind === 'plain' ? 1 : 0)
@@ -57,9 +68,10 @@ describe.skipIf(kernelChoice().isa === undefined)('(skipped where the processor 
   })
 
   test('a cache that grows to a context of no whole blocks holds what it held', async () => {
-    const [own, threaded] = [await openDecoder('plain'), await openDecoder('plain', { threads: 2 })]
+    const [own, threaded] = [await openDecoder(way, 'plain'), await openDecoder(way, 'plain', { threads: 2 })]
     const [whole] = await own.run([CONTEXT])
-    for (const chunks of [Array(CONTEXT).fill(1), [250, ...Array(51).fill(1)], [255, 46], [17, 284]]) {
+    const cuts = way.isNative ? [...CUTS, ...LONG_CUTS] : CUTS
+    for (const chunks of cuts) {
       expect((await threaded.run(chunks)).at(-1)).toEqual(whole)
     }
     await own.dispose()

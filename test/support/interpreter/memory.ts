@@ -5,7 +5,7 @@ export interface Region {
   readonly base: number
   readonly bytes: Uint8Array
   readonly view: DataView
-  readonly isWritable: boolean
+  isWritable: boolean
 }
 
 /** From the base of one region to that of the next: no displacement leads from one into another. */

@@ -19,7 +19,7 @@ const MESSAGE = 0x1234n
 const CONTEXT = 77
 const STATUS = 99
 /** ONNXTensorElementDataType, and bytes of an element. */
-const BYTES: Readonly<Record<number, number>> = { 1: 4, 2: 1, 6: 4, 7: 8, 10: 2 }
+export const ELEMENT_BYTES: Readonly<Record<number, number>> = { 1: 4, 2: 1, 6: 4, 7: 8, 10: 2 }
 
 export interface KernelTensor {
   readonly dims: readonly number[]
@@ -28,6 +28,9 @@ export interface KernelTensor {
 
 /** An output that has to be the memory of an input, by their numbers. */
 export type Shared = ReadonlyMap<number, number>
+
+/** Memory for an output, by its number: it may be that of an input. */
+export type Allocate = (index: number, dims: readonly number[], bytes: number) => Uint8Array
 
 interface Value {
   readonly region: Region
@@ -44,6 +47,7 @@ export class InterpretedKernel {
   #inputs: readonly Value[] = []
   #outputs: (Value | undefined)[] = []
   #shared: Shared = new Map()
+  #allocate: Allocate = filled
   #state = 1
 
   constructor(kind: OperatorKind, isa: Isa) {
@@ -59,7 +63,11 @@ export class InterpretedKernel {
   }
 
   /** The outputs. @throws Error `has another shape` when the kernel refuses, and for whatever is wrong in what it does. */
-  run(inputs: readonly KernelTensor[], shared: Shared = new Map()): KernelTensor[] {
+  run(
+    inputs: readonly KernelTensor[],
+    shared: Shared = new Map(),
+    allocate: Allocate = filled,
+  ): KernelTensor[] {
     const { memory } = this.#machine
     memory.mark()
     try {
@@ -68,6 +76,7 @@ export class InterpretedKernel {
       )
       this.#outputs = []
       this.#shared = shared
+      this.#allocate = allocate
       const status = this.#machine.run(this.#entry, 0, CONTEXT)
       if (status === STATUS) throw new Error('an input of an operator of spout has another shape')
       if (status !== 0) throw new Error(`a status of ${status}`)
@@ -133,8 +142,10 @@ export class InterpretedKernel {
       return value
     }
     const count = dims.reduce((a, b) => a * b, 1)
-    const bytes = new Uint8Array(count * BYTES[this.#kind.outputs[index]!]!).fill(0xff)
-    const value = this.#value(`output ${index}`, { dims, bytes }, true)
+    const bytes = this.#allocate(index, dims, count * ELEMENT_BYTES[this.#kind.outputs[index]!]!)
+    const same = this.#inputs.find(({ region }) => region.bytes === bytes)
+    if (same !== undefined) same.region.isWritable = true
+    const value = same ?? this.#value(`output ${index}`, { dims, bytes }, true)
     this.#outputs[index] = value
     return value
   }
@@ -149,3 +160,6 @@ export class InterpretedKernel {
     return order
   }
 }
+
+/** What nobody wrote is no number. */
+const filled: Allocate = (_index, _dims, bytes) => new Uint8Array(bytes).fill(0xff)

@@ -1,13 +1,11 @@
 /** Makes a session of the library: its options, our own operators, and the weights that are laid out meanwhile. */
 import { basename } from 'node:path'
-import { SpoutError } from '../../../errors.ts'
-import { kernelChoice } from '../../../kernels/isa.ts'
 import { configureGlibcMalloc } from '../../../system/glibc-malloc.ts'
 import { stableMemory } from '../../../system/stable-memory.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
 import { addDevice } from './device-provider.ts'
-import { loadOwnWeights, type OwnWeights } from './own-weights.ts'
-import { addOwnOperators } from './register-operators.ts'
+import type { OwnKernels } from './own-kernels.ts'
+import type { OwnWeights } from './own-weights.ts'
 import type { GraphSource, SessionOptions } from './runtime.ts'
 
 export interface NativeSession {
@@ -21,6 +19,7 @@ export async function createNativeSession(
   ort: OrtLibrary,
   graph: GraphSource,
   options: SessionOptions,
+  kernels: OwnKernels,
 ): Promise<NativeSession> {
   const sessionOptions = ort.make('CreateSessionOptions')
   // The native side reads and writes these while it works: they must not be collected before.
@@ -30,8 +29,12 @@ export async function createNativeSession(
   if (graph.isOptimized) malloc.keepFreed()
   let weights: OwnWeights | undefined
   try {
-    if (graph.own !== undefined && graph.own.weights.length > 0) weights = loadOwnWeights(graph.own.weights)
+    if (graph.own !== undefined && graph.own.weights.length > 0)
+      weights = kernels.loadWeights(graph.own.weights)
     configure(ort, sessionOptions, graph, options)
+    if (graph.own !== undefined) {
+      kernels.addOperators(ort, sessionOptions, { operators: graph.own.operators, isa: options.isa })
+    }
     await create(ort, graph, { sessionOptions, handle: memory.handle })
     await weights?.ready
     return { handle: memory.handle[0]!, weights }
@@ -85,11 +88,6 @@ function configure(ort: OrtLibrary, handle: bigint, graph: GraphSource, options:
   ort.call('SetSessionGraphOptimizationLevel', handle, graph.isOptimized ? OPTIMIZE_NOTHING : OPTIMIZE_ALL)
   entry('session.model_external_initializers_file_folder_path', graph.weightsFolder)
   if (options.device !== undefined) addDevice(ort, handle, options.device)
-  if (graph.own !== undefined) {
-    const isa = options.isa ?? kernelChoice().isa
-    if (isa === undefined) throw new SpoutError('failed', 'kernels: none of ours runs here')
-    addOwnOperators(ort, handle, { operators: graph.own.operators, isa })
-  }
   if (options.writeOptimizedTo === undefined) return
   ort.call('SetOptimizedModelFilePath', handle, pathString(options.writeOptimizedTo))
   entry(

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadTokenizer } from '../../../../src/tokenizer/load-tokenizer.ts'
-import { goldenFiles, whyNot } from '../../../support/golden-models.ts'
+import { goldenFiles } from '../../../support/golden-models.ts'
 import { continueGreedily, feed } from '../../../support/greedy.ts'
 import { openModel } from '../../../support/open-onnx.ts'
 
@@ -16,7 +16,7 @@ interface Story {
   readonly hf_text: string
 }
 
-describe.skipIf(files.length === 0)(`stories (${whyNot ?? 'stories260K'})`, () => {
+describe.skipIf(files.length === 0)('stories (needs ../shared/data)', () => {
   test.each(files)('$file', async ({ path, folder, file }) => {
     const goldens = JSON.parse(readFileSync(join(folder, '../goldens.json'), 'utf8')) as { prompts: Story[] }
     const [story] = goldens.prompts as [Story]

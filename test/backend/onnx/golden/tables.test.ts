@@ -17,27 +17,35 @@ interface Compared {
   readonly prompts: readonly GoldenPrompt[]
 }
 
-test.runIf(writesTables && hasGoldenModels)('the golden files', { timeout: 5 * MINUTES }, async () => {
-  const rows: string[] = []
-  for (const golden of goldenFiles()) {
-    const { plan, outcome } = await compare({ ...golden, config: golden.folder })
-    rows.push(rowText(goldenRow(golden), plan, outcome))
-  }
-  writeTable('golden files', rows)
-})
+test.runIf(writesTables && hasGoldenModels)(
+  'the golden files (needs SPOUT_WRITE_TABLES)',
+  { timeout: 5 * MINUTES },
+  async () => {
+    const rows: string[] = []
+    for (const golden of goldenFiles()) {
+      const { plan, outcome } = await compare({ ...golden, config: golden.folder })
+      rows.push(rowText(goldenRow(golden), plan, outcome))
+    }
+    writeTable('golden files', rows)
+  },
+)
 
-test.runIf(writesTables)('the exported families', { timeout: 5 * MINUTES }, async () => {
-  const rows: string[] = []
-  for (const { family, config, unpack, prompts } of familyModels()) {
-    const path = unpack()
-    const asked = prompts.map(({ ids, new_ids: newIds }, i) => {
-      return { name: String(i), ids: Int32Array.from(ids), newIds, certain: newIds.length }
-    })
-    const { plan, outcome } = await compare({ path, config, prompts: asked })
-    rows.push(rowText(familyRow(family, path), plan, outcome))
-  }
-  writeTable('exported families', rows)
-})
+test.runIf(writesTables)(
+  'the exported families (needs SPOUT_WRITE_TABLES)',
+  { timeout: 5 * MINUTES },
+  async () => {
+    const rows: string[] = []
+    for (const { family, config, unpack, prompts } of familyModels()) {
+      const path = unpack()
+      const asked = prompts.map(({ ids, new_ids: newIds }, i) => {
+        return { name: String(i), ids: Int32Array.from(ids), newIds, certain: newIds.length }
+      })
+      const { plan, outcome } = await compare({ path, config, prompts: asked })
+      rows.push(rowText(familyRow(family, path), plan, outcome))
+    }
+    writeTable('exported families', rows)
+  },
+)
 
 async function compare(asked: Compared) {
   const first = await outcomeOn('c-api', asked)

@@ -11,7 +11,7 @@ import { openFirst } from '../../../../src/backend/onnx/variants.ts'
 import { quantizeHead } from '../../../../src/graph-passes/quantize-head.ts'
 import { loadModelConfig } from '../../../../src/model/model-config.ts'
 import { type Graph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
-import { hasGoldenModels, whyNot } from '../../../support/golden-models.ts'
+import { hasGoldenModels } from '../../../support/golden-models.ts'
 import { SHARED } from '../../../support/models.ts'
 import { noTokenizer } from '../../../support/open-onnx.ts'
 
@@ -29,10 +29,8 @@ async function rowsOf(graph: Graph, path: string, guide?: readonly Float32Array[
   return rows
 }
 
-test.skipIf(hasGoldenModels)(`heads: ${whyNot}`, () => expect(hasGoldenModels).toBe(false))
-
 test.skipIf(!hasGoldenModels).each(['concat/onnx/model_fp16.onnx', 'gqa/onnx/model.onnx'])(
-  '%s',
+  '%s (needs ../shared/data)',
   async (file) => {
     const path = join(FOLDER, file)
     const graph = readGraphFile(path)

@@ -137,7 +137,7 @@ function bindPrompt(session: Session, count: number): void {
   for (const { name } of session.outputs) session.bindOutput(name)
 }
 
-test.skipIf(!linux)('10,000 runs leave nothing behind: resident memory is flat', async () => {
+test.skipIf(!linux)('10,000 runs leave nothing behind: resident memory is flat (needs Linux)', async () => {
   const session = await openAddition()
   const x = new Float32Array(new ArrayBuffer(12 * 256))
   const runs = async (count: number): Promise<void> => {
@@ -165,7 +165,7 @@ test.skipIf(!linux)('10,000 runs leave nothing behind: resident memory is flat',
 })
 
 test.skipIf(!linux)(
-  'errors, sessions and tensors are released: 300 of each leave memory and descriptors as they were',
+  'errors, sessions and tensors are released: 300 of each leave memory and descriptors as they were (needs Linux)',
   async () => {
     const descriptors = (): number => readdirSync('/proc/self/fd').length
     const round = async (): Promise<void> => {

@@ -7,7 +7,7 @@ import { graphFile } from '../../../support/graph-file.ts'
 import { feed } from '../../../support/greedy.ts'
 import { emptyConfig, noTokenizer } from '../../../support/open-onnx.ts'
 import { recordedDecoder } from '../../../support/recorded-decoder.ts'
-import { noSoftwareGpu, useSoftwareGpu } from '../../../support/software-gpu.ts'
+import { hasSoftwareGpu, NEEDS_GPU, useSoftwareGpu } from '../../../support/software-gpu.ts'
 import { TOY_VOCAB, type ToyLayer, toyDecoder } from '../../../support/toy-decoder.ts'
 
 const config = { ...emptyConfig, headDim: 16, contextLength: 600 }
@@ -25,9 +25,7 @@ function expectClose(row: Float32Array, expected: Float32Array): void {
   expect(Math.max(...row.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-4)
 }
 
-test.skipIf(noSoftwareGpu === undefined)(`the graphics card: ${noSoftwareGpu}`, () => {})
-
-describe.skipIf(noSoftwareGpu !== undefined)('a decoder whose steps are recorded', () => {
+describe.skipIf(!hasSoftwareGpu)(`a decoder whose steps are recorded ${NEEDS_GPU}`, () => {
   useSoftwareGpu()
   let gpu: Awaited<ReturnType<typeof open>>
   let cpu: Awaited<ReturnType<typeof open>>
@@ -105,7 +103,7 @@ describe.skipIf(noSoftwareGpu !== undefined)('a decoder whose steps are recorded
   })
 })
 
-describe.skipIf(noSoftwareGpu !== undefined)('states of every kind on the graphics card', () => {
+describe.skipIf(!hasSoftwareGpu)(`states of every kind on the graphics card ${NEEDS_GPU}`, () => {
   useSoftwareGpu()
   const kinds: ToyLayer[][] = [['concat'], ['gqa', 'conv'], ['recurrent']]
   test.each(kinds.map((layers) => [layers.join(), layers] as const))('%s', async (_, layers) => {
