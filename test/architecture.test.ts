@@ -77,6 +77,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   generation: ['sampling', 'drafting', 'backend', 'tokenizer'],
   engine: ['generation', 'sampling', 'backend', 'tokenizer', 'chat-template'],
   output: ['engine', 'generation', 'sampling', 'system'],
+  receipt: ['engine', 'backend', 'kernels', 'chat-template', 'model', 'system'],
   open: [
     'engine',
     'sampling',
@@ -117,6 +118,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: [
     'bench',
     'open',
+    'receipt',
     'output',
     'engine',
     'sampling',

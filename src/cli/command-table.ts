@@ -1,5 +1,5 @@
 /** The commands beside the main one, by their first word, for help and completion. What runs them is in commands.ts. */
-import { CHAT_FLAGS, DEVICES_FLAGS, FLAGS, type Flag, longName, MODELS_FLAGS } from './flags.ts'
+import { CHAT_FLAGS, DEVICES_FLAGS, FLAGS, type Flag, longName, MODELS_FLAGS, VERIFY_FLAGS } from './flags.ts'
 import { MODELS_ACTIONS } from './models-actions.ts'
 
 /** What `spout config` does, and the number of words with the action's own. */
@@ -31,6 +31,7 @@ export const COMMANDS: readonly Command[] = [
     flags: MODELS_FLAGS,
     takesModels: true,
   },
+  { name: 'verify', summary: 'run what a receipt tells of again, and compare', flags: VERIFY_FLAGS },
   {
     name: 'devices',
     summary: 'show the graphics cards, and whether a model can run there',

@@ -10,6 +10,7 @@ export type RunCommand = (argv: readonly string[], context: Context) => Promise<
 const LOADERS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   chat: async () => (await import('./commands/chat.ts')).chatCommand,
   models: async () => (await import('./commands/models-command.ts')).modelsCommand,
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand,
   devices: async () => (await import('./commands/devices.ts')).devicesCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   completion: async () => (await import('./commands/completion.ts')).completionCommand,

@@ -305,6 +305,14 @@ export const FLAGS: readonly Flag[] = [
     setting: true,
     ...oneOf(THINK_MODES),
   },
+  {
+    flags: '--receipt <file>',
+    help: 'write there what determined the answer; spout verify runs it again',
+    parse: parseFile,
+    group: 'Output',
+    values: 'file',
+    oneShot: true,
+  },
   { flags: '--no-newline', help: 'no newline after the text', group: 'Output', oneShot: true },
   { flags: '--stats', help: 'figures on stderr', group: 'Output', everyday: true },
   {
@@ -424,6 +432,17 @@ export const SETTING_FLAGS: readonly Flag[] = [...FLAGS, ...ONLY_CHAT].filter((f
 const MODELS_SHARED: ReadonlySet<string> = new Set([
   ...['--dtype', '--threads', '--precise', '--cache-dir', '--offline', '--quiet', '--verbose', '--color'],
 ])
+
+const VERIFY_SHARED: ReadonlySet<string> = new Set([
+  ...['--model', '--device', '--threads', '--cache-dir', '--no-prepare', '--offline', '--chat-template'],
+  ...['--runtime', '--quiet', '--verbose', '--color'],
+])
+
+/** Of `spout verify`. */
+export const VERIFY_FLAGS: readonly Flag[] = [
+  ...FLAGS.filter((flag) => VERIFY_SHARED.has(longName(flag))),
+  { flags: '--json', help: 'one JSON document', group: 'Output' },
+]
 
 /** Of `spout devices`. */
 export const DEVICES_FLAGS: readonly Flag[] = [

@@ -39,6 +39,7 @@ export interface Options {
   readonly minNewTokens?: number
   readonly seed?: bigint
   readonly output?: string
+  readonly receipt?: string
   readonly json?: boolean
   readonly jsonl?: boolean
   readonly logprobs?: number | true

@@ -11,6 +11,7 @@ const CONFLICTS: readonly (readonly [keyof Options, keyof Options])[] = [
   ['quiet', 'verbose'],
   ['raw', 'chatTemplate'],
   ['raw', 'templateArg'],
+  ['bench', 'receipt'],
 ]
 
 /** Refuses flags that contradict each other, before anything is read or loaded. @throws SpoutError `usage`. */
@@ -19,6 +20,7 @@ export function checkFlags(options: Options): void {
   for (const [first, second] of CONFLICTS) {
     if (isSet(options[first]) && isSet(options[second])) throw conflict(first, second)
   }
+  if (options.receipt !== undefined && options.receipt === options.output) throw conflict('receipt', 'output')
   const structured = options.json ? 'json' : options.jsonl ? 'jsonl' : undefined
   if (structured !== undefined && options.think === 'only') throw conflict(structured, 'think')
   if (options.logprobs !== undefined && structured === undefined) {

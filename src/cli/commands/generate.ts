@@ -22,6 +22,7 @@ import { refuseMistyped } from '../mistyped.ts'
 import type { Options } from '../options.ts'
 import { parseCommandLine } from '../program.ts'
 import { findPrompt, type PromptSource, readPrompt, readText } from '../prompt-source.ts'
+import type { ReceiptFile } from '../receipt-file.ts'
 import { checkFlags, flagNotes, requestOptions } from '../request-from-flags.ts'
 import { namingSettings, settingLines, withSettings } from '../settings.ts'
 import { systemRefused } from '../system-refused.ts'
@@ -60,7 +61,8 @@ async function runGenerate(words: readonly string[], options: Options, context: 
     return benchCommand(words, options, context)
   }
   const source = sourceOf(words, options)
-  const job = { source, options, context, file: await openFile(options.output) }
+  const receipt = await openReceipt(options)
+  const job = { source, options, context, file: await openFile(options.output), receipt }
   if (options.dryRun) {
     const { dryRun } = await import('../dry-run.ts')
     await dryRun(await readRequest(job), options, context)
@@ -82,6 +84,7 @@ interface Job {
   readonly options: Options
   readonly context: Context
   readonly file: FileOutput | undefined
+  readonly receipt: ReceiptFile | undefined
 }
 
 /** The engine is not disposed: the process ends with the answer, and the system frees sooner than the runtime does. */
@@ -112,7 +115,7 @@ interface EarlyStart {
   letFetch(onDownload: () => void): void
 }
 
-function startEarly({ options, context }: Job): EarlyStart {
+function startEarly({ options, context, receipt }: Job): EarlyStart {
   let letFetch!: EarlyStart['letFetch']
   const allowed = new Promise<() => void>((resolve) => {
     letFetch = resolve
@@ -122,8 +125,15 @@ function startEarly({ options, context }: Job): EarlyStart {
     clear = await allowed
     context.interrupts.listen()
   }
-  const start = startEngine(engineOptions(options, context, { beforeFetch, onDownload: () => clear() }))
+  const opening = engineOptions(options, context, { beforeFetch, onDownload: () => clear() })
+  const start = startEngine(receipt?.watching(opening) ?? opening)
   return { start, letFetch }
+}
+
+async function openReceipt(options: Options): Promise<ReceiptFile | undefined> {
+  if (options.receipt === undefined || options.dryRun) return undefined
+  const { openReceipt } = await import('../receipt-file.ts')
+  return openReceipt(options.receipt, options)
 }
 
 async function openFile(path: string | undefined): Promise<FileOutput | undefined> {
@@ -160,7 +170,7 @@ interface Ready {
   readonly status: StatusLine
 }
 
-async function answer({ options, context, file }: Job, { request, encoded, engine, status }: Ready) {
+async function answer({ options, context, file, receipt }: Job, { request, encoded, engine, status }: Ready) {
   const { interrupts, stdout } = context
   const loadedAt = performance.now()
   const writer = openAnswer({
@@ -176,7 +186,7 @@ async function answer({ options, context, file }: Job, { request, encoded, engin
   let result: EngineResult
   try {
     result = await engine.generate(request, {
-      sink: writer.sink,
+      sink: receipt?.hashing(writer.sink) ?? writer.sink,
       signal: interrupts.signal,
       encoded,
       trace: makeTrace(options.trace),
@@ -190,6 +200,7 @@ async function answer({ options, context, file }: Job, { request, encoded, engin
   }
   status.clear()
   await writer.finish(result, measure(result, loadedAt))
+  await receipt?.write({ engine, request, result })
   const cut = cutNote(result)
   if (cut !== undefined && !options.quiet) writeLine(cut)
   if (options.stats) await writeStatistics({ engine, result, loadedAt, color: options.color })

@@ -5,7 +5,7 @@ export const ENDINGS: readonly Row[] = [
   ['0', 'finished: end token, stop text, length or context; finish_reason of --json says which'],
   [
     '1',
-    'the generation failed, or ended inside the reasoning; --bench: an arm failed, or is slower than --fail-if-slower allows',
+    'the generation failed, or ended inside the reasoning; --bench: an arm failed, or is slower than --fail-if-slower allows; verify: not equal',
   ],
   ['2', 'usage: a bad flag or value; nothing was started'],
   ['65', 'bad input: the prompt is empty, not UTF-8, or longer than the context'],
