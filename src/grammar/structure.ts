@@ -1,6 +1,6 @@
 /** The door of the room: a structure in whichever notation, and a constraint that holds a vocabulary to it. */
 import { SpoutError } from '../errors.ts'
-import { GrammarConstraint } from './constraint.ts'
+import { GrammarConstraint } from './grammar-constraint.ts'
 import { compileAnyJson, compileSchema, type SchemaOptions } from './json/compile-schema.ts'
 import { compileEbnf } from './notations/ebnf.ts'
 import { compileGbnf } from './notations/gbnf.ts'

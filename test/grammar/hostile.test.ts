@@ -1,7 +1,7 @@
 /** Structures that are meant to take for ever: each is refused in a sentence, or is ready and can be walked, soon and in little memory. */
 import { expect, test } from 'vitest'
 import { SpoutError } from '../../src/errors.ts'
-import { GrammarConstraint } from '../../src/grammar/constraint.ts'
+import { GrammarConstraint } from '../../src/grammar/grammar-constraint.ts'
 import { compileSchema } from '../../src/grammar/json/compile-schema.ts'
 import { compileGbnf } from '../../src/grammar/notations/gbnf.ts'
 import { compileLark } from '../../src/grammar/notations/lark.ts'

@@ -5,7 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { GrammarConstraint } from '../../src/grammar/constraint.ts'
+import { GrammarConstraint } from '../../src/grammar/grammar-constraint.ts'
 import { compileSchema } from '../../src/grammar/json/compile-schema.ts'
 import { Automaton, DEAD } from '../../src/grammar/parser/automaton.ts'
 import { Regexes } from '../../src/grammar/regex/regexes.ts'

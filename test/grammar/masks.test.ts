@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { GrammarConstraint } from '../../src/grammar/constraint.ts'
+import { GrammarConstraint } from '../../src/grammar/grammar-constraint.ts'
 import { compileSchema } from '../../src/grammar/json/compile-schema.ts'
 import { compileRegex } from '../../src/grammar/notations/regex.ts'
 import { Automaton, DEAD } from '../../src/grammar/parser/automaton.ts'

@@ -1,6 +1,6 @@
 /** Vocabularies small enough to ask each token of each place whether a text can still come of it. */
 import { expect } from 'vitest'
-import { GrammarConstraint } from '../../src/grammar/constraint.ts'
+import { GrammarConstraint } from '../../src/grammar/grammar-constraint.ts'
 import { Automaton, DEAD } from '../../src/grammar/parser/automaton.ts'
 import type { CompiledGrammar } from '../../src/grammar/parser/expressions.ts'
 import { Masks } from '../../src/grammar/vocabulary/masks.ts'
