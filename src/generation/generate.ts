@@ -2,11 +2,12 @@
  * The token loop. It sees ids and logits; text exists only in the output stream and after it. Per token: one forward,
  * one choice, one piece to the sink. The first token is chosen the same way as every other.
  */
-import type { Backend, KvCache, Part, Runner } from '../backend/backend.ts'
+import type { Backend, KvCache, Part, Rows, Runner } from '../backend/backend.ts'
 import { runForward } from '../backend/run-forward.ts'
+import type { Constraint } from '../grammar/constraint.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import type { Trace } from '../trace.ts'
-import { Sequence } from './sequence.ts'
+import { type ForcedCounts, Sequence } from './sequence.ts'
 import { budgetReason, type FinishReason, tokenBudget } from './stop-criteria.ts'
 import { TextOut } from './text-out.ts'
 import type { Timings } from './timings.ts'
@@ -20,6 +21,10 @@ export interface GenerateOptions {
   /** The ids to append to the cache: at least one, and room for one more in the context. */
   readonly promptIds: Int32Array
   readonly sampler: Sampler
+  /** What the text must satisfy: the sampler's mask. */
+  readonly constraint?: Constraint | undefined
+  /** Default true: what must come is run ahead, where that changes no bit. */
+  readonly jump?: boolean | undefined
   readonly sink: TokenSink
   /** 0 = until a stop id or the context is full. */
   readonly maxTokens: number
@@ -43,6 +48,13 @@ export interface GenerateResult {
   /** The generated ids, a stop id not among them. */
   readonly tokenIds: readonly number[]
   readonly timings: Timings
+  /** Of a text with a constraint. */
+  readonly structure?: StructureResult | undefined
+}
+
+export interface StructureResult extends Readonly<ForcedCounts> {
+  /** The text satisfies it, as a whole. */
+  readonly isComplete: boolean
 }
 
 /**
@@ -63,7 +75,11 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
     text.finished = 'aborted'
   }
   await text.end()
-  return { finishReason: text.finished!, tokenIds: [...text.chosen], timings: text.timings }
+  const { constraint } = options
+  return {
+    ...{ finishReason: text.finished!, tokenIds: [...text.chosen], timings: text.timings },
+    ...(constraint && { structure: { ...text.forced, isComplete: constraint.isComplete } }),
+  }
 }
 
 /** The loop: the scheduler of one text. */
@@ -75,7 +91,22 @@ async function runToEnd(
   const batch: Part[] = []
   while (text.finished === undefined) {
     batch[0] = text.next(most)
-    await text.take(await runner.run(batch, signal), 0)
+    const rows = runner.run(batch, signal)
+    await text.take(await beside(rows, text), 0)
+  }
+}
+
+/** Finds what may be chosen next while the model computes. */
+function beside(rows: Promise<Rows>, text: Sequence): Promise<Rows> {
+  try {
+    text.foresee()
+    return rows
+  } catch (error) {
+    // Whoever hears of it disposes what the run is in.
+    const failed = (): never => {
+      throw error
+    }
+    return rows.then(failed, failed)
   }
 }
 
@@ -88,6 +119,8 @@ function sequenceOf(options: GenerateOptions): Sequence {
     kv: cache,
     prompt: promptIds,
     sampler,
+    constraint: options.constraint,
+    jump: options.jump !== false && backend.runner?.numerics.exactRows === true,
     out: new TextOut(stream, options.sink, options),
     limits: {
       budget: tokenBudget(spent),

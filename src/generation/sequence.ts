@@ -8,6 +8,7 @@
 import type { KvCache, Part, Rows } from '../backend/backend.ts'
 import { pieceEnd } from '../backend/pieces.ts'
 import type { Drafter } from '../drafting/drafter.ts'
+import type { Constraint } from '../grammar/constraint.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import type { Trace } from '../trace.ts'
 import { sampleNext } from './sample-next.ts'
@@ -24,6 +25,10 @@ export interface SequenceParts {
   readonly sampler: Sampler
   /** The first that has a guess is asked. */
   readonly drafters?: readonly Drafter[]
+  /** What the text must satisfy: the sampler's mask. */
+  readonly constraint?: Constraint | undefined
+  /** What must come is run ahead, as guesses. Only where the rows of a run are exact. */
+  readonly jump?: boolean
   readonly out: TextOut
   readonly limits: Limits
   readonly trace?: Trace | undefined
@@ -42,8 +47,18 @@ export interface Limits {
   readonly mostDrafts?: number
 }
 
+/** What became of the guesses of a constraint. */
+export interface ForcedCounts {
+  /** Ids where nothing else was allowed. */
+  forced: number
+  /** Ids that were guessed, and those of them that were not chosen. */
+  drafted: number
+  rejected: number
+}
+
 export class Sequence {
   finished: FinishReason | undefined
+  readonly forced: ForcedCounts = { forced: 0, drafted: 0, rejected: 0 }
   readonly #parts: SequenceParts
   readonly #held: number
   readonly #startedAt = performance.now()
@@ -57,6 +72,8 @@ export class Sequence {
   readonly #part: { sequence: KvCache; ids: Int32Array; wanted: number }
   readonly #step = new Int32Array(1)
   #drafts = 0
+  /** The guesses are the constraint's. */
+  #isForced = false
   #prefilledAt = 0
   #steppedAt = 0
 
@@ -112,16 +129,27 @@ export class Sequence {
     this.#computed += ids.length
     if (!this.#isDecoding) this.#prefilled()
     if (wanted === 0) return
-    const { limits } = this.#parts
+    const { limits, constraint } = this.#parts
     if (limits.budget <= 0) this.finished = limits.atBudget
+    else if (constraint?.mustEnd) this.finished = 'stop'
     for (let i = 0; i < wanted && this.finished === undefined; i++) {
       this.#computed = before + ids.length - wanted + i + 1
       const guess = this.#ids[this.#computed]
       const id = await this.#choose(rows.row(from + i), wanted - 1 - i)
-      if (i < this.#drafts && id !== guess) break
+      if (i >= this.#drafts || id === guess) continue
+      if (this.#isForced) this.forced.rejected += this.#drafts - i
+      break
     }
     const surplus = before + ids.length - this.#computed
     if (surplus > 0) this.#kv.trim(this.#kv.length - surplus)
+  }
+
+  /** For the time while the model computes: finds what may be chosen from the rows to come. */
+  foresee(): void {
+    const { constraint, limits } = this.#parts
+    if (constraint === undefined || this.#part.wanted === 0) return
+    constraint.left = limits.budget - (this.#length - this.#parts.prompt.length)
+    constraint.allowed()
   }
 
   /** Goes on in another cache, that holds the first `held` known ids: what it held before may be gone. */
@@ -143,7 +171,8 @@ export class Sequence {
 
   /** Chooses an id and writes its piece. @param ahead guesses that were run beyond it */
   async #choose(row: Float32Array, ahead: number): Promise<number> {
-    const { sampler, out, limits, drafters } = this.#parts
+    const { sampler, out, limits, drafters, constraint, prompt } = this.#parts
+    if (constraint !== undefined) constraint.left = limits.budget - (this.#length - prompt.length)
     const id = sampleNext(row, sampler)
     const isStop = limits.stopIds.has(id)
     const piece = isStop ? '' : out.pieceOf(id)
@@ -154,17 +183,29 @@ export class Sequence {
     }
     this.#push(id)
     if (drafters !== undefined) for (const drafter of drafters) drafter.accept(id)
+    if (constraint !== undefined) this.#follow(constraint, id)
     const full = out.write(id, piece, sampler.logprobs)
     if (out.isStopped) this.finished = 'stop-string'
-    else if (this.#length - this.#parts.prompt.length >= limits.budget) this.finished = limits.atBudget
+    else if (constraint?.mustEnd) this.finished = constraint.wasClosed ? limits.atBudget : 'stop'
+    else if (this.#length - prompt.length >= limits.budget) this.finished = limits.atBudget
     if (full !== undefined) await full
     return id
   }
 
+  #follow(constraint: Constraint, id: number): void {
+    const allowed = constraint.allowed()
+    if (allowed !== undefined && 'ids' in allowed && allowed.ids.length === 1) this.forced.forced++
+    constraint.accept(id)
+  }
+
   /** Puts guesses behind the known ids. No more than may still be chosen after the id that comes without them. */
   #propose(room: number): number {
-    const { drafters = [], limits } = this.#parts
+    const { drafters = [], limits, constraint, jump } = this.#parts
     const left = limits.budget - (this.#length - this.#parts.prompt.length) - 1
+    const forced =
+      constraint !== undefined && jump ? this.#proposeForced(constraint, Math.min(room, left)) : 0
+    if (forced > 0) return forced
+    this.#isForced = false
     const most = Math.min(limits.mostDrafts ?? MOST_DRAFTS, room, left)
     if (most <= 0) return 0
     for (const drafter of drafters) {
@@ -173,6 +214,16 @@ export class Sequence {
       if (found > 0) return found
     }
     return 0
+  }
+
+  #proposeForced(constraint: Constraint, most: number): number {
+    const room = Math.min(MOST_FORCED, most)
+    if (room <= 0) return 0
+    this.#reserve(this.#length + room)
+    const found = constraint.propose(this.#ids.subarray(this.#length), room)
+    this.forced.drafted += found
+    this.#isForced = found > 0
+    return found
   }
 
   #prefilled(): void {
@@ -206,3 +257,4 @@ export class Sequence {
 
 const FIRST_ROOM = 256
 const MOST_DRAFTS = 8
+const MOST_FORCED = 32

@@ -2,27 +2,11 @@
  * What may come next in a text that must satisfy a grammar. It follows emitted ids; its guesses are forced bytes as tokens, to
  * be judged like any other draft.
  */
+import type { Allowed, Constraint } from './constraint.ts'
 import { type Automaton, DEAD, type Place } from './parser/automaton.ts'
 import { makeGuess } from './vocabulary/forced.ts'
 import { Masks } from './vocabulary/masks.ts'
 import type { SlicedVocabulary } from './vocabulary/slices.ts'
-
-/** Guesses. A wrong one costs time, never text. */
-export interface Drafter {
-  accept(id: number): void
-  propose(into: Int32Array, most: number): number
-}
-
-export type Allowed = { readonly bits: Uint32Array } | { readonly ids: Int32Array }
-
-export interface Constraint extends Drafter {
-  /** Valid until `accept`. */
-  allowed(): Allowed
-  /** End ids are legal exactly now. */
-  readonly isComplete: boolean
-  /** Nothing but an end id is legal: the loop stops without asking the model. */
-  readonly mustEnd: boolean
-}
 
 /** Up to so many ids are given as a list: it is shorter to go through than the mask. */
 const SHORT = 512

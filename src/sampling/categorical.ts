@@ -22,45 +22,73 @@ export function draw(candidates: Candidates, generator: Generator): number {
   return ids[last]!
 }
 
+const BLOCK_BITS = 6
 /** Ids per block of a row. */
-const BLOCK = 64
+const BLOCK = 1 << BLOCK_BITS
 
 /** Draws from a whole row of logits, where nothing is filtered: adds up blocks of ids, then looks into one of them. */
 export class RowDraw {
   readonly #blocks: Float64Array
+  /** Where in the row the scores of each block end. */
+  readonly #ends: Int32Array
+  #count = 0
+  /** The last block that anything can be drawn from. */
+  #last = 0
 
   constructor(vocabSize: number) {
     this.#blocks = new Float64Array(Math.ceil(vocabSize / BLOCK))
+    this.#ends = new Int32Array(this.#blocks.length)
   }
 
-  /** @param scale what a scan has found: the best score and the temperature. */
-  draw(logits: Float32Array, scale: Candidates, generator: Generator): number {
+  /**
+   * @param scale what a scan has found: the best score and the temperature.
+   * @param ids of the scores, where the row holds some ids only: they are added up in the blocks of the whole row.
+   * @returns an index into the row.
+   */
+  draw(logits: Float32Array, scale: Candidates, generator: Generator, ids?: Int32Array): number {
     const blocks = this.#blocks
+    if (ids === undefined) this.#divide(logits.length)
+    else this.#divideIds(ids, logits.length)
     this.#addUp(logits, scale)
     generator.flip()
     const share = generator.coin * scale.total
     let block = 0
     let sum = 0
-    while (sum + blocks[block]! <= share) sum += blocks[block++]!
-    let chosen = block * BLOCK
-    const end = Math.min(chosen + BLOCK, logits.length)
-    for (let id = chosen; id < end && sum <= share; id++) {
-      const weight = expMinus(scale.best - Math.fround(logits[id]! / scale.temperature))
+    while (block < this.#last && sum + blocks[block]! <= share) sum += blocks[block++]!
+    let chosen = block === 0 ? 0 : this.#ends[block - 1]!
+    const end = this.#ends[block]!
+    for (let at = chosen; at < end && sum <= share; at++) {
+      const weight = expMinus(scale.best - Math.fround(logits[at]! / scale.temperature))
       // As above.
-      if (weight > 0) chosen = id
+      if (weight > 0) chosen = at
       sum += weight
     }
     return chosen
   }
 
+  #divide(length: number): void {
+    this.#count = Math.ceil(length / BLOCK)
+    for (let block = 0; block < this.#count; block++)
+      this.#ends[block] = Math.min((block + 1) * BLOCK, length)
+  }
+
+  #divideIds(ids: Int32Array, length: number): void {
+    this.#count = 0
+    for (let at = 1; at <= length; at++) {
+      if (at === length || ids[at]! >> BLOCK_BITS !== ids[at - 1]! >> BLOCK_BITS)
+        this.#ends[this.#count++] = at
+    }
+  }
+
   #addUp(logits: Float32Array, scale: Candidates): void {
     const { best, temperature } = scale
     let total = 0
-    for (let block = 0, id = 0; block < this.#blocks.length; block++) {
-      const end = Math.min(id + BLOCK, logits.length)
+    for (let block = 0, at = 0; block < this.#count; block++) {
+      const end = this.#ends[block]!
       let sum = 0
-      for (; id < end; id++) sum += expMinus(best - Math.fround(logits[id]! / temperature))
+      for (; at < end; at++) sum += expMinus(best - Math.fround(logits[at]! / temperature))
       this.#blocks[block] = sum
+      if (sum > 0) this.#last = block
       total += sum
     }
     scale.total = total

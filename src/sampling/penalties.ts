@@ -27,10 +27,13 @@ export class Penalties implements LogitsProcessor {
   #size = 0
   /** The ids of the window in a circle, sampled ones as ~id; `undefined` when nothing ever leaves. */
   readonly #ring: Int32Array | undefined
+  readonly #isExempt: ((id: number) => boolean) | undefined
   #next = 0
   #full = false
 
-  constructor(settings: PenaltySettings, vocabSize: number) {
+  /** @param isExempt ids that are never penalized; always the same ones */
+  constructor(settings: PenaltySettings, vocabSize: number, isExempt?: (id: number) => boolean) {
+    this.#isExempt = isExempt
     const { repeatLastN } = settings
     const capacity = repeatLastN < 0 ? vocabSize : Math.min(repeatLastN, vocabSize)
     this.#repetition = Math.fround(settings.repetitionPenalty)
@@ -69,8 +72,7 @@ export class Penalties implements LogitsProcessor {
   }
 
   #enter(id: number, sampled: boolean): void {
-    // A tokenizer may know ids that the model has no logit for.
-    if (id >= this.#slots.length) return
+    if (!this.#isCounted(id)) return
     if (this.#slots[id] === 0) this.#append(id)
     const slot = this.#slots[id]! - 1
     this.#counts[slot]! += 1
@@ -79,11 +81,16 @@ export class Penalties implements LogitsProcessor {
 
   #leave(entry: number): void {
     const id = entry < 0 ? ~entry : entry
-    if (id >= this.#slots.length) return
+    if (!this.#isCounted(id)) return
     const slot = this.#slots[id]! - 1
     if (entry < 0) this.#sampledCounts[slot]! -= 1
     this.#counts[slot]! -= 1
     if (this.#counts[slot] === 0) this.#remove(id, slot)
+  }
+
+  /** A tokenizer may know ids that the model has no logit for. */
+  #isCounted(id: number): boolean {
+    return id < this.#slots.length && this.#isExempt?.(id) !== true
   }
 
   #append(id: number): void {

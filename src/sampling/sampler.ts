@@ -1,38 +1,35 @@
 /**
  * Logits in, id out. A request's chain is built once, with the steps that would change nothing left out:
  *
- *   repetition, presence and frequency penalties → no-repeat n-gram → logit bias → bans, min-new-tokens →
- *   the request's own processors (a grammar's mask) → greedy, or:
+ *   repetition, presence and frequency penalties → logit bias → no-repeat n-gram, bans, min-new-tokens →
+ *   the request's own processors → the mask of a grammar → greedy, or:
  *   temperature → top-k → top-p → min-p → typical-p → epsilon → eta → draw
+ *
+ * Bans yield to the mask: where they would leave nothing that it allows, they do not count in that step.
  *
  * Everything works in place on buffers made with the sampler: a token costs no allocation.
  */
 import { SpoutError } from '../errors.ts'
-import { BannedIds, BannedSequences, LogitBias, MinNewTokens, NoRepeatNgram } from './bans.ts'
+import { buildBans, buildFilters, buildShaping, chooseScan } from './build-chain.ts'
 import { Candidates } from './candidates.ts'
 import { draw, RowDraw } from './categorical.ts'
-import {
-  type Filter,
-  makeEpsilonFilter,
-  makeEtaFilter,
-  makeMinPFilter,
-  makeTopPFilter,
-  makeTypicalFilter,
-} from './filters.ts'
+import type { Filter } from './filters.ts'
 import type { LogitsProcessor } from './logits-processor.ts'
 import { LogprobReader } from './logprob-reader.ts'
-import { Penalties } from './penalties.ts'
+import { type Mask, MaskedRow } from './masked-row.ts'
 import { freshSeed, Generator } from './rng.ts'
 import { resolveSampling, type SamplingOptions, type SamplingParams } from './sampling-params.ts'
-import { argmax, makeMinPScan, makeTopKScan, makeTopPScan, refuseRow, type Scan, scanAll } from './scan.ts'
+import { argmax, refuseRow, type Scan, scanAll } from './scan.ts'
 import type { TokenLogprobs } from './token-logprobs.ts'
 
 /** Chooses one id from a row of logits. Made once per request. */
 export interface Sampler {
   /** The seed of this request's generator. */
   readonly seed: bigint
-  /** Of the last call to `sample`, when the request asked for them. */
+  /** Of the last call to `sample`, when the request asked for them: as the model gave them, before any mask. */
   readonly logprobs: TokenLogprobs | undefined
+  /** Bans would have left nothing of what the mask allows, and were passed over. */
+  readonly overruled?: boolean
   /** Counts ids that were not sampled (the prompt) into the penalty window. */
   accept(ids: ArrayLike<number>): void
   /**
@@ -66,25 +63,39 @@ export interface SamplerModel {
 }
 
 /**
- * @param own processors of the request itself, such as a grammar's mask; they run last, in their order.
+ * @param own processors of the request itself; they run after all others, in their order.
+ * @param mask what may be chosen at all, as of a grammar.
  * @throws SpoutError `usage` when an option is out of its range.
  */
 export function createSampler(
   options: SamplingOptions,
   model: SamplerModel,
   own: readonly LogitsProcessor[] = [],
+  mask?: Mask,
 ): OpenSampler {
   const params = resolveSampling(options)
   checkBiasIds(params, model)
-  return new ChainSampler({ params, model, own })
+  return new ChainSampler({ params, model, own, mask })
+}
+
+interface ChainParts {
+  readonly params: SamplingParams
+  readonly model: SamplerModel
+  readonly own: readonly LogitsProcessor[]
+  readonly mask: Mask | undefined
 }
 
 class ChainSampler implements OpenSampler {
   readonly seed: bigint
   logprobs: TokenLogprobs | undefined
   step = 1
+  overruled = false
   readonly #vocabSize: number
-  readonly #processors: readonly LogitsProcessor[]
+  /** Penalties and bias. */
+  readonly #shaping: readonly LogitsProcessor[]
+  /** What takes ids away. */
+  readonly #bans: readonly LogitsProcessor[]
+  readonly #masked: MaskedRow | undefined
   readonly #scan: Scan | undefined
   readonly #filters: readonly Filter[]
   readonly #candidates: Candidates
@@ -93,16 +104,14 @@ class ChainSampler implements OpenSampler {
   readonly #generator: Generator
   readonly #reader: LogprobReader | undefined
 
-  constructor({
-    params,
-    model,
-    own,
-  }: { params: SamplingParams; model: SamplerModel; own: readonly LogitsProcessor[] }) {
+  constructor({ params, model, own, mask }: ChainParts) {
     const { vocabSize } = model
     const greedy = params.temperature === 0
     this.seed = params.seed ?? freshSeed()
     this.#vocabSize = vocabSize
-    this.#processors = [...buildProcessors(params, model), ...own]
+    this.#shaping = buildShaping(params, model, mask)
+    this.#bans = [...buildBans(params, model), ...own]
+    this.#masked = mask && new MaskedRow(mask, vocabSize, this.#bans.length > 0)
     this.#scan = greedy ? undefined : chooseScan(params, vocabSize)
     this.#filters = greedy ? [] : buildFilters(params, vocabSize)
     this.#candidates = new Candidates(greedy ? 1 : vocabSize, params.temperature)
@@ -117,8 +126,7 @@ class ChainSampler implements OpenSampler {
 
   sample(logits: Float32Array): number {
     this.#reader?.keep(logits)
-    this.#process(logits)
-    const id = this.#choose(logits)
+    const id = this.#choose(this.#process(logits))
     this.logprobs = this.#reader?.read(id, this.step)
     this.#accept(id, true)
     this.step++
@@ -126,91 +134,76 @@ class ChainSampler implements OpenSampler {
   }
 
   distribution(logits: Float32Array): Distribution {
-    this.#process(logits)
+    let row = this.#process(logits)
     if (this.#scan) {
-      this.#look(logits, this.#scan)
-      this.#narrow(logits)
+      if (!this.#look(row, this.#scan)) row = this.#letBansGo(row)
+      this.#narrow(row)
     } else {
-      this.#candidates.gatherOne(this.#mostLikely(logits))
+      if (argmax(row) < 0) row = this.#letBansGo(row)
+      this.#candidates.gatherOne(argmax(row))
     }
     const { ids, weights, count, total } = this.#candidates
     return {
-      ids: ids.slice(0, count),
+      ids: ids.slice(0, count).map((index) => this.#masked?.idOf(index) ?? index),
       probabilities: weights.slice(0, count).map((weight) => weight / total),
     }
   }
 
-  #process(logits: Float32Array): void {
+  /** The row to choose from. */
+  #process(logits: Float32Array): Float32Array {
     if (logits.length !== this.#vocabSize) throw wrongLength(logits.length, this.#vocabSize)
-    for (let i = 0; i < this.#processors.length; i++) this.#processors[i]!.process(logits)
+    const masked = this.#masked
+    for (let i = 0; i < this.#shaping.length; i++) this.#shaping[i]!.process(logits)
+    masked?.keep(logits)
+    for (let i = 0; i < this.#bans.length; i++) this.#bans[i]!.process(logits)
+    if (masked === undefined) return logits
+    masked.close(logits)
+    return masked.row
   }
 
-  #choose(logits: Float32Array): number {
-    if (this.#scan === undefined) return this.#mostLikely(logits)
-    this.#look(logits, this.#scan)
+  #choose(row: Float32Array): number {
+    let index = this.#pick(row)
+    if (index < 0) index = this.#pick(this.#letBansGo(row))
+    return this.#masked === undefined ? index : this.#masked.idOf(index)
+  }
+
+  /** An index into the row; -1 when it cannot be sampled. */
+  #pick(row: Float32Array): number {
+    if (this.#scan === undefined) return argmax(row)
+    if (!this.#look(row, this.#scan)) return -1
     const candidates = this.#candidates
     if (this.#rowDraw && Number.isFinite(candidates.best))
-      return this.#rowDraw.draw(logits, candidates, this.#generator)
-    this.#narrow(logits)
+      return this.#rowDraw.draw(row, candidates, this.#generator, this.#masked?.ids)
+    this.#narrow(row)
     return draw(candidates, this.#generator)
   }
 
-  #look(logits: Float32Array, scan: Scan): void {
-    if (!scan(logits, this.#candidates)) throw refuseRow(logits, this.step)
+  /** The row once more, without the bans that have emptied it. @throws SpoutError `failed` when that is not why. */
+  #letBansGo(row: Float32Array): Float32Array {
+    const masked = this.#masked
+    const isEmpty = row.every((logit) => logit === -Infinity)
+    if (!isEmpty || !masked?.reopen() || argmax(masked.row) < 0) throw refuseRow(row, this.step, masked?.ids)
+    this.overruled = true
+    if (this.#scan) this.#look(masked.row, this.#scan)
+    return masked.row
+  }
+
+  #look(row: Float32Array, scan: Scan): boolean {
+    return scan(row, this.#candidates)
   }
 
   #narrow(logits: Float32Array): void {
     const candidates = this.#candidates
     // A temperature so small that scores overflow is as good as greedy.
     if (Number.isFinite(candidates.best)) candidates.gather(logits)
-    else candidates.gatherOne(this.#mostLikely(logits))
+    else candidates.gatherOne(argmax(logits))
     for (let i = 0; i < this.#filters.length; i++) this.#filters[i]!(candidates)
   }
 
-  #mostLikely(logits: Float32Array): number {
-    const id = argmax(logits)
-    if (id < 0) throw refuseRow(logits, this.step)
-    return id
-  }
-
   #accept(id: number, sampled: boolean): void {
-    for (let i = 0; i < this.#processors.length; i++) this.#processors[i]!.accept?.(id, sampled)
+    for (let i = 0; i < this.#shaping.length; i++) this.#shaping[i]!.accept?.(id, sampled)
+    for (let i = 0; i < this.#bans.length; i++) this.#bans[i]!.accept?.(id, sampled)
   }
-}
-
-/** The processors that would change something, in their order. */
-function buildProcessors(params: SamplingParams, model: SamplerModel): LogitsProcessor[] {
-  const { repetitionPenalty, presencePenalty, frequencyPenalty, repeatLastN } = params
-  const { vocabSize, stopTokenIds, contextLength = 4096 } = model
-  const processors: LogitsProcessor[] = []
-  const penalizes = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0
-  if (penalizes && repeatLastN !== 0) processors.push(new Penalties(params, vocabSize))
-  if (params.noRepeatNgramSize > 0)
-    processors.push(new NoRepeatNgram(params.noRepeatNgramSize, contextLength))
-  if (params.logitBias.size > 0) processors.push(new LogitBias(params.logitBias))
-  if (params.bannedIds.length > 0) processors.push(new BannedIds(params.bannedIds))
-  if (params.bannedSequences.length > 0)
-    processors.push(new BannedSequences(params.bannedSequences, contextLength))
-  if (params.minNewTokens > 0) processors.push(new MinNewTokens(params.minNewTokens, stopTokenIds))
-  return processors
-}
-
-/** The first cut decides how much of the row must be gathered. */
-function chooseScan({ topK, topP, minP }: SamplingParams, vocabSize: number): Scan {
-  if (topK > 0 && topK < vocabSize) return makeTopKScan(topK)
-  if (topP < 1) return makeTopPScan(topP)
-  return minP > 0 ? makeMinPScan(minP) : scanAll
-}
-
-/** The filters that would remove something, in their order. Top-k is done by the scan. */
-function buildFilters({ topP, minP, typicalP, epsilon, eta }: SamplingParams, vocabSize: number): Filter[] {
-  const filters: Filter[] = []
-  if (topP < 1) filters.push(makeTopPFilter(topP, vocabSize))
-  if (minP > 0) filters.push(makeMinPFilter(minP))
-  if (typicalP < 1) filters.push(makeTypicalFilter(typicalP, vocabSize))
-  if (epsilon > 0) filters.push(makeEpsilonFilter(epsilon))
-  if (eta > 0) filters.push(makeEtaFilter(eta))
-  return filters
 }
 
 function checkBiasIds({ logitBias }: SamplingParams, { vocabSize }: SamplerModel): void {

@@ -25,11 +25,13 @@ export function argmax(logits: Float32Array): number {
   return bar[0] === Infinity ? -1 : bestId
 }
 
-/** Why a row cannot be sampled. */
-export function refuseRow(logits: Float32Array, step: number): SpoutError {
-  const id = logits.findIndex((logit) => Number.isNaN(logit) || logit === Infinity)
+/** Why a row cannot be sampled. @param ids of its scores, where it is not as long as the vocabulary */
+export function refuseRow(logits: Float32Array, step: number, ids?: Int32Array): SpoutError {
+  const at = logits.findIndex((logit) => Number.isNaN(logit) || logit === Infinity)
   const detail =
-    id < 0 ? 'every id is at -Infinity, none can be chosen' : `the logit of id ${id} is ${logits[id]}`
+    at < 0
+      ? 'every id is at -Infinity, none can be chosen'
+      : `the logit of id ${ids?.[at] ?? at} is ${logits[at]}`
   return new SpoutError('failed', `step ${step}: ${detail}`)
 }
 
