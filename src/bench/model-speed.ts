@@ -114,7 +114,7 @@ async function measureLength(
   }
 }
 
-const NOWHERE = { token: () => undefined, rest: () => undefined }
+const NOWHERE = { token: () => undefined, lastPiece: () => undefined }
 
 /** The ids of a text, over and over, until there are enough. */
 function idsOf(text: Int32Array, length: number): Int32Array {

@@ -12,5 +12,5 @@ export function openNullSink(): NullSink {
   const write = (text: string): undefined => {
     if (text !== '') writeSync(file, text)
   }
-  return { token: (_, text) => write(text), rest: write, close: () => closeSync(file) }
+  return { token: (_, text) => write(text), lastPiece: write, close: () => closeSync(file) }
 }

@@ -41,7 +41,7 @@ export class Stopwatch {
         this.textMs += performance.now() - this.#chosenAt[this.#count - 1]!
         return full
       },
-      rest: (text) => inner.rest(text),
+      lastPiece: (text) => inner.lastPiece(text),
     }
   }
 
@@ -53,8 +53,8 @@ export class Stopwatch {
         if (text !== '') this.firstTextAt ??= performance.now()
         return full
       },
-      rest: (text) => {
-        const full = inner.rest(text)
+      lastPiece: (text) => {
+        const full = inner.lastPiece(text)
         this.firstTextAt ??= performance.now()
         return full
       },

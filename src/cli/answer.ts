@@ -68,9 +68,9 @@ function announcing(sink: AnswerSink, onFirst: () => void): AnswerSink {
       if (waiting) announce()
       return sink.token(id, text, logprobs)
     },
-    rest(text) {
+    lastPiece(text) {
       if (waiting) announce()
-      return sink.rest(text)
+      return sink.lastPiece(text)
     },
     reasoning(text) {
       if (waiting) announce()

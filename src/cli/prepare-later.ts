@@ -7,8 +7,8 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { join, resolve } from 'node:path'
 import { makeFolder } from '../system/make-folder.ts'
-import { ownCacheFolder } from '../system/own-cache.ts'
 import { PACKAGE_ROOT } from '../system/package-root.ts'
+import { spoutCacheFolder } from '../system/spout-cache.ts'
 import { stdioOfNobody } from './inherited-descriptors.ts'
 import type { Options } from './options.ts'
 
@@ -17,7 +17,7 @@ const LOWEST_PRIORITY = 19
 /** Never throws: a model that is not prepared answers as well, and a cache that cannot be written stays as it is. */
 export function prepareLater(options: Options): void {
   try {
-    const cacheFolder = ownCacheFolder(process.env)
+    const cacheFolder = spoutCacheFolder(process.env)
     makeFolder(cacheFolder, 0o700)
     accessSync(cacheFolder, constants.W_OK)
     const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'bin/spout.js'), ...prepareWords(options)], {

@@ -10,10 +10,10 @@ import { readRegular } from '../system/regular-file.ts'
 import { quote } from '../system/text-display.ts'
 import { linkTarget, writeWhole } from '../system/write-whole.ts'
 import { shellWord } from './clusters.ts'
+import { configPath } from './config-path.ts'
 import { type Flag, isNegated, longName, optionKey, SETTING_FLAGS, takesValue } from './flags.ts'
 import { nearest } from './nearest.ts'
 import type { Options } from './options.ts'
-import { configPath } from './own-files.ts'
 
 /** A flag that may have a default, by the name it has in the configuration file. */
 export const SETTINGS: ReadonlyMap<string, Flag> = new Map(

@@ -42,7 +42,7 @@ export function splitReasoning(
     answered ||= certain.trim() !== ''
     return certain
   }
-  const rest = (text: string): Promise<void> | undefined => (text === '' ? undefined : sink.rest(text))
+  const rest = (text: string): Promise<void> | undefined => (text === '' ? undefined : sink.lastPiece(text))
   return {
     get stopped() {
       return stops.matched !== undefined
@@ -56,7 +56,7 @@ export function splitReasoning(
       const first = reason(segments)
       return both(first, sink.token(id, answer(textOf(segments, 'answer')), logprobs))
     },
-    rest(text) {
+    lastPiece(text) {
       const segments = splitter.push(text)
       const first = reason(segments)
       return both(first, rest(answer(textOf(segments, 'answer'))))

@@ -28,7 +28,7 @@ export function namingTokens(sink: NamedSink, tokenizer: Tokenizer): TokenSink {
       const top = logprobs.top.map((each) => ({ ...each, ...nameOf(each.id, tokenizer) }))
       return sink.token(id, text, { ...logprobs, ...nameOf(id, tokenizer), top })
     },
-    rest: (text) => sink.rest(text),
+    lastPiece: (text) => sink.lastPiece(text),
   }
 }
 

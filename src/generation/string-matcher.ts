@@ -15,7 +15,7 @@ interface Node {
 export class StringMatcher {
   readonly #root: Node
   #at: Node
-  #held = ''
+  #heldBack = ''
   /** The string that was found. Nothing is read after it until `reset`. */
   matched: string | undefined
 
@@ -32,11 +32,11 @@ export class StringMatcher {
     if (this.matched !== undefined) return ''
     let i = 0
     while (i < text.length && this.#at.needle === undefined) this.#step(text.charCodeAt(i++))
-    const all = this.#held + text.slice(0, i)
+    const all = this.#heldBack + text.slice(0, i)
     this.rest = text.slice(i)
     const matched = this.#at.needle
     const certain = all.length - (matched === undefined ? this.#at.depth : matched.length)
-    this.#held = matched === undefined ? all.slice(certain) : ''
+    this.#heldBack = matched === undefined ? all.slice(certain) : ''
     return certain === all.length ? all : all.slice(0, certain)
   }
 
@@ -45,14 +45,14 @@ export class StringMatcher {
 
   /** What was held back and turned out to be plain text. */
   flush(): string {
-    const held = this.#held
+    const heldBack = this.#heldBack
     this.reset()
-    return held
+    return heldBack
   }
 
   reset(): void {
     this.#at = this.#root
-    this.#held = ''
+    this.#heldBack = ''
     this.rest = ''
     this.matched = undefined
   }

@@ -46,7 +46,7 @@ export class TextOut {
   async flush(): Promise<void> {
     const text = this.#stops.push(this.#stream.flush()) + this.#stops.flush()
     if (text === '') return
-    await this.#sink.rest(text)
+    await this.#sink.lastPiece(text)
     this.firstAt ??= performance.now()
   }
 }

@@ -8,5 +8,5 @@ export interface TokenSink {
    */
   token(id: number, text: string, logprobs?: TokenLogprobs): Promise<void> | undefined
   /** Text that was held back, at the end of the generation. Called only when there is some. */
-  rest(text: string): Promise<void> | undefined
+  lastPiece(text: string): Promise<void> | undefined
 }

@@ -26,7 +26,7 @@ export function flattenEmbedding(graph: Graph): Graph {
   return {
     ...graph,
     nodes: nodes.map((node) => (node === gather ? withFirstInput(node, flat) : node)),
-    rest: [...graph.rest, tensor],
+    otherFields: [...graph.otherFields, tensor],
   }
 }
 

@@ -24,7 +24,11 @@ export function keepLastRows(graph: Graph): Graph | undefined {
     ...graph,
     nodes: [...startNodes(), ...patched.nodes],
     inputs: [...graph.inputs, NUM_LOGITS_TO_KEEP],
-    rest: [...graph.rest, ...constants(), makeInput(NUM_LOGITS_TO_KEEP, { type: INT64, dims: [] })],
+    otherFields: [
+      ...graph.otherFields,
+      ...constants(),
+      makeInput(NUM_LOGITS_TO_KEEP, { type: INT64, dims: [] }),
+    ],
   }
 }
 
@@ -37,7 +41,12 @@ export function keepLastRow(graph: Graph): Graph | undefined {
   const patched = cutBeforeHead(graph, { logits: 'logits', rows: 'spout.last_row', cut: lastOf })
   if (patched === undefined) return undefined
   const initializers = new Map(graph.initializers).set(LAST_ROW, { type: INT64, dims: [1], scalar: -1 })
-  return { ...graph, nodes: patched.nodes, initializers, rest: [...graph.rest, constant(LAST_ROW, -1n)] }
+  return {
+    ...graph,
+    nodes: patched.nodes,
+    initializers,
+    otherFields: [...graph.otherFields, constant(LAST_ROW, -1n)],
+  }
 }
 
 interface HeadCut {

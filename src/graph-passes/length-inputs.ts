@@ -25,9 +25,12 @@ export function withLengthInputs(graph: Graph): Graph | undefined {
   const nodes = attentions.length > 0 && attentions.every((node) => areLengths(graph, node))
   if (!nodes || !graph.inputs.includes(MASK)) return undefined
   const patched = graph.nodes.map((node) => (attentions.includes(node) ? withLengths(node) : node))
-  const rest = [...graph.rest, lengthInput(LENGTH_LESS_ONE), lengthInput(LENGTH)]
+  const otherFields = [...graph.otherFields, lengthInput(LENGTH_LESS_ONE), lengthInput(LENGTH)]
   const inputs = [...graph.inputs, LENGTH_LESS_ONE, LENGTH]
-  const alone = withoutInput({ ...graph, nodes: withoutUnused(patched, graph.outputs), rest, inputs }, MASK)
+  const alone = withoutInput(
+    { ...graph, nodes: withoutUnused(patched, graph.outputs), otherFields, inputs },
+    MASK,
+  )
   return alone.nodes.some((node) => takes(node, MASK)) ? undefined : alone
 }
 

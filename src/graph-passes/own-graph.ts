@@ -1,7 +1,7 @@
 /** A graph in which operators of ours do what they can. */
 
+import type { KernelParts } from '../kernels/kernel-parts.ts'
 import { distinctOperators } from '../kernels/operators.ts'
-import type { OwnParts } from '../kernels/own-parts.ts'
 import type { Graph } from '../onnx-file/graph.ts'
 import { hasOwnAttention, withOwnAttention } from './own-attention.ts'
 import { hasOwnMatmuls, withOwnMatmuls } from './own-matmuls.ts'
@@ -10,7 +10,7 @@ import { withOwnNorms } from './own-norm.ts'
 export interface OwnGraph {
   readonly graph: Graph
   /** `undefined`: nothing of it is ours. */
-  readonly own: OwnParts | undefined
+  readonly own: KernelParts | undefined
 }
 
 /** The same graph where there is nothing that we compute. @param isStacked matmuls of the same rows become one. */

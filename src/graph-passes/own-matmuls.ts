@@ -4,8 +4,8 @@
  * what is made of them.
  */
 
+import type { PackedWeight } from '../kernels/kernel-parts.ts'
 import { BLOCK, isMatmulShape, operatorName, packedDims } from '../kernels/matmul/matmul-shape.ts'
-import type { PackedWeight } from '../kernels/own-parts.ts'
 import { OWN_DOMAIN, withDomain } from '../onnx-file/domains.ts'
 import { FLOAT, UINT8 } from '../onnx-file/fields.ts'
 import type { Graph, GraphNode } from '../onnx-file/graph.ts'
@@ -56,7 +56,7 @@ export function withOwnMatmuls(graph: Graph, { isStacked = false } = {}): OwnMat
   const fed = {
     ...changed,
     inputs: [...changed.inputs, ...weights.map(({ name }) => name)],
-    rest: [...changed.rest, ...weights.map(inputOf)],
+    otherFields: [...changed.otherFields, ...weights.map(inputOf)],
     modelFields: withDomain(changed.modelFields, OWN_DOMAIN),
     opTypes: new Set([...changed.opTypes, ...weights.map(({ shape }) => operatorName(shape))]),
   }

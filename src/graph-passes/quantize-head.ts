@@ -115,8 +115,8 @@ function withMatmul(graph: Graph, head: GraphNode, weight: HeadWeight, made: Eig
     ...graph,
     initializers,
     nodes: graph.nodes.flatMap((node) => (node === head ? nodes : [node])),
-    rest: [
-      ...graph.rest,
+    otherFields: [
+      ...graph.otherFields,
       ...Object.entries(tensors).map(([name, content]) => makeInitializer(name, content)),
     ],
     modelFields: withDomain(graph.modelFields, MICROSOFT),

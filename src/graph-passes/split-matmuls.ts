@@ -53,7 +53,7 @@ function inParts(graph: Graph, { node, n, weights, bytes }: QuantizedMatmul, mos
     ...graph,
     nodes: graph.nodes.flatMap((each) => (each === node ? [...parts, joined] : [each])),
     initializers,
-    rest: [...graph.rest, ...rest],
+    otherFields: [...graph.otherFields, ...rest],
     opTypes: new Set([...graph.opTypes, 'Concat']),
   }
   return weights.reduce<Graph>((left, name) => withoutUnread(left, [name]), changed)

@@ -36,7 +36,7 @@ export function stackWith(graph: Graph, stacking: Stacking): Graph {
     const stack = makeStack(group, attentionOf(group, readers), stacking)
     if (stack === undefined) continue
     stacked.set(group[0]!.node, stack)
-    for (const { node } of group.slice(1)) stacked.set(node, { nodes: [], rest: [] })
+    for (const { node } of group.slice(1)) stacked.set(node, { nodes: [], otherFields: [] })
   }
   if (stacked.size === 0) return graph
   const made = [...stacked.values()]
@@ -45,7 +45,7 @@ export function stackWith(graph: Graph, stacking: Stacking): Graph {
   return {
     ...graph,
     nodes,
-    rest: [...graph.rest, ...made.flatMap(({ rest }) => rest)],
+    otherFields: [...graph.otherFields, ...made.flatMap((stack) => stack.otherFields)],
     opTypes: new Set([...graph.opTypes, ...made.flatMap((stack) => stack.nodes.map(({ opType }) => opType))]),
   }
 }
@@ -84,7 +84,7 @@ function stackKey(graph: Graph, { node, rows, weights }: QuantizedMatmul): strin
 
 interface Stack {
   readonly nodes: readonly GraphNode[]
-  readonly rest: readonly Uint8Array[]
+  readonly otherFields: readonly Uint8Array[]
   /** An attention that takes the stack as it is, and what it becomes. */
   readonly attention?: readonly [GraphNode, GraphNode]
 }
@@ -97,12 +97,13 @@ function makeStack(
   const [output] = group[0]!.node.outputs as [string]
   if (group.length === 1) {
     const nodes = makeMatmul(group, output)
-    return nodes && { nodes, rest: [] }
+    return nodes && { nodes, otherFields: [] }
   }
   const base = `spout.stack.${output}`
   const nodes = makeMatmul(group, base)
   if (nodes === undefined) return undefined
-  if (attention !== undefined) return { nodes, rest: [], attention: [attention, packed(attention, base)] }
+  if (attention !== undefined)
+    return { nodes, otherFields: [], attention: [attention, packed(attention, base)] }
   const sizes = BigInt64Array.from(group, (each) => BigInt(each.n))
   const raw = new Uint8Array(sizes.buffer)
   const split = makeNode('Split', {
@@ -112,7 +113,7 @@ function makeStack(
   })
   return {
     nodes: [...nodes, split],
-    rest: [makeInitializer(`${base}.sizes`, { type: INT64, dims: [group.length], raw })],
+    otherFields: [makeInitializer(`${base}.sizes`, { type: INT64, dims: [group.length], raw })],
   }
 }
 

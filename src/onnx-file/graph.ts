@@ -23,7 +23,7 @@ export interface GraphBody {
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   /** Every field of GraphProto but the nodes (initializers, inputs, outputs, value infos), as bytes. */
-  readonly rest: readonly Uint8Array[]
+  readonly otherFields: readonly Uint8Array[]
 }
 
 export interface Skeleton extends GraphBody {

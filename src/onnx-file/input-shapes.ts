@@ -11,9 +11,9 @@ export interface ValueShape {
 }
 
 /** The tensors that a graph takes, by their names. */
-export function inputShapes({ rest }: GraphBody): Map<string, ValueShape> {
+export function inputShapes({ otherFields }: GraphBody): Map<string, ValueShape> {
   const found = new Map<string, ValueShape>()
-  for (const bytes of rest) {
+  for (const bytes of otherFields) {
     const source = bytesSource(bytes)
     const [field] = fieldsOf(source)
     if (field?.number !== GRAPH.input) continue

@@ -55,7 +55,7 @@ export function readBody(reading: Reading, start: number, end: number, depth = 0
     initializers: new Map<string, TensorFacts>(),
     inputs: [] as string[],
     outputs: [] as string[],
-    rest: [] as Uint8Array[],
+    otherFields: [] as Uint8Array[],
   }
   for (const part of fieldsOf(source, start, end)) {
     if (part.number === GRAPH.node) {
@@ -65,12 +65,12 @@ export function readBody(reading: Reading, start: number, end: number, depth = 0
       // The runtime keeps the first of a name.
       if (body.initializers.has(tensor.name)) continue
       body.initializers.set(tensor.name, tensor.facts)
-      body.rest.push(bytesField(GRAPH.initializer, tensor.bytes))
+      body.otherFields.push(bytesField(GRAPH.initializer, tensor.bytes))
     } else {
       if (part.number === GRAPH.input) body.inputs.push(textField(source, part, 1))
       if (part.number === GRAPH.output) body.outputs.push(textField(source, part, 1))
       if (part.number === GRAPH.sparseInitializer) refuseReferences(source, part)
-      body.rest.push(copyOf(source, part))
+      body.otherFields.push(copyOf(source, part))
     }
   }
   return body
@@ -91,7 +91,7 @@ export function readFunction(reading: Reading, field: Field): void {
 
 /** GraphProto as bytes, without the field around it. */
 export function encodeBody(body: GraphBody): Uint8Array {
-  return concat([...body.nodes.map((node) => bytesField(GRAPH.node, node.bytes)), ...body.rest])
+  return concat([...body.nodes.map((node) => bytesField(GRAPH.node, node.bytes)), ...body.otherFields])
 }
 
 /** The node with other bodies, in the order in which it has its own. */

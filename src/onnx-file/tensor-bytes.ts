@@ -17,8 +17,8 @@ export interface FoundInitializer {
 }
 
 /** The initializer `name` among the fields of a graph. */
-export function findInitializer({ rest }: GraphBody, name: string): FoundInitializer | undefined {
-  const bytes = entriesOf(rest).get(name)
+export function findInitializer({ otherFields }: GraphBody, name: string): FoundInitializer | undefined {
+  const bytes = entriesOf(otherFields).get(name)
   if (bytes === undefined) return undefined
   const source = bytesSource(bytes)
   const [field] = fieldsOf(source)
@@ -26,11 +26,11 @@ export function findInitializer({ rest }: GraphBody, name: string): FoundInitial
 }
 
 /** The entries of initializers by their names. */
-function entriesOf(rest: readonly Uint8Array[]): ReadonlyMap<string, Uint8Array> {
-  const known = entriesByName.get(rest)
+function entriesOf(otherFields: readonly Uint8Array[]): ReadonlyMap<string, Uint8Array> {
+  const known = entriesByName.get(otherFields)
   if (known !== undefined) return known
   const entries = new Map<string, Uint8Array>()
-  for (const bytes of rest) {
+  for (const bytes of otherFields) {
     const source = bytesSource(bytes)
     const [field] = fieldsOf(source)
     if (field?.number !== GRAPH.initializer) continue
@@ -38,7 +38,7 @@ function entriesOf(rest: readonly Uint8Array[]): ReadonlyMap<string, Uint8Array>
     // The first of a name counts.
     if (!entries.has(name)) entries.set(name, bytes)
   }
-  entriesByName.set(rest, entries)
+  entriesByName.set(otherFields, entries)
   return entries
 }
 

@@ -3,16 +3,17 @@ import { findInitializer } from './tensor-bytes.ts'
 
 /** Without those of the names, from the matmul up, that nothing reads now: the runtime would load and transpose them. */
 export function withoutUnread(graph: Graph, chain: readonly string[]): Graph {
-  let rest = graph
+  let left = graph
   for (const name of chain) {
-    if (readNames(rest).has(name) || rest.inputs.includes(name)) return rest
-    const entry = findInitializer(rest, name)?.bytes
-    const initializers = new Map(rest.initializers)
+    if (readNames(left).has(name) || left.inputs.includes(name)) return left
+    const entry = findInitializer(left, name)?.bytes
+    const initializers = new Map(left.initializers)
     initializers.delete(name)
-    const nodes = rest.nodes.filter(({ outputs }) => !outputs.includes(name))
-    rest = { ...rest, nodes, initializers, rest: rest.rest.filter((bytes) => bytes !== entry) }
+    const nodes = left.nodes.filter(({ outputs }) => !outputs.includes(name))
+    const otherFields = left.otherFields.filter((bytes) => bytes !== entry)
+    left = { ...left, nodes, initializers, otherFields }
   }
-  return rest
+  return left
 }
 
 /** Without those initializers of the names that nothing reads. */
@@ -21,7 +22,7 @@ export function withoutUnreadWeights(graph: Graph, names: ReadonlySet<string>): 
   const gone = new Set([...names].filter((name) => !read.has(name) && !graph.inputs.includes(name)))
   const entries = new Set([...gone].map((name) => findInitializer(graph, name)?.bytes))
   const initializers = new Map([...graph.initializers].filter(([name]) => !gone.has(name)))
-  return { ...graph, initializers, rest: graph.rest.filter((bytes) => !entries.has(bytes)) }
+  return { ...graph, initializers, otherFields: graph.otherFields.filter((bytes) => !entries.has(bytes)) }
 }
 
 /** What is taken by nodes in bodies within the graph. */

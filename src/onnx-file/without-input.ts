@@ -12,6 +12,6 @@ export function withoutInput(graph: Graph, name: string): Graph {
   return {
     ...graph,
     inputs: graph.inputs.filter((each) => each !== name),
-    rest: graph.rest.filter((bytes) => !isInput(bytes)),
+    otherFields: graph.otherFields.filter((bytes) => !isInput(bytes)),
   }
 }

@@ -27,7 +27,7 @@ export async function complete(prompt: string, options: CompleteOptions = {}): P
       signal: options.signal,
       sink: {
         token: (_, piece) => void text.push(piece),
-        rest: (piece) => void text.push(piece),
+        lastPiece: (piece) => void text.push(piece),
         reasoning: (piece) => void reasoning.push(piece),
       },
     }),
@@ -52,7 +52,7 @@ export async function* stream(
   const running = withEngine({ ...options, signal: left.signal }, (engine) =>
     engine.generate(makeRequest({ ...options, prompt }), {
       signal: left.signal,
-      sink: { token: (_, piece) => pieces.give(piece), rest: (piece) => pieces.give(piece) },
+      sink: { token: (_, piece) => pieces.give(piece), lastPiece: (piece) => pieces.give(piece) },
     }),
   ).finally(() => pieces.close())
   // Waited for below, also where the loop is left.

@@ -20,7 +20,7 @@ import { loadModelConfig } from '../model/model-config.ts'
 import type { Dtype, ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { samplingDefaults } from '../sampling/generation-defaults.ts'
 import { chooseThreads } from '../system/choose-threads.ts'
-import { trustedOwnCache } from '../system/own-cache.ts'
+import { trustedSpoutCache } from '../system/spout-cache.ts'
 import { tidyHeapAfter } from '../system/tidy-heap.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -106,7 +106,7 @@ async function startResolved(resolved: ResolvedModel, how: LoadHow, io: OpenIo):
   const { runtime, threads, precise = false, prepare: usePrepared = true } = how
   const { note } = io
   const config = configOf(resolved, io)
-  const cacheFolder = trustedOwnCache(process.env, note)
+  const cacheFolder = trustedSpoutCache(process.env, note)
   const session = { threads, spinning: true, cacheFolder, usePrepared, precise }
   const { onnxPath } = resolved
   const loading = loadOnDevice({

@@ -8,7 +8,7 @@ import { factsOf } from '../model/check-model-files.ts'
 import { kvBytesPerToken, kvBytesToldBy } from '../model/kv-size.ts'
 import { availableMemory } from '../system/available-memory.ts'
 import { statusOf } from '../system/list-files.ts'
-import { trustedOwnCache } from '../system/own-cache.ts'
+import { trustedSpoutCache } from '../system/spout-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import { configOf, noteNoTemplate, type OpenEngineOptions, resolveOptions } from './open-engine.ts'
 
@@ -50,7 +50,7 @@ async function planOf(
   options: OpenEngineOptions,
 ): Promise<RunPlan> {
   const config = configOf(resolved, options)
-  const cacheFolder = options.prepare === false ? undefined : trustedOwnCache(process.env)
+  const cacheFolder = options.prepare === false ? undefined : trustedSpoutCache(process.env)
   const { tokenizer } = await loadPreparedTokenizer(resolved.folder, { cacheFolder })
   const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
   if (template === undefined) noteNoTemplate(resolved.folder, options)

@@ -11,7 +11,7 @@ import type { HeadLimits } from '../graph-passes/quantize-head.ts'
 import { PATIENCE } from '../hub/retry.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
 import { acquireLock } from '../system/file-lock.ts'
-import { ownCacheFolder, trustedOwnCache } from '../system/own-cache.ts'
+import { spoutCacheFolder, trustedSpoutCache } from '../system/spout-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import { configOf, type OpenEngineOptions, resolveFor } from './open-engine.ts'
 import { prepareSession } from './prepare-session.ts'
@@ -76,10 +76,10 @@ export async function prepareModel(options: PrepareOptions = {}): Promise<Prepar
 
 /** @throws SpoutError `cache` where others could change what is prepared. */
 function privateCache(): string {
-  const folder = trustedOwnCache(process.env)
+  const folder = trustedSpoutCache(process.env)
   if (folder !== undefined) return folder
   const detail = 'others can write there, so nothing is prepared there'
-  throw new SpoutError('cache', `${ownCacheFolder(process.env)}: ${detail}`, {
+  throw new SpoutError('cache', `${spoutCacheFolder(process.env)}: ${detail}`, {
     hint: 'chmod go-w, or another SPOUT_CACHE_DIR',
   })
 }

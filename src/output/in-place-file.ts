@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs'
 
-export class HeldFile {
+export class BufferedFile {
   readonly #path: string
   #pieces: Uint8Array[] = []
 

@@ -24,7 +24,7 @@ export function createJsonSink({ output, engine, logprobs, hideReasoning }: Json
         if (logprobs && chosen !== undefined) entries.push({ id, ...chosen })
         return undefined
       },
-      rest(text) {
+      lastPiece(text) {
         pieces.push(text)
         return undefined
       },

@@ -23,7 +23,7 @@ export function createJsonlSink({ output, engine, logprobs, hideReasoning }: Jso
   return {
     sink: {
       token: (id, text, chosen) => token({ id, text, ...(logprobs ? chosen : {}) }),
-      rest: (text) => token({ id: null, text }),
+      lastPiece: (text) => token({ id: null, text }),
       reasoning(text) {
         if (hideReasoning) return undefined
         thoughts.push(text)

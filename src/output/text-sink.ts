@@ -41,7 +41,7 @@ export function createTextSink({ output, terminal, newline, reasoning }: TextSin
   return {
     sink: {
       token: (_id, text) => answer(text),
-      rest: answer,
+      lastPiece: answer,
       reasoning(text) {
         return reasoning === 'only' ? write(text) : reasoning.write(text)
       },

@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { scratchPath } from '../system/write-whole.ts'
-import { HeldFile, writeAll, writeInPlace } from './in-place-file.ts'
+import { BufferedFile, writeAll, writeInPlace } from './in-place-file.ts'
 import type { OutputTarget } from './output-path.ts'
 import { type Output, outputError } from './stdout.ts'
 
@@ -47,7 +47,9 @@ export function openWholeFile(
   if (old === undefined) accessSync(dirname(path), constants.W_OK | constants.X_OK)
   else accessSync(path, constants.W_OK)
   const store =
-    old !== undefined && onlyInPlace(path, old) ? new HeldFile(path) : new NewFile(path, old, options.mode)
+    old !== undefined && onlyInPlace(path, old)
+      ? new BufferedFile(path)
+      : new NewFile(path, old, options.mode)
   const told = <T>(act: () => T): T => {
     try {
       return act()

@@ -63,9 +63,9 @@ export function hashingText(sink: AnswerSink): { readonly sink: AnswerSink; read
         hash.update(text)
         return sink.token(id, text, logprobs)
       },
-      rest(text) {
+      lastPiece(text) {
         hash.update(text)
-        return sink.rest(text)
+        return sink.lastPiece(text)
       },
       ...(sink.reasoning && { reasoning: (text: string) => sink.reasoning!(text) }),
     },

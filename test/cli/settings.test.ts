@@ -14,9 +14,9 @@ import {
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { configPath } from '../../src/cli/own-files.ts'
+import { configPath } from '../../src/cli/config-path.ts'
 import { readConfigFile, readSettings, withSettings, writeConfigFile } from '../../src/cli/settings.ts'
-import { ownCacheFolder } from '../../src/system/own-cache.ts'
+import { spoutCacheFolder } from '../../src/system/spout-cache.ts'
 import { errorLines, literal, testRows } from '../support/cli-rows.ts'
 import { HOME, runSpout } from '../support/run-spout.ts'
 import { EOS, removeToys, toyModel } from '../support/toy-model.ts'
@@ -34,9 +34,9 @@ function configured(content: string | object): { env: { XDG_CONFIG_HOME: string 
 }
 
 test('[files.own] where own files are', () => {
-  expect(ownCacheFolder({ SPOUT_CACHE_DIR: '/a', XDG_CACHE_HOME: '/b', HOME: '/c' })).toBe('/a')
-  expect(ownCacheFolder({ XDG_CACHE_HOME: '/b', HOME: '/c' })).toBe('/b/spout')
-  expect(ownCacheFolder({ HOME: '/c' })).toBe('/c/.cache/spout')
+  expect(spoutCacheFolder({ SPOUT_CACHE_DIR: '/a', XDG_CACHE_HOME: '/b', HOME: '/c' })).toBe('/a')
+  expect(spoutCacheFolder({ XDG_CACHE_HOME: '/b', HOME: '/c' })).toBe('/b/spout')
+  expect(spoutCacheFolder({ HOME: '/c' })).toBe('/c/.cache/spout')
   expect(configPath({ XDG_CONFIG_HOME: '/b', HOME: '/c' })).toBe('/b/spout/config.json')
   expect(configPath({ HOME: '/c' })).toBe('/c/.config/spout/config.json')
   expect(configPath({ XDG_CONFIG_HOME: 'relative', HOME: '/c' })).toBe('/c/.config/spout/config.json')

@@ -20,7 +20,7 @@ async function hear(pieces: readonly string[], stopStrings: readonly string[]): 
   const split = splitReasoning(
     {
       token: (_, piece) => add('text', piece),
-      rest: (piece) => add('text', piece),
+      lastPiece: (piece) => add('text', piece),
       reasoning: (piece) => add('reasoning', piece),
     },
     { markers: [{ open: '<think>', close: '</think>' }], prompt: 'assistant:', stopStrings },

@@ -187,7 +187,10 @@ describe('endings that are not the model’s', () => {
   test('a slow reader is waited for before more is computed', async () => {
     const backend = scriptedBackend('abc')
     let release: () => void = () => undefined
-    const sink = { token: () => new Promise<void>((resolve) => (release = resolve)), rest: () => undefined }
+    const sink = {
+      token: () => new Promise<void>((resolve) => (release = resolve)),
+      lastPiece: () => undefined,
+    }
     const { result } = run(backend, { sink })
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(backend.calls).toHaveLength(1)

@@ -42,7 +42,7 @@ test('weights in a file stay there: the parts are places in it', async () => {
   const shape = { k: 128, n: 300, level: 4 }
   const before = oneMatmul(shape)
   const after = splitMatmuls(before, LIMIT)
-  const bytes = after.rest.reduce((sum, field) => sum + field.length, 0)
+  const bytes = after.otherFields.reduce((sum, field) => sum + field.length, 0)
   expect(bytes).toBeLessThan((shape.n * shape.k) / 4)
   await expectSameNumbers(before, after, { x: rowsOf(3, shape.k) })
 })

@@ -273,7 +273,7 @@ describe('what could be taken for something else', () => {
       { x: { type: 'float32', dims: [4], data: new Float32Array(4) } },
     )
     expect(y).toEqual([1, 0, 0, 0])
-    expect(graph.rest.filter((bytes) => Buffer.from(bytes).includes('w')).length).toBe(1)
+    expect(graph.otherFields.filter((bytes) => Buffer.from(bytes).includes('w')).length).toBe(1)
   })
 
   test('weights inside stay where they are, whatever is said of another file, unless it is said that they lie there', () => {

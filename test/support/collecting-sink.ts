@@ -21,7 +21,7 @@ export function collectingSink(): CollectingSink {
       pieces.push(text)
       return undefined
     },
-    rest(text) {
+    lastPiece(text) {
       pieces.push(text)
       return undefined
     },

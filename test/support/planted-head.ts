@@ -27,6 +27,6 @@ export function withPlantedHead(graph: Graph): Graph {
       ...graph.initializers,
       ['planted', { type: FLOAT, dims: [N, K], scalar: undefined }],
     ]),
-    rest: [...graph.rest, makeInitializer('planted', { type: FLOAT, dims: [N, K], raw })],
+    otherFields: [...graph.otherFields, makeInitializer('planted', { type: FLOAT, dims: [N, K], raw })],
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isOursAlone } from '../../src/system/folder-trust.ts'
-import { ownCacheFolder, trustedOwnCache } from '../../src/system/own-cache.ts'
+import { spoutCacheFolder, trustedSpoutCache } from '../../src/system/spout-cache.ts'
 
 const isRoot = process.geteuid?.() === 0
 const NOBODY = 65534
@@ -71,20 +71,20 @@ describe('our own cache', () => {
     [{ XDG_CACHE_HOME: 'relative', HOME: '/e' }, '/e/.cache/spout'],
     [{ HOME: '/e' }, '/e/.cache/spout'],
   ])('of %j is %s', (env, folder) => {
-    expect(ownCacheFolder(env)).toBe(folder)
+    expect(spoutCacheFolder(env)).toBe(folder)
   })
 
   it('is not below the working directory because HOME is relative', () => {
-    expect(ownCacheFolder({ HOME: 'relative' }).startsWith(process.cwd())).toBe(false)
+    expect(spoutCacheFolder({ HOME: 'relative' }).startsWith(process.cwd())).toBe(false)
   })
 
   it('is not used where others can write to it, and that is said', () => {
     const notes: string[] = []
     const note = (text: string) => void notes.push(text)
-    expect(trustedOwnCache({ SPOUT_CACHE_DIR: at('a') }, note)).toBe(at('a'))
+    expect(trustedSpoutCache({ SPOUT_CACHE_DIR: at('a') }, note)).toBe(at('a'))
     expect(notes).toEqual([])
     chmodSync(at('a'), 0o777)
-    expect(trustedOwnCache({ SPOUT_CACHE_DIR: at('a') }, note)).toBeUndefined()
+    expect(trustedSpoutCache({ SPOUT_CACHE_DIR: at('a') }, note)).toBeUndefined()
     expect(notes.join()).toContain('others can write there')
   })
 })

@@ -63,7 +63,7 @@ export function withEachToken(sink: TokenSink, each: (id: number, text: string) 
       each(id, text)
       return sink.token(id, text, logprobs)
     },
-    rest: (text) => sink.rest(text),
+    lastPiece: (text) => sink.lastPiece(text),
   }
 }
 

@@ -29,7 +29,7 @@ function decodingTwice(sink: TokenSink, tokenizer: Tokenizer): TokenSink {
       const text = after.endsWith('\uFFFD') ? '' : after.slice(before.replace(/\uFFFD+$/, '').length)
       return sink.token(id, text, logprobs)
     },
-    rest: (text) => sink.rest(text),
+    lastPiece: (text) => sink.lastPiece(text),
   }
 }
 

@@ -115,19 +115,19 @@ export class ChatSession {
     this.#close(this.#open, 'aborted')
   }
 
-  /** From now on what is known of the next turn is run, until that turn or `rest`. */
+  /** From now on what is known of the next turn is run, until that turn or `stopSettling`. */
   settle(): void {
     if (this.transcript.turns.length === 0) return
     this.#settling.start(this.#request('?'), makeTrace(this.#options.trace))
   }
 
   /** Nothing is run any more. */
-  async rest(): Promise<void> {
+  async stopSettling(): Promise<void> {
     await this.#settling.stop()
   }
 
   async dispose(): Promise<void> {
-    await this.rest()
+    await this.stopSettling()
     this.#conversation.dispose()
   }
 
@@ -182,7 +182,7 @@ export class ChatSession {
         sink: {
           ...writer.sink,
           token: (id, text, logprobs) => writer.sink.token(id, keep(text), logprobs),
-          rest: (text) => writer.sink.rest(keep(text)),
+          lastPiece: (text) => writer.sink.lastPiece(keep(text)),
         },
         signal,
         encoded,

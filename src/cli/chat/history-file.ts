@@ -5,8 +5,8 @@
 import { closeSync, constants, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { makeFolder } from '../../system/make-folder.ts'
-import { ownCacheFolder } from '../../system/own-cache.ts'
 import { openRegular, readRegular } from '../../system/regular-file.ts'
+import { spoutCacheFolder } from '../../system/spout-cache.ts'
 import { toJson } from '../../system/text-display.ts'
 import { writeWhole } from '../../system/write-whole.ts'
 
@@ -23,7 +23,7 @@ export interface HistoryFile {
 }
 
 export function historyPath(): string {
-  return join(ownCacheFolder(process.env), 'chat-history')
+  return join(spoutCacheFolder(process.env), 'chat-history')
 }
 
 /** @param path `undefined`: nothing is read or written, and what is typed is known until the end. */

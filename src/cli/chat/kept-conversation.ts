@@ -2,7 +2,7 @@
 import { existsSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { makeFolder } from '../../system/make-folder.ts'
-import { ownCacheFolder } from '../../system/own-cache.ts'
+import { spoutCacheFolder } from '../../system/spout-cache.ts'
 import { writeWhole } from '../../system/write-whole.ts'
 import type { Transcript } from './transcript.ts'
 
@@ -15,7 +15,7 @@ export interface KeptConversation {
 }
 
 export function keptPath(): string {
-  return join(ownCacheFolder(process.env), 'chat-last.json')
+  return join(spoutCacheFolder(process.env), 'chat-last.json')
 }
 
 export function openKept(path: string): KeptConversation {

@@ -19,42 +19,42 @@ const UNFINISHED = /(?:\x1b(?:\[[0-?]*[ -/]*|O)?|[\ud800-\udbff])$/
 const LINES = /^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*[\r\n][^\x00-\x08\x0b-\x1f\x7f]/
 
 export class KeyReader {
-  #held = ''
+  #pending = ''
   #pasting = false
 
-  /** True while `held` may yet become a key of its own: a lone Escape. */
+  /** True while what is pending may yet become a key of its own: a lone Escape. */
   get isWaiting(): boolean {
-    return this.#held !== '' && !this.#pasting
+    return this.#pending !== '' && !this.#pasting
   }
 
   push(text: string): TerminalInput[] {
     const found: TerminalInput[] = []
     // A paste whose end mark got lost would swallow everything that is typed.
     if (this.#pasting && text === CTRL_C) found.push({ paste: asText(this.#endPaste()) })
-    let rest = this.#held + text
-    this.#held = ''
+    let rest = this.#pending + text
+    this.#pending = ''
     while (rest !== '') rest = this.#pasting ? this.#readPaste(rest, found) : this.#readKeys(rest, found)
     return found
   }
 
   /** What was held back, as keys: nothing followed it. */
   flush(): TerminalInput[] {
-    const held = this.#held
-    this.#held = ''
-    return held === '' ? [] : [...held].map((key) => ({ key }))
+    const pending = this.#pending
+    this.#pending = ''
+    return pending === '' ? [] : [...pending].map((key) => ({ key }))
   }
 
   #endPaste(): string {
-    const held = this.#held
-    this.#held = ''
+    const pending = this.#pending
+    this.#pending = ''
     this.#pasting = false
-    return held
+    return pending
   }
 
   #readPaste(text: string, found: TerminalInput[]): string {
     const end = text.indexOf(PASTE_ENDS)
     if (end < 0) {
-      this.#held = text
+      this.#pending = text
       return ''
     }
     this.#pasting = false
@@ -65,7 +65,7 @@ export class KeyReader {
   #readKeys(text: string, found: TerminalInput[]): string {
     const start = text.indexOf(PASTE_STARTS)
     const keys = start < 0 ? text.replace(UNFINISHED, '') : text.slice(0, start)
-    if (start < 0) this.#held = text.slice(keys.length)
+    if (start < 0) this.#pending = text.slice(keys.length)
     if (LINES.test(keys)) pushLines(keys, found)
     else for (const [key] of keys.matchAll(KEY)) found.push({ key })
     if (start < 0) return ''

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import { openFileOutput } from '../../output/file-output.ts'
 import { findOutput } from '../../output/output-path.ts'
-import { withHome } from '../own-files.ts'
+import { withHome } from '../config-path.ts'
 import type { ChatSession } from './chat-session.ts'
 
 /**

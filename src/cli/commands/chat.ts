@@ -170,7 +170,7 @@ async function act(talk: Talk, message: string, signal: AbortSignal): Promise<Ch
   const { session } = talk
   const command = parseChatCommand(message)
   if (command !== undefined && obeys(talk, command.name)) {
-    await session.rest()
+    await session.stopSettling()
     return findChatCommand(command.name).run(session, command.words, signal)
   }
   await session.say(message, signal)

@@ -4,12 +4,12 @@ import { resolve } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import { quote } from '../../system/text-display.ts'
 import { CONFIG_ACTIONS } from '../command-table.ts'
+import { configPath } from '../config-path.ts'
 import type { Context } from '../context.ts'
 import { type Flag, longName } from '../flags.ts'
 import { columns } from '../help/columns.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { nearest } from '../nearest.ts'
-import { configPath } from '../own-files.ts'
 import { parseCommandLine } from '../program.ts'
 import {
   parseSetting,

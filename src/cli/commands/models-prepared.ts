@@ -9,8 +9,8 @@ import {
   surplus,
 } from '../../backend/onnx/prepared/prepared-store.ts'
 import { type Preparation, prepareModel } from '../../open/prepare-model.ts'
-import { ownCacheFolder } from '../../system/own-cache.ts'
 import { bytesText } from '../../system/quantities.ts'
+import { spoutCacheFolder } from '../../system/spout-cache.ts'
 import { escapeText, toJson } from '../../system/text-display.ts'
 import type { ModelsCommand, ModelsIo, ModelsOptions } from './models-io.ts'
 
@@ -30,7 +30,7 @@ export const prepare: ModelsCommand = async (models, options, io) => {
 }
 
 export const prune: ModelsCommand = async (_models, options, io) => {
-  const cacheFolder = ownCacheFolder(io.env)
+  const cacheFolder = spoutCacheFolder(io.env)
   // Without a limit only what no run would take goes: of models that are gone, of other versions, never finished.
   const keepBytes = options.keep === undefined ? Number.POSITIVE_INFINITY : 1e9 * options.keep
   const removed = options.dryRun ? surplus(cacheFolder, keepBytes) : prunePrepared(cacheFolder, keepBytes)

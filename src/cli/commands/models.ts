@@ -11,8 +11,8 @@ import { parseHubId } from '../../model/model-id.ts'
 import type { ResolvedModel } from '../../model/resolved-model.ts'
 import { describeModel, describeSurvey } from '../../open/describe-model.ts'
 import { trialLines } from '../../open/device-trial.ts'
-import { ownCacheFolder } from '../../system/own-cache.ts'
 import { bytesText } from '../../system/quantities.ts'
+import { spoutCacheFolder } from '../../system/spout-cache.ts'
 import { escapeText, toJson } from '../../system/text-display.ts'
 import type { ModelsAction } from '../models-actions.ts'
 import { createDownloadProgress } from '../terminal/download-progress.ts'
@@ -109,13 +109,13 @@ async function shown(name: string, options: ModelsOptions, io: ModelsIo): Promis
 /** What is prepared of any graph of a model. */
 function preparedOf({ folder }: ResolvedModel, io: ModelsIo): string[] {
   const graphs = graphsBelow(folder).map(({ path }) => resolve(folder, path))
-  return preparedLines(ownCacheFolder(io.env), graphs)
+  return preparedLines(spoutCacheFolder(io.env), graphs)
 }
 
 /** Where the answers of any graph of a model come sooner from. */
 function deviceOf({ folder }: ResolvedModel, io: ModelsIo): string[] {
   const graphs = graphsBelow(folder).map(({ path }) => resolve(folder, path))
-  return trialLines(ownCacheFolder(io.env), graphs)
+  return trialLines(spoutCacheFolder(io.env), graphs)
 }
 
 async function rm(models: readonly string[], options: ModelsOptions, io: ModelsIo): Promise<void> {
@@ -125,7 +125,7 @@ async function rm(models: readonly string[], options: ModelsOptions, io: ModelsI
   const removed = models.map((model) => {
     const gone = removeModel(root, model, { dryRun })
     const folders = gone.commits.map((commit) => repoCache(root, gone.repo).snapshot(commit))
-    return { ...gone, prepared: removePreparedOf(ownCacheFolder(io.env), folders, dryRun) }
+    return { ...gone, prepared: removePreparedOf(spoutCacheFolder(io.env), folders, dryRun) }
   })
   if (options.json) return printJson(io, removed)
   const verb = dryRun ? 'would remove' : 'removed'

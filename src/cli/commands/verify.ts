@@ -142,7 +142,7 @@ async function runAgain(then: Receipt, engine: Engine, signal: AbortSignal): Pro
   }
   const { sink, digest } = hashingText({
     token: () => undefined,
-    rest: () => undefined,
+    lastPiece: () => undefined,
     reasoning: () => undefined,
   })
   const result = await engine.generate(

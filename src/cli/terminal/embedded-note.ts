@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EMBEDDED_MODEL } from '../../open/embedded-model.ts'
 import { makeFolder } from '../../system/make-folder.ts'
-import { ownCacheFolder } from '../../system/own-cache.ts'
+import { spoutCacheFolder } from '../../system/spout-cache.ts'
 import type { Options } from '../options.ts'
 import { writeLine } from './messages.ts'
 
@@ -19,7 +19,7 @@ export function noteEmbedded({ model, quiet }: Options): void {
 /** A cache that cannot be written remembers nothing, and is told again. */
 function isFirst(): boolean {
   try {
-    const folder = ownCacheFolder(process.env)
+    const folder = spoutCacheFolder(process.env)
     makeFolder(folder, 0o700)
     writeFileSync(join(folder, TOLD), '', { flag: 'wx' })
     return true

@@ -41,7 +41,7 @@ export function exp(number: number): number {
   const r = fp32.fma(-n, ln2Low, fp32.fma(-n, ln2High, x))
   let sum = fp32.add(fp32.mul(r, c6), c5)
   for (const each of [c4, c3, c2, 1, 1]) sum = fp32.fma(r, sum, each)
-  return fp32.made(sum * 2 ** n)
+  return fp32.rounded(sum * 2 ** n)
 }
 
 /** A number of fp32 as it lies in memory. */

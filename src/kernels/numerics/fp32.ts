@@ -13,17 +13,17 @@ export function read(x: number): number {
 }
 
 /** A result, given with at least 25 correct bits and the right side of every middle. */
-export function made(exact: number): number {
+export function rounded(exact: number): number {
   return Math.abs(exact) < TINY ? exact * 0 : Math.fround(exact)
 }
 
-export const add = (a: number, b: number): number => made(read(a) + read(b))
-export const sub = (a: number, b: number): number => made(read(a) - read(b))
-export const mul = (a: number, b: number): number => made(read(a) * read(b))
-export const div = (a: number, b: number): number => made(read(a) / read(b))
-export const sqrt = (a: number): number => made(Math.sqrt(read(a)))
+export const add = (a: number, b: number): number => rounded(read(a) + read(b))
+export const sub = (a: number, b: number): number => rounded(read(a) - read(b))
+export const mul = (a: number, b: number): number => rounded(read(a) * read(b))
+export const div = (a: number, b: number): number => rounded(read(a) / read(b))
+export const sqrt = (a: number): number => rounded(Math.sqrt(read(a)))
 /** a × b + c, rounded once. */
-export const fma = (a: number, b: number, c: number): number => made(fused(read(a), read(b), read(c)))
+export const fma = (a: number, b: number, c: number): number => rounded(fused(read(a), read(b), read(c)))
 /** The larger; `b` where one of them is no number. */
 export function max(a: number, b: number): number {
   const [left, right] = [read(a), read(b)]

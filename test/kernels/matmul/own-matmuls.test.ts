@@ -1,7 +1,7 @@
 import { readdirSync, truncateSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { loadOwnWeights } from '../../../src/backend/onnx/runtime/own-weights.ts'
+import { packWeights } from '../../../src/backend/onnx/runtime/packed-weights.ts'
 import { withOwnOperators } from '../../../src/graph-passes/own-graph.ts'
 import { hasOwnMatmuls, withOwnMatmuls } from '../../../src/graph-passes/own-matmuls.ts'
 import {
@@ -110,7 +110,7 @@ test('a file of weights that has shrunk is told', async () => {
   const { weights } = withOwnOperators(graphWith({ k: 256, n: 1024, level: 4 })).own!
   const { path } = weights[0]!.parts[0]!.codes as { path: string }
   truncateSync(path, 5000)
-  const own = loadOwnWeights(weights)
+  const own = packWeights(weights)
   await expect(own.ready).rejects.toThrow('model weights: model.onnx ends too soon')
   await own.dispose()
 })

@@ -48,7 +48,7 @@ export async function load({ model, threads, variant = 'greedy' }) {
     token(_id, piece) {
       pieces.push(piece)
     },
-    rest(piece) {
+    lastPiece(piece) {
       pieces.push(piece)
     },
   }

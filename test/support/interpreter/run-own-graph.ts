@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import type { OwnGraph } from '../../../src/graph-passes/own-graph.ts'
 import type { Isa } from '../../../src/kernels/isa.ts'
+import type { PackedWeight } from '../../../src/kernels/kernel-parts.ts'
 import {
   PANEL_COLUMNS,
   packedBytes,
@@ -11,7 +12,6 @@ import {
 import { emitPack } from '../../../src/kernels/matmul/pack-code.ts'
 import { packZeros } from '../../../src/kernels/matmul/pack-zeros.ts'
 import { kindsOf } from '../../../src/kernels/operators.ts'
-import type { PackedWeight } from '../../../src/kernels/own-parts.ts'
 import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
 import type { Graph, GraphNode } from '../../../src/onnx-file/graph.ts'
 import { type BytePlace, placeOf, tensorSlices } from '../../../src/onnx-file/tensor-bytes.ts'

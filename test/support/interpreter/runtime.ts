@@ -6,13 +6,13 @@ import koffi from 'koffi'
 import { cString, type OrtLibrary } from '../../../src/backend/onnx/runtime/c-api.ts'
 import { openCApiRuntime } from '../../../src/backend/onnx/runtime/c-session.ts'
 import type { OwnKernels } from '../../../src/backend/onnx/runtime/own-kernels.ts'
-import type { OwnWeights } from '../../../src/backend/onnx/runtime/own-weights.ts'
+import type { PackedWeights } from '../../../src/backend/onnx/runtime/packed-weights.ts'
 import type { Runtime } from '../../../src/backend/onnx/runtime/runtime.ts'
 import { type OperatorKind, operatorStruct } from '../../../src/kernels/abi/operator-code.ts'
 import type { Isa } from '../../../src/kernels/isa.ts'
+import type { PackedWeight } from '../../../src/kernels/kernel-parts.ts'
 import { packedBytes } from '../../../src/kernels/matmul/matmul-shape.ts'
 import { kindsOf } from '../../../src/kernels/operators.ts'
-import type { PackedWeight } from '../../../src/kernels/own-parts.ts'
 import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
 import { stableMemory } from '../../../src/system/stable-memory.ts'
 import { ELEMENT_BYTES, InterpretedKernel, type KernelTensor } from './ort.ts'
@@ -44,7 +44,7 @@ function kept<T extends object>(memory: T): T {
   return memory
 }
 
-function loadInterpreted(weights: readonly PackedWeight[], isa: Isa): OwnWeights {
+function loadInterpreted(weights: readonly PackedWeight[], isa: Isa): PackedWeights {
   const tensors = weights.map((weight) => {
     const { dims, bytes } = packInterpreted(weight, isa)
     const memory = kept(new Uint8Array(stableMemory(bytes.length)))

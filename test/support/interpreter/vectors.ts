@@ -438,7 +438,7 @@ export class Vectors {
     for (let i = 0; i < this.#lanes; i++) {
       const place = to * LANES + i
       const exact = of(this.#daz(f[a * LANES + i]!), this.#daz(f[at + i]!), this.#daz(f[place]!))
-      f[place] = this.#machine.hasDenormals ? exact : fp32.made(exact)
+      f[place] = this.#machine.hasDenormals ? exact : fp32.rounded(exact)
     }
   }
 

@@ -32,7 +32,7 @@ import {
   readPrepared,
 } from './prepared-model.ts'
 import { rearrange } from './rearrange.ts'
-import { storeHeld } from './store-held.ts'
+import { storePacked } from './store-packed.ts'
 
 export interface WriteOptions {
   readonly runtime: Runtime
@@ -132,12 +132,12 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
   const decoder = { ...session, writeOptimizedTo, rearrange: isRearranged ? rearrange : undefined }
   const source = { graph, path: key.onnxPath, options: decoder }
   const { opened } = await openFirst(decoderVariants(runtime, source, [ownKernels]))
-  const { heldTensors: held } = opened.session
+  const { packedTensors } = opened.session
   const { operators } = opened
   let plan: FeedPlan
   try {
     plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
-    if (held.length > 0) cacheWrite(() => storeHeld(writeOptimizedTo, held))
+    if (packedTensors.length > 0) cacheWrite(() => storePacked(writeOptimizedTo, packedTensors))
   } finally {
     await opened.session.dispose()
   }

@@ -15,10 +15,10 @@ export class CBinding {
   readonly #ort: OrtLibrary
   readonly #names = new Map<string, Uint8Array>()
   /** Memory of ours that is bound: referenced, so that it is not collected. */
-  readonly #held = new Map<string, TensorData>()
+  readonly #boundData = new Map<string, TensorData>()
   /** Scratch of `bindData`: a shape as low and high halves of int64, and the handle that comes back. */
   readonly #shape = new Int32Array(stableMemory(8 * 8))
-  readonly #made = new BigUint64Array(stableMemory(8))
+  readonly #newValue = new BigUint64Array(stableMemory(8))
   /** Output names in the order in which they were bound, which is the order of GetBoundOutputValues. */
   readonly #boundOutputs: string[] = []
   #taken: Map<string, Tensor> | undefined
@@ -41,9 +41,9 @@ export class CBinding {
       bytes *= dims[i]!
     }
     const make = fn('CreateTensorWithDataAsOrtValue')
-    check(make(cpuMemory, data, bytes, this.#shape, dims.length, typeCode(type), this.#made))
-    this.#held.set(name, data)
-    this.#bindValue(name, this.#made[0]!)
+    check(make(cpuMemory, data, bytes, this.#shape, dims.length, typeCode(type), this.#newValue))
+    this.#boundData.set(name, data)
+    this.#bindValue(name, this.#newValue[0]!)
   }
 
   /** Binds bytes that last as long as this. */

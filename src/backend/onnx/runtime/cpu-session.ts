@@ -5,7 +5,7 @@ import type { NativeFunction, OrtLibrary } from './c-api.ts'
 import { CBinding } from './c-binding.ts'
 import { allocateTensor, type CTensor, readInfos, wrapTensor } from './c-tensor.ts'
 import { type NativeSession, releaseNativeSession } from './native-session.ts'
-import type { ElementType, HeldTensor, Session, Tensor, TensorData, TensorInfo } from './runtime.ts'
+import type { ElementType, PackedTensor, Session, Tensor, TensorData, TensorInfo } from './runtime.ts'
 import { StepPace } from './step-pace.ts'
 import { writeMemory } from './write-memory.ts'
 
@@ -37,7 +37,7 @@ export class CpuSession implements Session {
     for (const { name, address, dims } of held) this.#binding.bindBytes(name, address, dims)
   }
 
-  get heldTensors(): readonly HeldTensor[] {
+  get packedTensors(): readonly PackedTensor[] {
     this.#checkOpen()
     return (this.#native.weights?.tensors ?? []).map(({ name, dims, bytes, address }) => {
       return { name, dims, data: new Uint8Array(koffi.view(address, bytes)) }

@@ -57,7 +57,7 @@ export class DeviceMemory {
   }
 
   /** Tensors that were made, rather than given again. */
-  get made(): number {
+  get created(): number {
     return this.#serial
   }
 

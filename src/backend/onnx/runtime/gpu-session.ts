@@ -13,7 +13,7 @@ import { NOT_RECORDED, RECORDING } from './device-provider.ts'
 import type {
   DeviceUse,
   ElementType,
-  HeldTensor,
+  PackedTensor,
   Session,
   Tensor,
   TensorData,
@@ -37,7 +37,7 @@ interface Feed {
 export class GpuSession implements Session {
   readonly isOnGpu = true
   readonly writesInPlace = true
-  readonly heldTensors: readonly HeldTensor[] = []
+  readonly packedTensors: readonly PackedTensor[] = []
   readonly #ort: OrtLibrary
   readonly #inner: CpuSession
   readonly #memory: DeviceMemory
@@ -77,8 +77,8 @@ export class GpuSession implements Session {
   }
 
   /** How many runs are recorded, and how many tensors were ever made on the card. */
-  get held(): { readonly recordings: number; readonly tensors: number } {
-    return { recordings: this.#recordings.size, tensors: this.#memory.made }
+  get counts(): { readonly recordings: number; readonly tensors: number } {
+    return { recordings: this.#recordings.size, tensors: this.#memory.created }
   }
 
   allocate(type: ElementType, dims: readonly number[]): Tensor {

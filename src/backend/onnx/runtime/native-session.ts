@@ -5,13 +5,13 @@ import { stableMemory } from '../../../system/stable-memory.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
 import { addDevice } from './device-provider.ts'
 import type { OwnKernels } from './own-kernels.ts'
-import type { OwnWeights } from './own-weights.ts'
+import type { PackedWeights } from './packed-weights.ts'
 import type { GraphSource, SessionOptions } from './runtime.ts'
 
 export interface NativeSession {
   readonly handle: bigint
   /** What kernels of ours read; to be disposed after the session. */
-  readonly weights: OwnWeights | undefined
+  readonly weights: PackedWeights | undefined
 }
 
 /** @throws SpoutError as the library does; then nothing stays. */
@@ -27,7 +27,7 @@ export async function createNativeSession(
   loading.add(memory)
   const malloc = configureGlibcMalloc()
   if (graph.isOptimized) malloc.keepFreed()
-  let weights: OwnWeights | undefined
+  let weights: PackedWeights | undefined
   try {
     if (graph.own !== undefined && graph.own.weights.length > 0)
       weights = kernels.loadWeights(graph.own.weights)

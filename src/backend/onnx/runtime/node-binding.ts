@@ -76,7 +76,7 @@ class NodeTensor implements Tensor {
 }
 
 class NodeSession implements Session {
-  readonly heldTensors = []
+  readonly packedTensors = []
   readonly isOnGpu = false
   readonly writesInPlace = false
   readonly inputs: readonly TensorInfo[]

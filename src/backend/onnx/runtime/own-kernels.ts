@@ -1,10 +1,10 @@
 /** How the sessions of a runtime get operators of ours, and the weights that these read. */
 import { SpoutError } from '../../../errors.ts'
 import { type Isa, kernelChoice } from '../../../kernels/isa.ts'
+import type { PackedWeight } from '../../../kernels/kernel-parts.ts'
 import type { OwnOperators } from '../../../kernels/operators.ts'
-import type { PackedWeight } from '../../../kernels/own-parts.ts'
 import type { OrtLibrary } from './c-api.ts'
-import { loadOwnWeights, type OwnWeights } from './own-weights.ts'
+import { type PackedWeights, packWeights } from './packed-weights.ts'
 import { addOwnOperators } from './register-operators.ts'
 
 export interface OwnKernels {
@@ -16,7 +16,7 @@ export interface OwnKernels {
     options: bigint,
     own: { readonly operators: OwnOperators; readonly isa: Isa | undefined },
   ): void
-  loadWeights(weights: readonly PackedWeight[]): OwnWeights
+  loadWeights(weights: readonly PackedWeight[]): PackedWeights
 }
 
 /** Machine code. */
@@ -29,5 +29,5 @@ export const NATIVE_KERNELS: OwnKernels = {
     if (isa === undefined) throw new SpoutError('failed', 'kernels: none of ours runs here')
     addOwnOperators(ort, options, { operators, isa })
   },
-  loadWeights: loadOwnWeights,
+  loadWeights: packWeights,
 }

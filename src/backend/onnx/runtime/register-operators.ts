@@ -13,7 +13,7 @@ import { executableMemory } from '../../../system/executable-memory.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
 
 /** Everything the library was given the address of. */
-const held: object[] = []
+const keptAlive: object[] = []
 const domains = new Map<string, bigint>()
 
 /**
@@ -38,30 +38,30 @@ export function addOwnOperators(
 function makeDomain(ort: OrtLibrary, kinds: readonly OperatorKind[], isa: Isa): bigint {
   const texts = {
     isa,
-    names: kinds.map(({ name }) => heldText(name)),
-    wrongShape: heldText('an input of an operator of spout has another shape'),
+    names: kinds.map(({ name }) => lastingText(name)),
+    wrongShape: lastingText('an input of an operator of spout has another shape'),
   }
   const made = makeOperatorCode(kinds, kernelApi(ort), texts)
   const base = executableMemory(made.code)
-  const domain = ort.make('CreateCustomOpDomain', heldName(OWN_DOMAIN))
+  const domain = ort.make('CreateCustomOpDomain', lastingName(OWN_DOMAIN))
   for (const struct of structsOf(made, base)) ort.call('CustomOpDomain_Add', domain, struct)
   return domain
 }
 
 function structsOf({ entries }: OperatorCode, base: bigint): BigUint64Array[] {
   const structs = entries.map((each) => operatorStruct(each, base))
-  held.push(structs)
+  keptAlive.push(structs)
   return structs
 }
 
-function heldName(text: string): Uint8Array {
+function lastingName(text: string): Uint8Array {
   const bytes = cString(text)
-  held.push(bytes)
+  keptAlive.push(bytes)
   return bytes
 }
 
-function heldText(text: string): bigint {
-  return koffi.address(heldName(text))
+function lastingText(text: string): bigint {
+  return koffi.address(lastingName(text))
 }
 
 function kernelApi(ort: OrtLibrary) {

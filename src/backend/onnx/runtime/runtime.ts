@@ -3,7 +3,7 @@
  * Two implementations: `c-api.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
  */
 import type { Isa } from '../../../kernels/isa.ts'
-import type { OwnParts } from '../../../kernels/own-parts.ts'
+import type { KernelParts } from '../../../kernels/kernel-parts.ts'
 
 export type ElementType =
   | 'float32'
@@ -81,11 +81,11 @@ export interface GraphSource {
   /** It was written as `writeOptimizedTo` says: nothing is left to optimize. */
   readonly isOptimized?: boolean | undefined
   /** What kernels of ours in the graph need. Only the C API can. */
-  readonly own?: OwnParts | undefined
+  readonly own?: KernelParts | undefined
 }
 
 /** An input of the graph that a session laid out and holds: bytes. */
-export interface HeldTensor {
+export interface PackedTensor {
   readonly name: string
   readonly dims: readonly number[]
   /** Valid until the session is disposed. */
@@ -110,7 +110,7 @@ export interface Session {
   /** True when an output tensor given to `bindOutput` is written in place, also when it is an input as well. */
   readonly writesInPlace: boolean
   /** What it holds for kernels of ours. These are no inputs any more. */
-  readonly heldTensors: readonly HeldTensor[]
+  readonly packedTensors: readonly PackedTensor[]
   /** Memory of the runtime, contents undefined. */
   allocate(type: ElementType, dims: readonly number[]): Tensor
   /** What a tensor of this session holds: the memory itself or, of one on a graphics card, a copy. */

@@ -36,7 +36,7 @@ function graphOf(nodes: readonly GraphNode[], initializers: Record<string, Tenso
     initializers: new Map(Object.entries(initializers)),
     inputs: [],
     outputs: [],
-    rest: [],
+    otherFields: [],
     modelFields: [],
     opTypes: new Set(),
     domains: new Set(),

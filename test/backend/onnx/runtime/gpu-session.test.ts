@@ -97,9 +97,9 @@ describe.skipIf(!hasSoftwareGpu)(`a decoder whose steps are recorded ${NEEDS_GPU
       for (const cache of caches) cache.dispose()
     }
     await once()
-    const { recordings, tensors } = (gpu.loaded.session as GpuSession).held
+    const { recordings, tensors } = (gpu.loaded.session as GpuSession).counts
     for (let i = 0; i < 30; i++) await once()
-    expect((gpu.loaded.session as GpuSession).held).toEqual({ recordings, tensors })
+    expect((gpu.loaded.session as GpuSession).counts).toEqual({ recordings, tensors })
   })
 })
 

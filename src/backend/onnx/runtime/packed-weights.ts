@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs'
 import { basename } from 'node:path'
 import koffi from 'koffi'
 import { SpoutError } from '../../../errors.ts'
+import type { PackedPart, PackedWeight } from '../../../kernels/kernel-parts.ts'
 import {
   type MatmulShape,
   operatorName,
@@ -14,7 +15,6 @@ import {
 } from '../../../kernels/matmul/matmul-shape.ts'
 import { emitPack, type PackSource } from '../../../kernels/matmul/pack-code.ts'
 import { packZeros } from '../../../kernels/matmul/pack-zeros.ts'
-import type { PackedPart, PackedWeight } from '../../../kernels/own-parts.ts'
 import { Assembler } from '../../../kernels/x64/assembler.ts'
 import type { BytePlace } from '../../../onnx-file/tensor-bytes.ts'
 import { executableMemory } from '../../../system/executable-memory.ts'
@@ -23,22 +23,22 @@ import { pageFrom } from '../../../system/memory-pages.ts'
 import type { NativeFunction } from './c-api.ts'
 
 /** A tensor of bytes, in memory that lasts until `dispose`. */
-export interface OwnTensor {
+export interface MappedTensor {
   readonly name: string
   readonly dims: readonly number[]
   readonly bytes: number
   readonly address: bigint
 }
 
-export interface OwnWeights {
-  readonly tensors: readonly OwnTensor[]
+export interface PackedWeights {
+  readonly tensors: readonly MappedTensor[]
   /** Until then the tensors hold nothing. */
   readonly ready: Promise<void>
   dispose(): Promise<void>
 }
 
 /** @throws Error where there is no memory, or machine code cannot be run. */
-export function loadOwnWeights(weights: readonly PackedWeight[]): OwnWeights {
+export function packWeights(weights: readonly PackedWeight[]): PackedWeights {
   const starts: number[] = []
   let end = 0
   for (const { shape } of weights) {
@@ -70,7 +70,7 @@ export function loadOwnWeights(weights: readonly PackedWeight[]): OwnWeights {
 /** One after the other: the session is made meanwhile, by another thread. */
 async function packAll(
   weights: readonly PackedWeight[],
-  tensors: readonly OwnTensor[],
+  tensors: readonly MappedTensor[],
   work: { readonly isWanted: boolean },
 ): Promise<void> {
   for (const [i, weight] of weights.entries()) {

@@ -1,4 +1,4 @@
-/** Gives an optimized graph the weights that its session held for it, in a file beside it. */
+/** Gives an optimized graph the weights that its session packed, in a file beside it. */
 import { closeSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
 import { GRAPH, UINT8 } from '../../../onnx-file/fields.ts'
@@ -6,21 +6,21 @@ import { encodeGraph, readSkeleton } from '../../../onnx-file/graph-file.ts'
 import { makeReference } from '../../../onnx-file/make-parts.ts'
 import { bytesSource, fieldsOf, textField } from '../../../onnx-file/wire.ts'
 import { pageFrom } from '../../../system/memory-pages.ts'
-import type { HeldTensor } from '../runtime/runtime.ts'
+import type { PackedTensor } from '../runtime/runtime.ts'
 
 /** Rewrites the graph at `path`, whole only at the end. @throws what the file system says. */
-export function storeHeld(path: string, tensors: readonly HeldTensor[]): void {
+export function storePacked(path: string, tensors: readonly PackedTensor[]): void {
   const data = `${path}.matmuls`
   const references = writeTensors(data, tensors)
   const names = new Set(tensors.map(({ name }) => name))
   const graph = readSkeleton(path, { resolve: (reference) => reference })
-  const rest = graph.rest.filter((bytes) => !names.has(inputName(bytes) ?? ''))
-  writeFileSync(`${path}.held`, encodeGraph({ ...graph, rest: [...rest, ...references] }))
-  renameSync(`${path}.held`, path)
+  const rest = graph.otherFields.filter((bytes) => !names.has(inputName(bytes) ?? ''))
+  writeFileSync(`${path}.packed`, encodeGraph({ ...graph, otherFields: [...rest, ...references] }))
+  renameSync(`${path}.packed`, path)
 }
 
 /** Each on pages of its own. */
-function writeTensors(path: string, tensors: readonly HeldTensor[]): Uint8Array[] {
+function writeTensors(path: string, tensors: readonly PackedTensor[]): Uint8Array[] {
   const file = openSync(path, 'wx')
   try {
     let end = 0

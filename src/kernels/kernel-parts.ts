@@ -4,7 +4,7 @@ import type { BytePlace } from '../onnx-file/tensor-bytes.ts'
 import type { MatmulShape } from './matmul/matmul-shape.ts'
 import type { OwnOperators } from './operators.ts'
 
-export interface OwnParts {
+export interface KernelParts {
   readonly operators: OwnOperators
   /** Inputs of the graph that the session lays out, and holds; none where they are in its files. */
   readonly weights: readonly PackedWeight[]

@@ -10,7 +10,7 @@ export type { Environment } from './user-paths.ts'
  * Where this program keeps what it makes itself: $SPOUT_CACHE_DIR, else $XDG_CACHE_HOME/spout, else ~/.cache/spout.
  * @throws SpoutError `cache` for a relative one where the working directory is gone.
  */
-export function ownCacheFolder(env: Environment): string {
+export function spoutCacheFolder(env: Environment): string {
   const named = env.SPOUT_CACHE_DIR
   if (!named) return resolve(xdgFolder(env, 'XDG_CACHE_HOME', '.cache'), 'spout')
   try {
@@ -27,11 +27,11 @@ export function ownCacheFolder(env: Environment): string {
  * The same where nobody else can have put anything into it: what is prepared there becomes machine code and answers.
  * `undefined` otherwise; `note` is told.
  */
-export function trustedOwnCache(
+export function trustedSpoutCache(
   env: Environment,
   note?: (text: string, level: 'info' | 'warning') => void,
 ): string | undefined {
-  const folder = ownCacheFolder(env)
+  const folder = spoutCacheFolder(env)
   if (isOursAlone(folder)) return folder
   note?.(
     `${folder}: others can write there, so nothing prepared is used; chmod go-w, or another SPOUT_CACHE_DIR`,
