@@ -9,7 +9,7 @@ interface Heap {
   readonly external: number
 }
 
-export interface AllocationCount {
+interface AllocationCount {
   /** Bytes since it was made. */
   stop(): number
 }

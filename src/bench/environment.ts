@@ -12,7 +12,7 @@ import { defaultThreads } from '../system/threads.ts'
 import type { ArmSpec, EngineHooks } from './arm.ts'
 import { ofArm } from './arm-error.ts'
 
-export interface ModelFacts {
+interface ModelFacts {
   readonly id: string
   readonly revision: string | null
   readonly dtype: string

@@ -29,7 +29,7 @@ export interface Figures {
 }
 
 /** What is measured around a request rather than in it. */
-export type Surroundings = Pick<Figures, 'loadMs' | 'peakRssBytes'> & { readonly allocatedBytes: number }
+type Surroundings = Pick<Figures, 'loadMs' | 'peakRssBytes'> & { readonly allocatedBytes: number }
 
 export function figuresOf(record: RequestRecord, around: Surroundings): Figures {
   const { ids, promptTokens, ms, prefillMs, firstTextMs, steps, samplingMs, textMs } = record

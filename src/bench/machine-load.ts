@@ -15,7 +15,7 @@ interface Reading {
 /** Above this share of all processors, a pair is marked. Ticks are 10 ms, so a sample of 300 ms is read to some percent. */
 export const FOREIGN_SHARE = 0.1
 
-export interface LoadWatch {
+interface LoadWatch {
   /**
    * The share of all processors that others used since it was made, 0 to 1.
    * @param elseMs processor time of processes of ours that this one does not count.

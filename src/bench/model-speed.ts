@@ -19,13 +19,13 @@ export interface ModelSpeed {
   readonly peakRssBytes: number | undefined
 }
 
-export interface LengthSpeed {
+interface LengthSpeed {
   readonly promptTokens: number
   readonly prefillTps: number
   readonly decodeTps: number
 }
 
-export interface SpeedWork {
+interface SpeedWork {
   readonly settings: EngineSettings
   readonly hooks: EngineHooks
   /** Repeated until it is long enough. */

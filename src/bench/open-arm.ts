@@ -3,7 +3,7 @@ import { ofArm } from './arm-error.ts'
 import { openModelArm } from './model-arm.ts'
 import type { ModelShelf } from './model-shelf.ts'
 
-export interface Workshop {
+interface Workshop {
   readonly task: BenchTask
   readonly shelf: ModelShelf
   readonly hooks: EngineHooks

@@ -11,7 +11,7 @@ import type { Sample } from './sample.ts'
 
 const FORMAT = 1
 
-export interface SampleFile {
+interface SampleFile {
   start(environment: Environment): void
   /** @param ids written with the first sample of each arm. */
   add(sample: Sample, ids: readonly number[]): void

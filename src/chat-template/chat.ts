@@ -11,7 +11,7 @@ import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template.t
 import { formMessages } from './content-form.ts'
 
 /** A rendered chat: the prompt text, and the offsets that no special token may span. */
-export interface RenderedChat extends CutText {
+interface RenderedChat extends CutText {
   /** What the template does that nobody would expect. */
   readonly notes: readonly string[]
 }

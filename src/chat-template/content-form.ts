@@ -7,7 +7,7 @@ import { SpoutError } from '../errors.ts'
 import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template.ts'
 
 /** Messages in the form that a template wants, and what is to be said about it. */
-export interface FormedMessages {
+interface FormedMessages {
   readonly messages: readonly ChatMessage[]
   readonly notes: readonly string[]
 }

@@ -16,7 +16,7 @@ export function lacksAnswer({ finishReason }: EngineResult, think: ThinkMode | u
 }
 
 /** Why there is no answer, after reasoning. */
-export function reasonedOnly({ tokenIds, maxTokens, promptTokens }: EngineResult, engine: Engine): string {
+function reasonedOnly({ tokenIds, maxTokens, promptTokens }: EngineResult, engine: Engine): string {
   if (maxTokens > 0 && tokenIds.length >= maxTokens)
     return `the limit of ${maxTokens} tokens fell inside the reasoning`
   const isFull = promptTokens + tokenIds.length >= engine.model.contextLength

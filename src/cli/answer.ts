@@ -12,7 +12,7 @@ import { lacksAnswer } from './answer-end.ts'
 import type { Options } from './options.ts'
 import { openReasoning } from './terminal/reasoning.ts'
 
-export interface AnswerOptions {
+interface AnswerOptions {
   readonly output: Output
   /** The output, when it is a file of `--output`. */
   readonly file?: FileOutput | undefined

@@ -60,7 +60,7 @@ export function plainSettings(options: OpenEngineOptions): EngineSettings {
   return Object.fromEntries(Object.entries(options).filter(isPlain))
 }
 
-export interface ArmChoice {
+interface ArmChoice {
   readonly options: Options
   /** Arms that are here, when the flags name none. */
   readonly defaults: readonly string[]

@@ -5,7 +5,7 @@
 import type { Context } from './context.ts'
 
 /** Runs a command with the words after its name. */
-export type RunCommand = (argv: readonly string[], context: Context) => Promise<void>
+type RunCommand = (argv: readonly string[], context: Context) => Promise<void>
 
 const LOADERS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   chat: async () => (await import('./commands/chat.ts')).chatCommand,

@@ -5,7 +5,7 @@ import { createDownloadProgress, type DownloadProgress } from './terminal/downlo
 import { writeLine } from './terminal/messages.ts'
 import { makeTrace } from './terminal/trace-lines.ts'
 
-export interface EngineMoments {
+interface EngineMoments {
   /** Waited for before anything is fetched. */
   readonly beforeFetch?: () => Promise<void>
   /** Before the first word about a download. */
@@ -64,7 +64,7 @@ function lazyProgress(onDownload?: () => void): Pick<DownloadProgress, 'onProgre
   }
 }
 
-export type Note = (text: string, level: 'info' | 'warning') => void
+type Note = (text: string, level: 'info' | 'warning') => void
 
 function makeNote({ quiet, verbose }: Options): Note {
   return (text, level) => {

@@ -10,7 +10,7 @@ import {
 } from '../sampling/sampling-params.ts'
 import { quote } from '../system/text-display.ts'
 
-export type NumberRange = Omit<SamplingRange, 'name'>
+type NumberRange = Omit<SamplingRange, 'name'>
 
 export function parseNumber(text: string, range: NumberRange): number {
   const digits = range.whole ? /^-?\d+$/ : /^-?(\d+\.?\d*|\.\d+)$/

@@ -5,7 +5,7 @@
  */
 import { outlivesTerminal } from './background-job.ts'
 
-export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 export type InterruptSignal = (typeof SIGNALS)[number]
 
 /** Why everything is to stop. */

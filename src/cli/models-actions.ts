@@ -1,5 +1,5 @@
 /** What `spout models` does, once: its help, its completion and the check of its flags are made from this table. */
-export interface ModelsActionFacts {
+interface ModelsActionFacts {
   readonly summary: string
   /** Words after the action, as usage writes them. */
   readonly usage: string

@@ -18,7 +18,7 @@ export class Requested extends Error {
   }
 }
 
-export interface CommandLineOptions {
+interface CommandLineOptions {
   /** As messages call it: `spout`, `spout chat`. */
   readonly name: string
   readonly flags: readonly Flag[]
@@ -28,7 +28,7 @@ export interface CommandLineOptions {
   readonly words?: boolean
 }
 
-export interface CommandLine<Options> {
+interface CommandLine<Options> {
   readonly words: readonly string[]
   readonly options: Options
 }

@@ -6,14 +6,14 @@ import { fstatSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { SpoutError } from '../errors.ts'
 
-export interface PromptInput {
+interface PromptInput {
   readonly words: readonly string[]
   readonly files: readonly string[]
   /** False with `--no-stdin`. */
   readonly stdinAllowed: boolean
 }
 
-export interface StdinReading {
+interface StdinReading {
   readonly signal: AbortSignal
   /** Told once when stdin is open but silent. */
   readonly onSilence: () => void

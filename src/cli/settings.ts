@@ -31,7 +31,7 @@ export function variableOf(name: string): string | undefined {
   return name === WITHOUT_VARIABLE ? undefined : `SPOUT_${name.replaceAll('-', '_').toUpperCase()}`
 }
 
-export interface Setting {
+interface Setting {
   readonly name: string
   /** As the user wrote it. */
   readonly text: string

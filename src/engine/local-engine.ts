@@ -4,7 +4,7 @@ import { type ConversationParts, LocalConversation } from './conversation.ts'
 import type { Engine, EngineModel } from './engine.ts'
 import { Turns } from './turns.ts'
 
-export interface LocalEngineParts extends Omit<ConversationParts, 'turns'> {
+interface LocalEngineParts extends Omit<ConversationParts, 'turns'> {
   readonly model: EngineModel
   /** Owned: disposed with the engine. */
   readonly backend: Backend

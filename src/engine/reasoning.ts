@@ -15,7 +15,7 @@ export interface SplittingSink extends NamedSink {
   end(): Promise<void>
 }
 
-export interface ReasoningOptions {
+interface ReasoningOptions {
   /** Those that the model knows. */
   readonly markers: readonly ThinkMarkers[]
   /** The rendered prompt: it may have opened the block. */

@@ -7,7 +7,7 @@ import { SpoutError } from '../errors.ts'
 import { GREEDY, resolveSampling, type SamplingOptions } from '../sampling/sampling-params.ts'
 import type { GenerateRequest } from './request.ts'
 
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonRecord
+type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonRecord
 export type JsonRecord = { readonly [name: string]: JsonValue }
 
 /** The request as values that JSON keeps; what is not set is left out. */

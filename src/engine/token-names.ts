@@ -4,7 +4,7 @@ import type { TokenLogprobs } from '../sampling/token-logprobs.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 /** A token by itself, whatever stands beside it. */
-export interface TokenName {
+interface TokenName {
   /** U+FFFD stands for a part of a character. */
   readonly token: string
   /** UTF-8; those of neighbours, joined, are the text. */

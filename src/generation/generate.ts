@@ -52,7 +52,7 @@ export interface GenerateResult {
   readonly structure?: StructureResult | undefined
 }
 
-export interface StructureResult extends Readonly<ForcedCounts> {
+interface StructureResult extends Readonly<ForcedCounts> {
   /** The text satisfies it, as a whole. */
   readonly isComplete: boolean
 }

@@ -36,7 +36,7 @@ export interface SequenceParts {
   readonly onPrefill?: ((done: number, total: number) => void) | undefined
 }
 
-export interface Limits {
+interface Limits {
   /** Ids to choose at most. */
   readonly budget: number
   /** What it means that the budget is spent. */

@@ -4,7 +4,7 @@
  */
 export type FinishReason = 'stop' | 'length' | 'context' | 'stop-string' | 'reasoning' | 'aborted'
 
-export interface StopLimits {
+interface StopLimits {
   /** Most ids to generate; 0 = until the context is full. */
   readonly maxTokens: number
   readonly contextLength: number

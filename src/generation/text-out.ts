@@ -4,7 +4,7 @@ import { StopStrings } from './stop-strings.ts'
 import type { TokenOutputStream } from './token-output-stream.ts'
 import type { TokenSink } from './token-sink.ts'
 
-export interface TextStops {
+interface TextStops {
   readonly stopStrings?: readonly string[] | undefined
   /** True once the sink wants no more: it may look for stop texts itself, in a part of the text. */
   readonly stopped?: (() => boolean) | undefined

@@ -14,7 +14,7 @@ export interface EightBits {
   readonly scales: Float32Array
 }
 
-export interface WeightLayout {
+interface WeightLayout {
   /** Size of the input; a multiple of 32. */
   readonly k: number
   /** Size of the output. */

@@ -8,7 +8,7 @@ import { type GraphBody, type GraphNode, producersOf, readersOf } from '../onnx-
 import { innerNames } from '../onnx-file/unread.ts'
 import { type Constants, constantsOf } from './constants.ts'
 
-export interface Heads {
+interface Heads {
   /** More than one where the logits are a sum, as of a head and its low-rank change. */
   readonly matmuls: readonly GraphNode[]
   /** Each row of the logits follows from one row of what the matmuls are given. */

@@ -10,7 +10,7 @@ import { inputShapes, type ValueShape } from '../onnx-file/input-shapes.ts'
 import { makeNode } from '../onnx-file/make-parts.ts'
 import { innerNames } from '../onnx-file/unread.ts'
 
-export interface OwnAttention {
+interface OwnAttention {
   readonly graph: Graph
   readonly attentions: readonly AttentionShape[]
 }

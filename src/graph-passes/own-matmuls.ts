@@ -18,7 +18,7 @@ import { splitBiases } from './split-bias.ts'
 import { stackWith } from './stack-matmuls.ts'
 import { fuseSwiglu } from './swiglu.ts'
 
-export interface OwnMatmuls {
+interface OwnMatmuls {
   readonly graph: Graph
   readonly weights: readonly PackedWeight[]
 }

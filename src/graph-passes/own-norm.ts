@@ -7,7 +7,7 @@ import { type Graph, type GraphNode, readersOf } from '../onnx-file/graph.ts'
 import { makeNode } from '../onnx-file/make-parts.ts'
 import { innerNames } from '../onnx-file/unread.ts'
 
-export interface OwnNorms {
+interface OwnNorms {
   readonly graph: Graph
   readonly norms: readonly NormShape[]
 }

@@ -19,7 +19,7 @@ export function stackMatmuls(graph: Graph, mostBytes = MOST_BYTES): Graph {
 }
 
 /** How matmuls are stacked. */
-export interface Stacking {
+interface Stacking {
   /** Only these; all unless told otherwise. */
   readonly isFit?: (matmul: QuantizedMatmul) => boolean
   /** Of the weights of one stack; 0: none is stacked. */

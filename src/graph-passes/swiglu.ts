@@ -3,14 +3,14 @@ import { type Graph, type GraphNode, producersOf, readersOf } from '../onnx-file
 import { innerNames } from '../onnx-file/unread.ts'
 import { matmulOf, type QuantizedMatmul } from './quantized-matmul.ts'
 
-export interface SwigluFusion {
+interface SwigluFusion {
   /** Only matmuls that are; both of a pair. */
   readonly isFit: (matmul: QuantizedMatmul) => boolean
   /** The node that makes `output` of a pair; `undefined` leaves it as it is. */
   readonly makeSwiglu: (pair: GateAndUp, output: string) => GraphNode | undefined
 }
 
-export interface GateAndUp {
+interface GateAndUp {
   readonly gate: QuantizedMatmul
   readonly up: QuantizedMatmul
 }

@@ -11,7 +11,7 @@ import { PartialFile } from './partial-file.ts'
 // One blob, from the hub to its final name. Neither the length an answer announces nor the end of its body is
 // believed: the blob is complete when it has the bytes the hub promised and they hash to its name.
 
-export interface BlobJob {
+interface BlobJob {
   /** The blob's final path; its name is its hash. */
   readonly blobPath: string
   /** Bytes of the whole. */

@@ -1,5 +1,4 @@
 import { join, resolve } from 'node:path'
-import { SpoutError } from '../errors.ts'
 import { cacheRoot, type Environment } from '../hub/hub-environment.ts'
 import type { Patience } from '../hub/retry.ts'
 import { checkModelFiles } from '../model/check-model-files.ts'
@@ -30,8 +29,6 @@ export interface ResolveOptions extends FetchIo {
   readonly refresh?: boolean | undefined
   /** With `refresh`: hash what is cached, and fetch again what is damaged. */
   readonly repair?: boolean | undefined
-  /** Refuse a cache that others can write to, instead of warning. */
-  readonly strict?: boolean | undefined
   readonly env?: Environment | undefined
   /** Other than the usual patience with the network. */
   readonly patience?: Partial<Patience> | undefined
@@ -91,12 +88,10 @@ export function resolveFolder({ model, dtype = 'auto', name, note }: ResolveOpti
   return found
 }
 
-/** Says that others can write to the cache. Throws `permission` where that is not to be. */
-export function warnOfOthers({ root, cache }: HubPlace, { strict, note }: ResolveOptions): void {
+/** Says that others can write to the cache. */
+export function warnOfOthers({ root, cache }: HubPlace, { note }: ResolveOptions): void {
   const warning = cacheWarning([root, cache.folder])
-  if (warning === undefined) return
-  if (strict) throw new SpoutError('permission', warning, { hint: 'chmod go-w, or another HF_HUB_CACHE' })
-  note?.(warning, 'warning')
+  if (warning !== undefined) note?.(warning, 'warning')
 }
 
 interface Found {

@@ -11,7 +11,7 @@ import { type CachedSnapshot, refsOf, scanRepo } from './scan-cache.ts'
 // that no other snapshot needs, so that a removal broken off leaves nothing that points to nothing. Whatever pointers
 // and links say, only the snapshots and the blobs themselves are removed.
 
-export interface Removed {
+interface Removed {
   readonly repo: string
   readonly commits: readonly string[]
   /** Bytes of blobs that no remaining snapshot needs. */

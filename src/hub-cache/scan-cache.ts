@@ -25,7 +25,7 @@ export interface CachedSnapshot {
   readonly lastUsed: number
 }
 
-export interface CachedFile {
+interface CachedFile {
   /** Path in the snapshot. */
   readonly name: string
   /** The file that has the bytes; its name is the blob's unless the cache goes without symlinks. */

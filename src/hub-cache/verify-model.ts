@@ -5,7 +5,7 @@ import { blobName } from './blob-hash.ts'
 import { type CachedSnapshot, etagOfFile } from './scan-cache.ts'
 
 /** What hashing a snapshot found. */
-export interface Verdict {
+interface Verdict {
   readonly repo: string
   readonly commit: string
   /** Files whose bytes hash to their name. */
@@ -18,7 +18,7 @@ export interface Verdict {
   readonly unknown: readonly string[]
 }
 
-export interface VerifyOptions {
+interface VerifyOptions {
   readonly signal?: AbortSignal | undefined
   /** Told before each file. */
   readonly onFile?: ((name: string, size: number) => void) | undefined

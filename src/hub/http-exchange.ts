@@ -6,7 +6,7 @@ import tls from 'node:tls'
 // One request and the head of its answer. Node's http client rather than fetch: fetch unpacks compressed bodies
 // nobody asked for, calls a body cut short complete where its end is the connection's, and knows no proxy.
 
-export interface ExchangeOptions {
+interface ExchangeOptions {
   readonly method: 'GET' | 'HEAD'
   readonly headers: Readonly<Record<string, string>>
   /** Milliseconds without a byte, in either direction, after which the exchange is given up. */

@@ -18,7 +18,7 @@ export interface BlobInfo {
   readonly size: number
 }
 
-export interface ClientOptions {
+interface ClientOptions {
   readonly env: Environment
   readonly patience: Patience
   readonly signal?: AbortSignal | undefined

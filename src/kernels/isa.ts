@@ -7,7 +7,7 @@ export const ISAS = ['avx512-vnni', 'avx-vnni', 'avx2'] as const
 export type Isa = (typeof ISAS)[number]
 
 /** Which kernels run: of what set, or none and why. */
-export interface KernelChoice {
+interface KernelChoice {
   /** `undefined`: ONNX Runtime's own kernels. */
   readonly isa: Isa | undefined
   /** All that the processor and the system have. */

@@ -16,7 +16,7 @@ export { BrokenFile }
 // the cause nor the cure, and it opens whatever path a graph names. Only first bytes, lengths and the table of
 // tensors are read.
 
-export interface CheckOptions {
+interface CheckOptions {
   /** Bytes of memory of this machine. */
   readonly memory?: number | undefined
   /** What to type to get the files again. */

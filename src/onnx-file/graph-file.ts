@@ -16,7 +16,7 @@ import { type ByteSource, bytesField, concat, copyOf, fieldsOf } from './wire.ts
 
 export type { Graph, GraphNode } from './graph.ts'
 
-export interface GraphFileOptions {
+interface GraphFileOptions {
   /** This program wrote it, so it may use our names and operators. */
   readonly isOurs?: boolean
 }

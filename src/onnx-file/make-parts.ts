@@ -3,7 +3,7 @@ import { ATTRIBUTE, ENTRY, EXTERNAL, GRAPH, NODE, TENSOR } from './fields.ts'
 import type { GraphNode } from './graph.ts'
 import { bytesField, bytesSource, concat, fieldsOf, varintField } from './wire.ts'
 
-export interface NodeParts {
+interface NodeParts {
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly domain?: string
@@ -55,7 +55,7 @@ export interface TensorShape {
   readonly dims: readonly number[]
 }
 
-export interface TensorContent extends TensorShape {
+interface TensorContent extends TensorShape {
   readonly raw: Uint8Array
 }
 

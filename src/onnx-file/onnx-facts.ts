@@ -12,7 +12,7 @@ import type { Reference } from './weight-files.ts'
 import { type ByteSource, type Field, fieldsOf } from './wire.ts'
 
 /** One tensor whose bytes lie in another file. */
-export interface ExternalTensor {
+interface ExternalTensor {
   readonly name: string
   readonly facts: TensorFacts
   /** As the graph says it: not to be trusted. */

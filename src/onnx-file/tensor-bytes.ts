@@ -7,7 +7,7 @@ import type { Graph, GraphBody } from './graph.ts'
 import { readTensorParts, type TensorParts } from './tensor-parts.ts'
 import { type ByteSource, bytesSource, type Field, fieldsOf, textField } from './wire.ts'
 
-export interface FoundInitializer {
+interface FoundInitializer {
   /** The entry of the graph's `rest`. */
   readonly bytes: Uint8Array
   readonly source: ByteSource

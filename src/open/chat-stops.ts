@@ -5,7 +5,7 @@
 import type { ChatTemplate } from '../chat-template/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
-export interface ChatStops {
+interface ChatStops {
   /** `undefined` without a template. */
   readonly ids: ReadonlySet<number> | undefined
   readonly notes: readonly { readonly text: string; readonly level: 'info' | 'warning' }[]

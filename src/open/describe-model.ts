@@ -27,7 +27,7 @@ export interface ModelDescription {
   readonly graphs: readonly GraphDescription[]
 }
 
-export interface GraphDescription {
+interface GraphDescription {
   readonly dtype: Dtype
   readonly file: string
   /** Bytes of graph and weights. */

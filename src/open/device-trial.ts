@@ -24,7 +24,7 @@ const ANSWER = 200
 const MARGIN = 0.9
 
 /** Milliseconds. */
-export interface Times {
+interface Times {
   readonly load: number
   /** Of a prompt of 128 tokens. */
   readonly prefill: number
@@ -41,7 +41,7 @@ export interface DeviceTrial {
   readonly why?: string
 }
 
-export interface TrialKey {
+interface TrialKey {
   readonly onnxPath: string
   readonly precise: boolean
   readonly runtimeVersion: string

@@ -6,7 +6,7 @@ import type { ModelConfig } from '../model/resolved-model.ts'
 import type { DeviceChoice } from './device-choice.ts'
 import { hasTrials, readTrial } from './device-trial.ts'
 
-export interface ToLoad {
+interface ToLoad {
   readonly runtime: Runtime
   readonly onnxPath: string
   readonly config: ModelConfig

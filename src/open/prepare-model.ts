@@ -17,7 +17,7 @@ import { configOf, type OpenEngineOptions, resolveFor } from './open-engine.ts'
 import { prepareSession } from './prepare-session.ts'
 import { tryDevice } from './try-device.ts'
 
-export interface PrepareOptions extends OpenEngineOptions {
+interface PrepareOptions extends OpenEngineOptions {
   /** Also what is prepared already. */
   readonly again?: boolean | undefined
   /** From when on the head dominates, and is tried in 8 bits. */

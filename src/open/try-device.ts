@@ -8,7 +8,7 @@ import { type DeviceTrial, fasterOf, measure, readTrial, writeTrial } from './de
 import type { Work } from './prepare-session.ts'
 
 /** The card that would be used: what is made of software is slower than the processor it runs on. */
-export function cardToTry(): GraphicsDevice | undefined {
+function cardToTry(): GraphicsDevice | undefined {
   const found = vulkanDevices()
   return 'why' in found ? undefined : found.devices.find(({ kind }) => kind !== 'software')
 }

@@ -4,7 +4,7 @@ import type { NamedLogprobs } from '../engine/token-names.ts'
 import type { SpoutError } from '../errors.ts'
 import type { Measurements } from './measurements.ts'
 
-export interface JsonInput {
+interface JsonInput {
   readonly engine: Engine
   readonly result: EngineResult
   readonly text: string

@@ -5,7 +5,7 @@ import { escapeText } from '../system/text-display.ts'
 import type { Measurements } from './measurements.ts'
 import { refusedLines, runsText, samplingText, templateText } from './run-facts.ts'
 
-export interface StatisticsInput {
+interface StatisticsInput {
   readonly engine: Engine
   readonly result: EngineResult
   readonly measured: Measurements

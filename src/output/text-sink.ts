@@ -11,7 +11,7 @@ export interface ReasoningWriter {
   end(): void
 }
 
-export interface TextSinkOptions {
+interface TextSinkOptions {
   readonly output: Output
   readonly terminal: boolean
   /** End the text with a newline if it has none. */

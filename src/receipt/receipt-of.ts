@@ -8,7 +8,7 @@ import type { ResolvedModel } from '../model/resolved-model.ts'
 import { hashModelFiles } from './model-files.ts'
 import { makeReceipt, type Receipt, sha256 } from './receipt.ts'
 
-export interface AnswerGiven {
+interface AnswerGiven {
   readonly engine: Engine
   readonly resolved: ResolvedModel
   readonly request: GenerateRequest

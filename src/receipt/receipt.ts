@@ -10,10 +10,10 @@ import { type JsonRecord, requestFromJson, requestToJson, samplingToJson } from 
 import { SpoutError } from '../errors.ts'
 
 /** The number of this form of the document. */
-export const RECEIPT_FORMAT = 1
+const RECEIPT_FORMAT = 1
 
 /** Parts of a receipt, each sealed for itself: what was changed afterwards can be named. */
-export interface ReceiptParts {
+interface ReceiptParts {
   /** What computed it. */
   readonly made_by: {
     readonly spout: string
@@ -68,7 +68,7 @@ export interface ReceiptFile {
   readonly sha256: string
 }
 
-export interface ReceiptInput extends Pick<ReceiptParts, 'made_by' | 'model' | 'template' | 'clock'> {
+interface ReceiptInput extends Pick<ReceiptParts, 'made_by' | 'model' | 'template' | 'clock'> {
   readonly request: GenerateRequest
   /** Of the prompt as it went into the model. */
   readonly promptIds: Int32Array
@@ -123,7 +123,7 @@ export function brokenSeals({ seals, ...parts }: Receipt): (keyof ReceiptParts)[
 }
 
 /** SHA-256 of ids as little-endian numbers of 32 bits. */
-export function hashIds(ids: Int32Array): string {
+function hashIds(ids: Int32Array): string {
   const bytes = Buffer.alloc(4 * ids.length)
   for (let i = 0; i < ids.length; i++) bytes.writeInt32LE(ids[i]!, 4 * i)
   return sha256(bytes)

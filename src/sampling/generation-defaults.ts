@@ -13,7 +13,7 @@ import {
   type SamplingOptions,
 } from './sampling-params.ts'
 
-export interface SamplingDefaults {
+interface SamplingDefaults {
   readonly options: SamplingOptions
   /** What was left aside and why, a line each. */
   readonly notes: readonly string[]

@@ -7,7 +7,7 @@
  */
 import type { LogitsProcessor } from './logits-processor.ts'
 
-export interface PenaltySettings {
+interface PenaltySettings {
   readonly repetitionPenalty: number
   readonly presencePenalty: number
   readonly frequencyPenalty: number

@@ -130,7 +130,7 @@ export function resolveSampling(...layers: readonly SamplingOptions[]): Sampling
 }
 
 /** @throws SpoutError `usage` naming the range. */
-export function checkRange(range: SamplingRange, value: number): void {
+function checkRange(range: SamplingRange, value: number): void {
   if (isInRange(range, value)) return
   throw new SpoutError('usage', `${range.name}: ${value} is not ${describeRange(range)}`)
 }

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { SpoutError } from '../errors.ts'
 import { defaultThreads, judgeThreads } from './threads.ts'
 
-export interface ThreadsWanted {
+interface ThreadsWanted {
   readonly threads?: number | undefined
   readonly note?: ((text: string, level: 'info' | 'warning') => void) | undefined
 }

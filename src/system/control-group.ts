@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 
 /** The text of a file; `undefined` where there is none. */
-export type ReadText = (path: string) => string | undefined
+type ReadText = (path: string) => string | undefined
 
 /** Processors that this process may keep busy, as a number like 1.5; `undefined` where nobody limits it. */
 export function cpuQuota(read: ReadText = readText): number | undefined {

@@ -21,7 +21,7 @@ import { readRegular } from './regular-file.ts'
 // the lock as bytes arrive; one that is dead or has stalled loses it. A link, a pipe or a folder in its place is no lock.
 
 /** How long another holder is waited for, in milliseconds. */
-export interface LockPatience {
+interface LockPatience {
   /** Between two looks at the lock. */
   readonly pollMs: number
   /** A holder without progress for so long loses the lock. */
@@ -30,7 +30,7 @@ export interface LockPatience {
   readonly noticeMs: number
 }
 
-export interface LockOptions {
+interface LockOptions {
   readonly patience: LockPatience
   readonly signal?: AbortSignal | undefined
   /** Whether what the holder works on is done. */
@@ -39,7 +39,7 @@ export interface LockOptions {
   readonly onWait: () => void
 }
 
-export interface BlobLock {
+interface BlobLock {
   /** Says that the work goes on. */
   touch(): void
   release(): void

@@ -24,7 +24,7 @@ const TRIMMING_BYTES = 96 << 10
 /** Of libuv, unless told otherwise; they take work in turns. */
 const POOL_THREADS = 4
 
-export interface Malloc {
+interface Malloc {
   /** Large blocks that are freed are used again, until `giveBack` is called as often. */
   keepFreed(): void
   /** What is unused goes back to the system. */

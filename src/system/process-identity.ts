@@ -7,7 +7,7 @@ import { hostname } from 'node:os'
 // boot, and a mark of whoever hands out the numbers; of foreign marks nothing is claimed.
 
 /** `p<pid>s<start>b<boot>n<mark>r<random>`: letters and digits only, so that it can be part of a file name. */
-export type Identity = string
+type Identity = string
 
 const SHAPE = /^p(\d+)s(\d+)b([0-9a-f]+)n([0-9a-f]+)r[0-9a-f]+$/
 

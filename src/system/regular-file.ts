@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { open } from 'node:fs/promises'
 
-export interface RegularFileOptions {
+interface RegularFileOptions {
   /** Only a file that this user made: no link leads to it, it is ours, and it has this one name. */
   readonly own?: boolean
   /** How it is opened; default O_RDONLY. */
@@ -60,7 +60,7 @@ export function isOurs(uid: number): boolean {
   return us === undefined || us === uid
 }
 
-export interface ReadRegularOptions extends Pick<RegularFileOptions, 'own'> {
+interface ReadRegularOptions extends Pick<RegularFileOptions, 'own'> {
   /** A longer file is refused. */
   readonly most: number
 }

@@ -15,7 +15,7 @@ export function defaultThreads(): number {
   })
 }
 
-export interface ProcessorLimits {
+interface ProcessorLimits {
   /** Logical processors that this process may run on. */
   readonly processors: number
   /** Physical cores among them, where that is known. */

@@ -11,7 +11,7 @@ const WORK = Symbol.for('spout.tokenizer.work')
 
 let script: Script | undefined
 
-export interface TimeLimit {
+interface TimeLimit {
   readonly ms: number
   /** What to say when the time is over. */
   readonly error: () => SpoutError

@@ -17,7 +17,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { lifeOf, newIdentity } from './process-identity.ts'
 
-export interface WriteWholeOptions {
+interface WriteWholeOptions {
   /** Waits until the disk has it. Default true; a file that says itself whether it is whole need not. */
   readonly flush?: boolean
   /** Permissions of the new file; default: what the user's umask leaves. */

@@ -7,7 +7,7 @@
  */
 import type { Numbers } from './numbers.ts'
 
-export interface SymbolRows {
+interface SymbolRows {
   /** UTF-16 code units of all symbols, one after the other. */
   readonly units: Numbers
   /** Where a symbol's units begin, and the end of the last: symbols + 1 places. `~place` where no token has the id. */
@@ -16,7 +16,7 @@ export interface SymbolRows {
   readonly slots: Numbers
 }
 
-export interface MergeRows {
+interface MergeRows {
   /** Where the merges with a symbol on the left begin in `pairs`, and the end of the last. */
   readonly rows: Numbers
   /** The right symbol and the rank, by turns; ascending by the right symbol within a row. */

@@ -20,10 +20,10 @@ import { createWork, type Work } from './work.ts'
 
 const NO_CUTS: readonly number[] = []
 
-export type Encode = (text: string, options?: EncodeOptions) => Int32Array
+type Encode = (text: string, options?: EncodeOptions) => Int32Array
 
 /** What words are made ids with. */
-export type Model = BpeModel | ModelJson
+type Model = BpeModel | ModelJson
 
 export interface TokenizerParts {
   readonly steps: TokenizerSteps

@@ -1,5 +1,5 @@
 /** A binary heap of numbers, the smallest first. */
-export interface Heap {
+interface Heap {
   push(key: number): void
   pop(): number | undefined
 }

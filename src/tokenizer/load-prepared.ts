@@ -31,12 +31,12 @@ import { type Source, type Stamp, sha256Of, stampOf } from './source-file.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { parseTokenizerJson } from './tokenizer-json.ts'
 
-export interface LoadPreparedOptions extends LoadTokenizerOptions {
+interface LoadPreparedOptions extends LoadTokenizerOptions {
   /** Our own cache. Nothing is looked for there, or prepared, without it. */
   readonly cacheFolder?: string | undefined
 }
 
-export interface LoadedTokenizer {
+interface LoadedTokenizer {
   readonly tokenizer: Tokenizer
   /** It came from a prepared file: nothing large was read, and little garbage is left. */
   readonly wasPrepared: boolean

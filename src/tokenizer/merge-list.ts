@@ -9,7 +9,7 @@ export interface MergeArrays {
   readonly into: Int32Array
 }
 
-export interface Merges {
+interface Merges {
   readonly arrays: MergeArrays
   /** Some merge joins another character with a ▁ behind it. */
   readonly joinAtMarker: boolean

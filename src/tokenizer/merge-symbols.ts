@@ -8,7 +8,7 @@ import { createHeap } from './heap.ts'
 import type { Numbers } from './numbers.ts'
 
 /** Merges the first `count` symbols where they lie. @returns how many are left. */
-export type MergeSymbols = (symbols: Int32Array, count: number) => number
+type MergeSymbols = (symbols: Int32Array, count: number) => number
 
 /** Words of so many symbols keep a heap. */
 const LONG = 48

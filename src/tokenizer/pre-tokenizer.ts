@@ -8,7 +8,7 @@ import { type Behavior, parseBehavior, splitBy } from './split.ts'
 import { invalid, nestedSteps, type Step, textField, unsupported } from './tokenizer-json.ts'
 
 /** Words of a text; `opens` is true of the text that begins the whole input. */
-export type SplitWords = (text: string, opens: boolean) => string[]
+type SplitWords = (text: string, opens: boolean) => string[]
 
 export interface PreTokenizer {
   readonly split: SplitWords

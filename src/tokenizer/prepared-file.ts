@@ -119,7 +119,7 @@ export function openPreparedFile(path: string, restore: Restore): OpenedFile | u
   }
 }
 
-export type Restore = (facts: PreparedFacts) => BpeArrays
+type Restore = (facts: PreparedFacts) => BpeArrays
 
 interface Pages extends Pick<Body, 'rows' | 'sums'> {
   readonly reader: Reader

@@ -5,7 +5,7 @@ import { invalid } from './tokenizer-json.ts'
 const BEHAVIORS = ['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous'] as const
 export type Behavior = (typeof BEHAVIORS)[number]
 
-export interface SplitRuleOf {
+interface SplitRuleOf {
   readonly pattern: Pattern
   readonly behavior: Behavior
   /** Takes what is between the matches for the matches. */

@@ -3,7 +3,7 @@ import type { BpeRules } from './bpe-model.ts'
 import { type FindSymbol, roomFor, textOfUnits, unitsOf, writeUnits } from './bpe-tables.ts'
 import { writeByteLevel } from './byte-level.ts'
 
-export interface WordSymbolsOptions {
+interface WordSymbolsOptions {
   readonly rules: BpeRules
   readonly findToken: FindSymbol
   /** Words come as text and are written in the byte-level alphabet here. */

@@ -394,15 +394,15 @@ describe('a cache that is not as it should be', () => {
     await expectWholeCache()
   })
 
-  it('C13: a cache everybody can write to: one warning, or 77 when strict', async () => {
+  it('C13: a cache everybody can write to: one warning', async () => {
     await pull(hub, root)
     chmodSync(root, 0o777)
     const { notes, options } = pulling(hub, root)
     await resolveModel(options)
     expect(notes).toEqual([expect.stringContaining('everybody can write')])
-    await expect(pull(hub, root, { strict: true })).rejects.toMatchObject({ code: 'permission' })
     chmodSync(root, 0o1777)
-    await pull(hub, root, { strict: true })
+    await resolveModel(options)
+    expect(notes).toHaveLength(1)
   })
 
   it('a blob that Python has moved to its shared store is read and not refused', async () => {

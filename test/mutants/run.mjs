@@ -34,8 +34,8 @@ import { nearestTests } from './nearest-tests.mjs'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** Test files of the first try, and of the second for what the first did not see. */
-const FIRST = 6
-const SECOND = 10
+const FIRST = 3
+const SECOND = 9
 /** A run that takes longer hangs. */
 const LIMIT_MS = 240_000
 /** What a test cannot see by its nature, as far as a line tells. */
@@ -88,11 +88,13 @@ function chosen() {
 
 /** Faults of a file of ours: `{ name, file, find, replace, tests }`, where `find` stands once in the file. */
 function named(path) {
-  return JSON.parse(readFileSync(path, 'utf8')).map(({ name, file, find, replace, tests }) => {
+  return JSON.parse(readFileSync(path, 'utf8')).flatMap(({ name, file, find, replace, tests }) => {
     const source = readFileSync(join(ROOT, file), 'utf8')
     const start = source.indexOf(find)
-    if (start < 0 || source.includes(find, start + 1))
-      throw new Error(`mutants: ${name}: not once in ${file}: ${find}`)
+    if (start < 0 || source.includes(find, start + 1)) {
+      console.log(`not once in ${file}: ${name}`)
+      return []
+    }
     const line = source.slice(0, start).split('\n').length
     return {
       file,

@@ -6,7 +6,7 @@ import type { PreparedModel } from './prepared/prepared-model.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Refusal, Traits } from './variants.ts'
 
-export interface RunsInput {
+interface RunsInput {
   readonly runtime: Runtime
   /** Of ours, in the graph that runs. */
   readonly operators: OwnOperators | undefined

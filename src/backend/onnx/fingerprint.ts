@@ -6,7 +6,7 @@ import { type FileState, stampsOf } from '../../system/file-state.ts'
 /** Counted up whenever kernels of ours, or what is changed of a graph, make other numbers or lay them otherwise. */
 const NUMERICS_VERSION = 1
 
-export interface FingerprintSource {
+interface FingerprintSource {
   /** Of ONNX Runtime, whose operators take part. */
   readonly runtimeVersion: string
   readonly precise: boolean

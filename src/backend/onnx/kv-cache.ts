@@ -17,7 +17,7 @@ export interface BindingOwner {
   current: OnnxKvCache | undefined
 }
 
-export interface CacheOptions {
+interface CacheOptions {
   readonly limits: CacheLimits
   readonly owner: BindingOwner
   /** What the text begins with: run with the first ids that are appended. */

@@ -81,7 +81,7 @@ async function checkHead(session: Session): Promise<void> {
   throw new TraitError('head', new SpoutError('config', 'model graph: the logits have no axis of tokens'))
 }
 
-export interface GraphToOpen extends DecoderSource {
+interface GraphToOpen extends DecoderSource {
   readonly own?: OwnKernels
   readonly cacheFolder?: string | undefined
 }

@@ -8,7 +8,7 @@ import { Embedder } from './embedder.ts'
 import { type DecoderOptions, openGraph } from './open-decoder.ts'
 import type { Runtime, Session } from './runtime/runtime.ts'
 
-export interface EmbedderSource {
+interface EmbedderSource {
   readonly decoder: Session
   readonly decoderPath: string
   readonly config: ModelConfig

@@ -28,7 +28,7 @@ export interface Refusal {
   readonly why: string
 }
 
-export interface Opened<T> {
+interface Opened<T> {
   readonly opened: T
   readonly traits: Traits
   readonly refused: readonly Refusal[]

@@ -36,12 +36,12 @@ export interface Judged {
 }
 
 /** Milliseconds per request of the arm and of what it is beside. */
-export interface Medians {
+interface Medians {
   readonly arm: number
   readonly beside: number
 }
 
-export interface Pair extends Medians {
+interface Pair extends Medians {
   /** Of neighbours, the logarithm: above 0 where the arm takes longer. */
   readonly logRatio: number
   /** Of neighbours, the difference in milliseconds. */

@@ -9,7 +9,7 @@ export const EXACT_PAIRS = 30
 /** Choices drawn beyond. */
 export const DRAWS = 20_000
 
-export interface SignFlip {
+interface SignFlip {
   /** Two-sided. */
   readonly p: number
   /** Every choice was counted; else p is an estimate from `DRAWS` choices and the one that was seen. */

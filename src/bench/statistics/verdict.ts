@@ -5,7 +5,7 @@
  */
 import type { Comparison } from './comparison.ts'
 
-export type VerdictWord = 'faster' | 'slower' | 'alike' | 'inconclusive'
+type VerdictWord = 'faster' | 'slower' | 'alike' | 'inconclusive'
 
 export interface Verdict {
   readonly word: VerdictWord
@@ -15,7 +15,7 @@ export interface Verdict {
   readonly morePairs: number
 }
 
-export interface VerdictInput {
+interface VerdictInput {
   readonly comparison: Comparison
   /** Corrected for the number of comparisons. */
   readonly p: number

@@ -133,7 +133,7 @@ function isIndexed({ kind }: Sequence): boolean {
   return kind === 'range' || kind === 'generator'
 }
 
-export interface SliceBounds {
+interface SliceBounds {
   readonly start: Value
   readonly stop: Value
   readonly step: Value

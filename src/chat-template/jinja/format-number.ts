@@ -1,7 +1,7 @@
 /** Numbers as `%d`, `%.2f`, `%x` and the like write them. */
 import { TemplateError } from './template-error.ts'
 
-export interface NumberForm {
+interface NumberForm {
   readonly precision: number | undefined
   /** `#`: a prefix as `0x`. */
   readonly alternate: boolean

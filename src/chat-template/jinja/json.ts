@@ -5,7 +5,7 @@ import { TemplateError } from './template-error.ts'
 import { Dict, listed, refuseUndefined, Sequence, typeName, type Value } from './values.ts'
 import { floatText } from './write.ts'
 
-export interface JsonOptions {
+interface JsonOptions {
   /** What a level is indented by; `undefined` for all on one line. */
   readonly indent: string | undefined
   readonly separators: readonly [item: string, key: string]

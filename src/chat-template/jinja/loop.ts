@@ -4,7 +4,7 @@ import { isEqual } from './compare.ts'
 import { TemplateError } from './template-error.ts'
 import { type Arguments, orUndefined, Thing, Tuple, type Value } from './values.ts'
 
-export interface LoopOptions {
+interface LoopOptions {
   readonly items: Iterator<Value>
   readonly budget: Budget
   /** Loops of the same kind around it. */

@@ -158,7 +158,7 @@ function parseDict(stream: TokenStream): Expression {
   return { type: 'dict', pairs }
 }
 
-export function parsePostfix(stream: TokenStream, value: Expression): Expression {
+function parsePostfix(stream: TokenStream, value: Expression): Expression {
   for (let object = value; ; ) {
     if (stream.isOperator('(')) object = { type: 'call', callee: object, args: parseArguments(stream) }
     else if (stream.skip('operator', '.')) object = parseMember(stream, object)

@@ -7,7 +7,7 @@ import { isLower, isUpper } from './text-case.ts'
 import { type Arguments, Dict, listed, Sequence, Thing, Tuple, Undefined, type Value } from './values.ts'
 import { str } from './write.ts'
 
-export type Test = (value: Value, args: Arguments, context: Context) => boolean
+type Test = (value: Value, args: Arguments, context: Context) => boolean
 
 const simple =
   (test: (value: Value, context: Context) => boolean): Test =>

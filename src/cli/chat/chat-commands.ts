@@ -7,7 +7,7 @@ import type { ChatSession } from './chat-session.ts'
 import { loadConversation, saveConversation } from './saved-file.ts'
 import { turnsText } from './transcript.ts'
 
-export interface ChatCommand {
+interface ChatCommand {
   /** As help shows it: `/save <file>`. */
   readonly usage: string
   readonly help: string

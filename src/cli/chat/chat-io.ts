@@ -13,7 +13,7 @@ export interface ChatIo {
   attend<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>
 }
 
-export interface TerminalIoOptions {
+interface TerminalIoOptions {
   readonly history: HistoryFile
   /** Before the process ends in the middle of an answer. */
   readonly onLeave: () => void

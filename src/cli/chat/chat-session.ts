@@ -17,7 +17,7 @@ import type { KeptConversation } from './kept-conversation.ts'
 import { Settling } from './settling.ts'
 import type { Transcript, Turn } from './transcript.ts'
 
-export interface ChatSessionOptions {
+interface ChatSessionOptions {
   readonly engine: Engine
   readonly options: Options
   readonly context: Context

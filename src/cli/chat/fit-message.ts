@@ -5,7 +5,7 @@ import { SpoutError } from '../../errors.ts'
 import { leaveOut } from './room.ts'
 import { type Transcript, turnsText } from './transcript.ts'
 
-export interface Made {
+interface Made {
   readonly request: GenerateRequest
   readonly encoded: EncodedPrompt
 }
@@ -15,7 +15,7 @@ export interface Fitted extends Made {
   readonly note: string | undefined
 }
 
-export interface FitInput {
+interface FitInput {
   /** Its `left` becomes what was found. */
   readonly transcript: Transcript
   readonly contextLength: number

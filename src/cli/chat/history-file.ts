@@ -10,7 +10,7 @@ import { spoutCacheFolder } from '../../system/spout-cache.ts'
 import { toJson } from '../../system/text-display.ts'
 import { writeWhole } from '../../system/write-whole.ts'
 
-export const HISTORY_MESSAGES = 1000
+const HISTORY_MESSAGES = 1000
 /** A longer message is a document: it would be read at the start of every conversation. */
 const LONGEST_MESSAGE = 32_768
 /** Bytes. */

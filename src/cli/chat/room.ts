@@ -6,7 +6,7 @@ const ANSWER_TOKENS = 512
 /** Once turns are left out, this part becomes free, for else every turn would leave out one more and read all anew. */
 const FREED_SHARE = 1 / 4
 
-export interface RoomInput {
+interface RoomInput {
   readonly contextLength: number
   /** Most tokens of an answer; 0 or none: as many as there is room for. */
   readonly maxTokens: number | undefined

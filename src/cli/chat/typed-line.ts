@@ -24,7 +24,7 @@ class Keys extends Readable {
   }
 }
 
-export interface TypedLineParts {
+interface TypedLineParts {
   readonly mark: string
   readonly recall: MessageRecall
   readonly done: (entered: Entered) => void

@@ -4,7 +4,7 @@ import { LineEditor } from './line-editor.ts'
 import { MessageLines } from './message-lines.ts'
 import type { MessageSource } from './message-source.ts'
 
-export interface TypedOptions {
+interface TypedOptions {
   readonly history: HistoryFile
   /** Ctrl-C on an empty line. */
   readonly onInterrupt: () => void

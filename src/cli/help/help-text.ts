@@ -40,7 +40,7 @@ export function groupHelp(group: FlagGroup, flags: readonly Flag[] = FLAGS): str
   return rows.length === 0 ? [] : [section(group, rows)]
 }
 
-export interface CommandPage {
+interface CommandPage {
   readonly usage: string
   readonly summary: string
   readonly flags?: readonly Flag[]

@@ -6,7 +6,7 @@ import { groupHelp, optionsHelp, page, section } from './help-text.ts'
 import { JSON_EVENTS, JSON_FIELDS } from './json-fields.ts'
 import { manPage } from './man-page.ts'
 
-export interface Topic {
+interface Topic {
   readonly name: string
   readonly summary: string
   /** What else it may be asked for as. */

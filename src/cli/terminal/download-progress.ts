@@ -11,7 +11,7 @@ export interface ProgressStream {
   readonly columns?: number | undefined
 }
 
-export interface ProgressOptions {
+interface ProgressOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Milliseconds, for tests. */
   readonly now?: () => number

@@ -3,7 +3,7 @@ import { measure } from '../../output/measurements.ts'
 import { statisticsLines } from '../../output/statistics.ts'
 import { loadDim } from './style.ts'
 
-export interface StatisticsInput {
+interface StatisticsInput {
   readonly engine: Engine
   readonly result: EngineResult
   readonly loadedAt: number

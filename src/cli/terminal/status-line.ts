@@ -12,7 +12,7 @@ const SILENT: StatusLine = { show: () => undefined, clear: () => undefined }
 /** A run that is over sooner shows nothing: a flash of text is worse than none. */
 const DELAY_MS = 150
 
-export interface StatusLineOptions {
+interface StatusLineOptions {
   readonly enabled: boolean
   readonly color?: string | undefined
 }

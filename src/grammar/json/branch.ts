@@ -48,7 +48,7 @@ export interface Witness {
   readonly literal: Literal
 }
 
-export interface ArrayPart {
+interface ArrayPart {
   readonly prefix: readonly Literal[]
   readonly rest: Literal | undefined
   readonly evaluates: boolean

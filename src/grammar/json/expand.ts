@@ -37,7 +37,7 @@ const MOST_NESTED = 200
 /** Branches of `anyOf` of which all combinations are gone through. */
 const MOST_COMBINED = 6
 
-export interface ExpandOptions {
+interface ExpandOptions {
   readonly document: SchemaDocument
   /** How the inside of strings is spelled. */
   readonly spelling: Spelling

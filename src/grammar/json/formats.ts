@@ -36,7 +36,7 @@ const DURATION =
   'P(?:\\d{1,9}W|(?=[\\dT])(?:\\d{1,9}Y(?:\\d{1,9}M(?:\\d{1,9}D)?)?|\\d{1,9}M(?:\\d{1,9}D)?|\\d{1,9}D)?(?:T(?:\\d{1,9}H(?:\\d{1,9}M(?:\\d{1,9}S)?)?|\\d{1,9}M(?:\\d{1,9}S)?|\\d{1,9}S))?)'
 const POINTER = '(?:/(?:[^~/]|~[01])*)*'
 
-export interface Format {
+interface Format {
   /** Of the whole text. */
   readonly pattern: string
   readonly maxLength?: number

@@ -5,7 +5,7 @@ import type { Regex } from '../regex/regexes.ts'
 /** A set of schemas that all hold, by number. */
 export type Conjunction = number
 
-export interface Edge {
+interface Edge {
   /** The inside of the key; `undefined` for an item. */
   readonly key: Regex | undefined
   readonly value: Conjunction

@@ -9,7 +9,7 @@ export interface Bound {
   readonly exclusive: boolean
 }
 
-export interface NumberRule {
+interface NumberRule {
   /** Which numbers: those without a fraction, those with one. */
   readonly integers: boolean
   readonly fractions: boolean

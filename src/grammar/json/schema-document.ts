@@ -5,7 +5,7 @@
 import { refuse } from '../regex/refuse.ts'
 import { isArray, isObject, type Json, type JsonObject } from './json-text.ts'
 
-export type SchemaId = number
+type SchemaId = number
 
 export interface Subschema {
   readonly id: SchemaId
@@ -218,7 +218,7 @@ function draftOf(schema: JsonObject): Draft {
   return Number(found[2]) > 4 ? 'draft-07' : 'draft-04'
 }
 
-export function escapeStep(step: string): string {
+function escapeStep(step: string): string {
   return step.replaceAll('~', '~0').replaceAll('/', '~1')
 }
 

@@ -232,7 +232,7 @@ function compile(pattern: string): RegExp {
   }
 }
 
-export function isOfType(value: Json, type: string): boolean {
+function isOfType(value: Json, type: string): boolean {
   if (type === 'null') return value === null
   if (type === 'boolean' || type === 'string') return typeof value === type
   if (type === 'array') return isArray(value)
@@ -259,7 +259,7 @@ export function count(keywords: JsonObject, keyword: string, otherwise: number):
   return value instanceof Decimal ? value.toNumber() : otherwise
 }
 
-export interface NumberKeywords {
+interface NumberKeywords {
   readonly min: readonly { value: Decimal; exclusive: boolean }[]
   readonly max: readonly { value: Decimal; exclusive: boolean }[]
   readonly multipleOf: Decimal | undefined

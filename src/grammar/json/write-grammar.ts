@@ -155,7 +155,7 @@ function marksOf(type: 'object' | 'array', { style, depth }: Layout): Marks {
 }
 
 /** A value as text. */
-export function spell(value: Json, layout: Layout): string {
+function spell(value: Json, layout: Layout): string {
   if (value instanceof Decimal) return value.toString()
   if (!isArray(value) && !isObject(value)) return JSON.stringify(value)
   const marks = marksOf(isArray(value) ? 'array' : 'object', layout)

@@ -1,5 +1,4 @@
 /** A text that is read from left to right, with line and column for what is wrong in it. */
-import type { CodePoints } from '../regex/code-points.ts'
 import { refuse } from '../regex/refuse.ts'
 
 export class Scanner {
@@ -51,8 +50,3 @@ export class Scanner {
 }
 
 export const NESTED = 200
-
-/** The code points of a text, each as a set. */
-export function setsOf(text: string): CodePoints[] {
-  return Array.from(text, (char) => [char.codePointAt(0)!, char.codePointAt(0)!])
-}

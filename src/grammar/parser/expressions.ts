@@ -12,7 +12,7 @@ export type Expression =
   | { readonly kind: 'sequence' | 'choice'; readonly parts: readonly Expression[] }
   | { readonly kind: 'repeat'; readonly body: Expression; readonly min: number; readonly max: number }
 
-export interface Grammar {
+interface Grammar {
   readonly regexes: Regexes
   readonly rules: ReadonlyMap<string, Expression>
   readonly start: string

@@ -10,7 +10,7 @@ import { tooLarge } from '../regex/too-large.ts'
 import { type Lexer, type LexState, NO_TERMINAL } from './lexer.ts'
 import type { Rule, Rules, State } from './rules.ts'
 
-export type Row = number
+type Row = number
 
 /** Nothing has been read. */
 export const FIRST_ROW: Row = 0

@@ -13,7 +13,7 @@ export type Rule = number
 const MOST_STATES = 1 << 20
 
 /** What can be done in a state, empty edges followed. Targets stand behind their labels, in pairs. */
-export interface Moves {
+interface Moves {
   /** [terminal, target, terminal, target …] */
   readonly terminals: readonly number[]
   /** [rule, target, rule, target …] */

@@ -12,7 +12,7 @@ export function addRange(set: ByteSet, from: number, to: number): ByteSet {
   return set
 }
 
-export function hasByte(set: ByteSet, byte: number): boolean {
+function hasByte(set: ByteSet, byte: number): boolean {
   return ((set[byte >> 5]! >>> (byte & 31)) & 1) === 1
 }
 

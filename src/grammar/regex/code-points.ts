@@ -5,7 +5,7 @@ import { NOTHING, type Regex, type Regexes } from './regexes.ts'
 /** Ranges in ascending order that do not touch: [from, to, from, to …]. Surrogates are not among them. */
 export type CodePoints = readonly number[]
 
-export const LAST_CODE_POINT = 0x10ffff
+const LAST_CODE_POINT = 0x10ffff
 /** All that text can hold. */
 export const ANY_CODE_POINT: CodePoints = [0, 0xd7ff, 0xe000, LAST_CODE_POINT]
 
@@ -45,17 +45,6 @@ export function complement(set: CodePoints): CodePoints {
 
 export function intersect(a: CodePoints, b: CodePoints): CodePoints {
   return complement(union(complement(a), complement(b)))
-}
-
-export function hasCodePoint(set: CodePoints, point: number): boolean {
-  let low = 0
-  let high = set.length / 2
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (set[2 * middle + 1]! < point) low = middle + 1
-    else high = middle
-  }
-  return 2 * low < set.length && set[2 * low]! <= point
 }
 
 const ENDS = [0x7f, 0x7ff, 0xffff, LAST_CODE_POINT]

@@ -21,7 +21,7 @@ export function readPattern(source: string, where: string, options: PatternOptio
   return new Reader(source, where, options).read()
 }
 
-export interface PatternOptions {
+interface PatternOptions {
   readonly ignoreCase?: boolean
   /** `.` takes the ends of lines too. */
   readonly dotAll?: boolean
@@ -233,11 +233,4 @@ function one(point: number): CodePoints {
 
 function isOne(set: CodePoints): boolean {
   return set.length === 2 && set[0] === set[1]
-}
-
-export const ANYTHING: Pattern = {
-  kind: 'repeat',
-  body: { kind: 'set', set: ANY_CODE_POINT },
-  min: 0,
-  max: UNBOUNDED,
 }

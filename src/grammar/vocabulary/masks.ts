@@ -3,7 +3,7 @@ import { type Automaton, DEAD, type Place, UNKNOWN } from '../parser/automaton.t
 import { isOfKind, KINDS, type Kind, type Slice, type SlicedVocabulary } from './slices.ts'
 import { NODE, type TokenTrie } from './token-trie.ts'
 
-export interface Mask {
+interface Mask {
   /** Bit `id & 31` of word `id >> 5`. */
   readonly bits: Uint32Array
   /** How many ids it allows. */

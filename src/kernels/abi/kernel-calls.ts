@@ -14,12 +14,12 @@ export interface KernelApi {
 }
 
 /** Of an output. */
-export const MOST_DIMS = 8
+const MOST_DIMS = 8
 /** OrtErrorCode. */
 const INVALID_ARGUMENT = 2
 
 /** Where in its frame, from rsp on, a kernel keeps what the API writes. Together `CALL_FRAME` bytes. */
-export interface CallFrame {
+interface CallFrame {
   readonly value: number
   readonly type: number
   readonly dims: number
@@ -45,7 +45,7 @@ export interface KernelCalls {
 }
 
 /** Calls a function of the API; what is wrong ends the computation. */
-export function emitCall({ code, end }: KernelCalls, address: bigint): void {
+function emitCall({ code, end }: KernelCalls, address: bigint): void {
   code.movNumber(RAX, address)
   code.callRegister(RAX)
   code.test(RAX, RAX)
@@ -82,7 +82,7 @@ export function emitDims(calls: KernelCalls, dims: readonly (number | undefined)
   }
 }
 
-export interface RowDims {
+interface RowDims {
   /** Becomes how many rows there are. */
   readonly rows: number
   /** The last dimension that the input must have, and what it becomes. */

@@ -63,7 +63,7 @@ export interface OperatorCode {
 }
 
 /** Texts that the operators name, by their addresses; they must stay where they are. */
-export interface OperatorTexts {
+interface OperatorTexts {
   readonly names: readonly bigint[]
   readonly wrongShape: bigint
 }

@@ -28,7 +28,7 @@ export interface MatmulShape {
 }
 
 /** Of input and output: the code counts in 32 bits. */
-export const MOST_SIZE = 1 << 22
+const MOST_SIZE = 1 << 22
 
 /** Whether there is code for a matmul of this shape: any other would read or write beyond its memory. */
 export function isMatmulShape(value: unknown): value is MatmulShape {

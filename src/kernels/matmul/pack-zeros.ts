@@ -9,7 +9,7 @@ import {
   zerosOffset,
 } from './matmul-shape.ts'
 
-export interface ZeroSource {
+interface ZeroSource {
   /** As MatMulNBits has them, a row of bytes for each column; `undefined`: half of what the bits count. */
   readonly zeros: Uint8Array | undefined
   /** Columns. */

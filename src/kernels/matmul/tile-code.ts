@@ -35,7 +35,7 @@ export function groupPlace(group: number, { bits }: MatmulShape): number {
   return bits === 8 ? group : 2 * (group % (GROUPS / 2)) + Math.floor((2 * group) / GROUPS)
 }
 
-export interface Gate {
+interface Gate {
   /** Becomes the result. */
   readonly gate: number
   readonly up: number

@@ -38,7 +38,7 @@ function memoryOf(constant: Constant): Memory {
 }
 
 /** The register that holds the codes of a group. */
-export type Places = (group: number) => number
+type Places = (group: number) => number
 
 interface WeightsPlace {
   readonly constants: BlockConstants
@@ -71,7 +71,7 @@ export function emitGroup(code: Assembler, shape: MatmulShape, group: number, fr
   ymm.vpand(odd, odd, constants.nibble)
 }
 
-export interface Dot {
+interface Dot {
   readonly constants: BlockConstants
   readonly places: Places
   /** What is done before a group is needed. */

@@ -24,13 +24,13 @@ export interface QuantizedWeights {
 }
 
 /** 32 numbers as whole ones from -127 to 127, and what these are multiplied with. */
-export interface QuantizedBlock {
+interface QuantizedBlock {
   readonly codes: Int8Array
   readonly scale: number
 }
 
 /** The largest becomes 127, halves go to the even number. What is not finite makes a scale that is no number. */
-export function quantizeBlock(numbers: Float32Array): QuantizedBlock {
+function quantizeBlock(numbers: Float32Array): QuantizedBlock {
   const largest = Math.max(2 ** -100, ...numbers.map(Math.abs))
   if (!Number.isFinite(largest)) return { codes: new Int8Array(BLOCK), scale: Number.NaN }
   const inverse = fp32.div(127, largest)

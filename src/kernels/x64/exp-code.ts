@@ -8,9 +8,6 @@ import { RAX } from './registers.ts'
 
 const NAMES = Object.keys(EXP) as (keyof typeof EXP)[]
 
-/** How many vectors the constants may take. */
-export const EXP_CONSTANTS = NAMES.length
-
 export type ExpConstants = Readonly<Record<keyof typeof EXP, Constant>>
 
 /** Writes the constants as data, which `emitExpConstants` reads. */
@@ -30,7 +27,7 @@ export function emitExpConstants(code: Assembler, data: Label, first: number): E
   >
 }
 
-export interface ExpVectors {
+interface ExpVectors {
   readonly x: number
   /** Two for the work. */
   readonly work: readonly [number, number]

@@ -18,15 +18,12 @@ export interface Lanes {
 
   load(to: number, from: Memory): void
   store(to: Memory, from: number): void
-  /** 16 numbers of fp16. */
-  loadHalves(to: number, from: Memory): void
+  /** As 16 numbers of fp16. */
   storeHalves(to: Memory, from: number): void
   /** The first number. */
   storeFirst(to: Memory, from: number): void
   /** As 16 bytes, held to -128 and 127. */
   storeBytes(to: Memory, from: number): void
-  /** One number for all lanes. */
-  broadcast(to: number, from: Memory): void
   /** The lower half of a general register for all lanes. */
   broadcastRegister(to: number, from: number): void
   zero(to: number): void
@@ -38,7 +35,6 @@ export interface Lanes {
   /** Makes the numbers of a table operands. They may take the vectors from `first` on; `base` must not change while they are used. */
   useTable(table: Label, count: number, places: TablePlaces): Constant[]
 
-  toFloat(to: number, from: number): void
   /** To the nearest whole number, the even one of two. */
   toInt(to: number, from: number): void
   /** The same as a float. */

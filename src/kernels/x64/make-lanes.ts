@@ -6,7 +6,7 @@ import type { Zmm } from './zmm.ts'
 import { ZmmLanes } from './zmm-lanes.ts'
 
 /** What code is written with, by the set that it names. */
-export interface VectorCode extends DataCode {
+interface VectorCode extends DataCode {
   readonly isa: Isa
   readonly zmm: Zmm
   readonly ymm: Ymm

@@ -37,10 +37,6 @@ export class YmmLanes implements Lanes {
     for (const half of HALVES) this.#ymm.vmovupsStore(part(to, half), 2 * from + half)
   }
 
-  loadHalves(to: number, { base, disp }: Memory): void {
-    for (const half of HALVES) this.#ymm.vcvtph2ps(2 * to + half, at(base, disp + 16 * half))
-  }
-
   storeHalves({ base, disp }: Memory, from: number): void {
     for (const half of HALVES) this.#ymm.vcvtps2phStore(at(base, disp + 16 * half), 2 * from + half)
   }
@@ -58,10 +54,6 @@ export class YmmLanes implements Lanes {
     this.#ymm.vperm2f128(MORE_WORK, WORK, WORK, SWAPPED)
     this.#ymm.vpacksswb(WORK, WORK, MORE_WORK)
     this.#ymm.vmovupsStoreLow(to, WORK)
-  }
-
-  broadcast(to: number, from: Memory): void {
-    for (const half of HALVES) this.#ymm.vpbroadcastd(2 * to + half, from)
   }
 
   broadcastRegister(to: number, from: number): void {
@@ -87,10 +79,6 @@ export class YmmLanes implements Lanes {
   useTable(table: Label, count: number, { base }: TablePlaces): Constant[] {
     this.#code.leaLabel(base, table)
     return Array.from({ length: count }, (_, i) => ({ memory: at(base, BYTES * i) }))
-  }
-
-  toFloat(to: number, from: number): void {
-    this.#change(to, from, (t, f) => this.#ymm.vcvtdq2ps(t, f))
   }
 
   toInt(to: number, from: number): void {

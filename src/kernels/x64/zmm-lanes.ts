@@ -27,10 +27,6 @@ export class ZmmLanes implements Lanes {
     this.#zmm.vmovupsStore(to, from)
   }
 
-  loadHalves(to: number, from: Memory): void {
-    this.#zmm.vcvtph2ps(to, from)
-  }
-
   storeHalves(to: Memory, from: number): void {
     this.#zmm.vcvtps2phStore(to, from)
   }
@@ -41,10 +37,6 @@ export class ZmmLanes implements Lanes {
 
   storeBytes(to: Memory, from: number): void {
     this.#zmm.vpmovsdbStore(to, from)
-  }
-
-  broadcast(to: number, from: Memory): void {
-    this.#zmm.vpbroadcastd(to, from)
   }
 
   broadcastRegister(to: number, from: number): void {
@@ -72,10 +64,6 @@ export class ZmmLanes implements Lanes {
       this.#zmm.vpbroadcastd(first + i, at(base, 4 * i))
       return { vector: first + i }
     })
-  }
-
-  toFloat(to: number, from: number): void {
-    this.#zmm.vcvtdq2ps(to, from)
   }
 
   toInt(to: number, from: number): void {

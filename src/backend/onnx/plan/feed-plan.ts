@@ -21,7 +21,7 @@ import { tensorText, unsupported } from './unsupported.ts'
  * How ids may be split over runs: `any` way; `one-by-one` after the first run, because the graph's mask or states do
  * not serve several new tokens after a past; `single`, one id to every run.
  */
-export type Chunking = 'any' | 'one-by-one' | 'single'
+type Chunking = 'any' | 'one-by-one' | 'single'
 
 /** Plain data: it may be kept as JSON beside a graph. */
 export interface FeedPlan {
@@ -56,7 +56,7 @@ export interface FeedPlan {
   readonly warnings: readonly string[]
 }
 
-export interface PlanSources {
+interface PlanSources {
   readonly session: Pick<Session, 'inputs' | 'outputs'>
   readonly graph: Graph
   readonly config: ModelConfig

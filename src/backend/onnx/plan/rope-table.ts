@@ -10,7 +10,7 @@ import {
   producersOf,
 } from '../../../onnx-file/graph.ts'
 
-export interface RopeTables {
+interface RopeTables {
   /** Most tokens the graph has angles for; `undefined` when it computes them. */
   readonly rows: number | undefined
   /** Texts longer than this use another table than shorter ones; `NEVER` when there is one table. */

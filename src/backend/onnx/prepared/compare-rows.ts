@@ -1,6 +1,6 @@
 /** Whether a model that was changed for speed still answers as it did: by the words it would say, not by the last bit. */
 
-export interface RowComparison {
+interface RowComparison {
   readonly ok: boolean
   /** The share of decided rows in which the likeliest id stayed; 1 when no row was decided. */
   readonly agreement: number

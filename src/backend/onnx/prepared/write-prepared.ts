@@ -34,7 +34,7 @@ import {
 import { rearrange } from './rearrange.ts'
 import { storePacked } from './store-packed.ts'
 
-export interface WriteOptions {
+interface WriteOptions {
   readonly runtime: Runtime
   readonly cacheFolder: string
   readonly key: PreparedKey
@@ -113,7 +113,7 @@ export function refusePrepared({ cacheFolder, key, sources, absent = [], refused
   })
 }
 
-export interface Refusal {
+interface Refusal {
   readonly cacheFolder: string
   readonly key: PreparedKey
   readonly sources: readonly FileState[]

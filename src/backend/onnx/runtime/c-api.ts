@@ -17,8 +17,6 @@ import { ortError } from './ort-error.ts'
 const API_VERSION = 24
 
 type Pointer = bigint
-/** What may stand for a `void*` argument: an address, or memory used in place. */
-export type Address = Pointer | ArrayBufferView | null
 
 // biome-ignore lint/suspicious/noExplicitAny: the signatures live in the table, as text
 export type NativeFunction = ((...args: any[]) => any) & { async: (...args: any[]) => void }
@@ -91,7 +89,7 @@ const TABLE = {
   GetTensorElementTypeAndShapeDataReference: [414, 'S (void*, void*, void*, void*)'],
 } as const satisfies Record<string, readonly [number, string]>
 
-export type FunctionName = keyof typeof TABLE
+type FunctionName = keyof typeof TABLE
 
 /** The opened library: its functions, and the process-wide handles every session needs. */
 export interface OrtLibrary {

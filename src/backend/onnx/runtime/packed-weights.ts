@@ -23,7 +23,7 @@ import { pageFrom } from '../../../system/memory-pages.ts'
 import type { NativeFunction } from './c-api.ts'
 
 /** A tensor of bytes, in memory that lasts until `dispose`. */
-export interface MappedTensor {
+interface MappedTensor {
   readonly name: string
   readonly dims: readonly number[]
   readonly bytes: number

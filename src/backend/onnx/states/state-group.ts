@@ -23,7 +23,7 @@ export interface StateGroup {
 }
 
 /** How rows lie in memory: `outer` stretches, each of as many rows as the axis has, each row of `rowSize` numbers. */
-export interface RowLayout {
+interface RowLayout {
   readonly outer: number
   readonly rowSize: number
 }
