@@ -1,5 +1,5 @@
 /** A backend that has nothing but a `forward`, as a runner. */
-import type { Backend, Part, Rows, Runner } from './backend.ts'
+import type { Backend, Numerics, Part, Rows, Runner } from './backend.ts'
 
 /** Several rows are made by as many forwards. */
 export function runForward(backend: Pick<Backend, 'forward'>): Pick<Runner, 'run'> {
@@ -24,6 +24,19 @@ export function runForward(backend: Pick<Backend, 'forward'>): Pick<Runner, 'run
     },
   }
 }
+
+/** What runs the texts of a backend, and what may be given to it at once. */
+export function runnerOf(backend: Backend): Pick<Runner, 'run' | 'numerics'> {
+  return backend.runner ?? { ...runForward(backend), numerics: numericsOf(backend) }
+}
+
+function numericsOf({ exactSplits, prefillChunk }: Backend): Numerics {
+  const exact = { exactSplits, exactRows: false }
+  return { ...exact, mostParts: 1, mostRows: prefillChunk, mostWanted: MOST_WANTED, fingerprint: '' }
+}
+
+/** Each row is a forward. */
+const MOST_WANTED = 16
 
 function rowsOf(rows: readonly Float32Array[]): Rows {
   return { count: rows.length, row: (i) => rows[i]! }

@@ -10,8 +10,8 @@ import type { NamedSink } from './token-names.ts'
 export interface Engine {
   readonly model: EngineModel
   /**
-   * Requests that come at once run one after another, as they came; so a sink must not wait for another request of its
-   * engine. One whose signal aborts, while it runs or while it waits, ends with the finish reason `aborted`.
+   * Many may come at once: they share runs where that changes no answer, and are otherwise written one after another, as they
+   * came; so a sink must not wait for another request of its engine. One whose signal aborts, while it runs or while it waits, ends with the finish reason `aborted`.
    * @throws SpoutError `data` when the prompt does not fit the context, before anything is computed; `usage` once the
    * engine is disposed.
    */

@@ -1,31 +1,34 @@
-/** The engine in this process. A single request is a conversation of one; requests that come at once take turns. */
+/**
+ * The engine in this process. A single request is a conversation of one. Requests that come at once share runs where that
+ * changes no answer, and are otherwise written one after another.
+ */
 import type { Backend } from '../backend/backend.ts'
-import { type ConversationParts, LocalConversation } from './conversation.ts'
+import { afterDispose } from '../errors.ts'
+import { type ConversationParts, LocalConversation, schedulerOf } from './conversation.ts'
 import type { Engine, EngineModel } from './engine.ts'
-import { Turns } from './turns.ts'
 
-interface LocalEngineParts extends Omit<ConversationParts, 'turns'> {
+interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
   readonly model: EngineModel
   /** Owned: disposed with the engine. */
   readonly backend: Backend
 }
 
 export function createLocalEngine({ model, ...own }: LocalEngineParts): Engine {
-  const turns = new Turns()
-  const parts = { ...own, turns }
+  const scheduler = schedulerOf(own)
+  const parts = { ...own, scheduler }
   return {
     model,
     openConversation: () => new LocalConversation(parts, { goesOn: true }),
-    async generate(request, door) {
+    async generate(request, io) {
       const conversation = new LocalConversation(parts)
       try {
-        return await conversation.generate(request, door)
+        return await conversation.generate(request, io)
       } finally {
         conversation.dispose()
       }
     },
     async dispose() {
-      turns.close()
+      scheduler.close(afterDispose('engine'))
       // The backend waits for the run it is in. Nobody waits for the sink: it may be the one that disposes.
       await parts.backend.dispose()
     },

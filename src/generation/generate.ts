@@ -4,43 +4,20 @@
  */
 import type { Backend, KvCache, Part, Rows, Runner } from '../backend/backend.ts'
 import { runForward } from '../backend/run-forward.ts'
-import type { Constraint } from '../grammar/constraint.ts'
-import type { Sampler } from '../sampling/sampler.ts'
-import type { Trace } from '../trace.ts'
-import { type ForcedCounts, Sequence } from './sequence.ts'
-import { budgetReason, type FinishReason, tokenBudget } from './stop-criteria.ts'
-import { TextOut } from './text-out.ts'
+import { makeText, type TextOptions } from './make-text.ts'
+import type { ForcedCounts, Sequence } from './sequence.ts'
+import type { FinishReason } from './stop-criteria.ts'
 import type { Timings } from './timings.ts'
-import { TokenOutputStream } from './token-output-stream.ts'
-import type { TokenSink } from './token-sink.ts'
 
-export interface GenerateOptions {
+export interface GenerateOptions extends Omit<TextOptions, 'jump'> {
   readonly backend: Backend
   /** Holds the beginning of the prompt, or nothing. Afterwards the prompt and all ids but the last. */
   readonly cache: KvCache
   /** The ids to append to the cache: at least one, and room for one more in the context. */
   readonly promptIds: Int32Array
-  readonly sampler: Sampler
-  /** What the text must satisfy: the sampler's mask. */
-  readonly constraint?: Constraint | undefined
   /** Default true: what must come is run ahead, where that changes no bit. */
   readonly jump?: boolean | undefined
-  readonly sink: TokenSink
-  /** 0 = until a stop id or the context is full. */
-  readonly maxTokens: number
-  readonly ignoreEos?: boolean
-  /** What ends it, in place of the backend's. */
-  readonly stopTokenIds?: ReadonlySet<number>
-  readonly stopStrings?: readonly string[]
-  /** True once the sink wants no more: it may look for stop texts itself, in a part of the text. */
-  readonly stopped?: (() => boolean) | undefined
-  /** The output continues the prompt's text rather than starting one of its own: a leading space stays. */
-  readonly continuation?: boolean
-  /** Special ids whose text is part of the output all the same: the markers of a reasoning block. */
-  readonly keepIds?: ReadonlySet<number> | undefined
   readonly signal?: AbortSignal | undefined
-  readonly trace?: Trace | undefined
-  readonly onPrefill?: ((done: number, total: number) => void) | undefined
 }
 
 export interface GenerateResult {
@@ -64,7 +41,7 @@ interface StructureResult extends Readonly<ForcedCounts> {
  */
 export async function generate(options: GenerateOptions): Promise<GenerateResult> {
   const { backend, signal } = options
-  const text = sequenceOf(options)
+  const text = textOf(options)
   try {
     await runToEnd(backend.runner ?? runForward(backend), text, { most: backend.prefillChunk, signal })
   } catch (error) {
@@ -92,7 +69,8 @@ async function runToEnd(
   while (text.finished === undefined) {
     batch[0] = text.next(most)
     const rows = runner.run(batch, signal)
-    await text.take(await beside(rows, text), 0)
+    const full = text.take(await beside(rows, text), 0)
+    if (full !== undefined) await full
   }
 }
 
@@ -110,26 +88,8 @@ function beside(rows: Promise<Rows>, text: Sequence): Promise<Rows> {
   }
 }
 
-function sequenceOf(options: GenerateOptions): Sequence {
-  const { backend, cache, promptIds, sampler, maxTokens, continuation = false, keepIds: keep } = options
-  const { contextLength, tokenizer } = backend
-  const stream = new TokenOutputStream(tokenizer, { continuation, ...(keep && { keep }) })
-  const spent = { maxTokens, contextLength, promptTokens: cache.length + promptIds.length }
-  return new Sequence({
-    kv: cache,
-    prompt: promptIds,
-    sampler,
-    constraint: options.constraint,
-    jump: options.jump !== false && backend.runner?.numerics.exactRows === true,
-    out: new TextOut(stream, options.sink, options),
-    limits: {
-      budget: tokenBudget(spent),
-      atBudget: budgetReason(spent),
-      stopIds: options.ignoreEos ? NO_IDS : (options.stopTokenIds ?? backend.stopTokenIds),
-    },
-    trace: options.trace,
-    onPrefill: options.onPrefill,
-  })
+function textOf({ backend, cache, promptIds, jump = true, ...options }: GenerateOptions): Sequence {
+  const isExact = backend.runner?.numerics.exactRows === true
+  const start = { kv: cache, prompt: promptIds, before: cache.length }
+  return makeText(backend, { ...options, jump: jump && isExact }, start)
 }
-
-const NO_IDS: ReadonlySet<number> = new Set()

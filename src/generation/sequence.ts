@@ -17,7 +17,8 @@ import type { TextOut } from './text-out.ts'
 import type { Timings } from './timings.ts'
 
 export interface SequenceParts {
-  readonly kv: KvCache
+  /** Absent: `moveTo` gives it one, before the first `next`. */
+  readonly kv?: KvCache | undefined
   /** What the text begins with: at least one id that `kv` does not hold. */
   readonly prompt: Int32Array
   /** How many ids of the prompt, from the first on, `kv` holds already. Default 0. */
@@ -60,9 +61,9 @@ export class Sequence {
   finished: FinishReason | undefined
   readonly forced: ForcedCounts = { forced: 0, drafted: 0, rejected: 0 }
   readonly #parts: SequenceParts
-  readonly #held: number
+  #held: number
   readonly #startedAt = performance.now()
-  #kv: KvCache
+  #kv: KvCache | undefined
   /** The prompt, what was chosen, and behind `#length` the guesses of this step. */
   #ids: Int32Array
   #length: number
@@ -74,6 +75,12 @@ export class Sequence {
   #drafts = 0
   /** The guesses are the constraint's. */
   #isForced = false
+  /** Rows of the last run that nothing was chosen from yet, from the first of them on. */
+  #rows: Rows | undefined
+  #row = 0
+  #rowsLeft = 0
+  /** The reader is slow: resolves when it has taken what it was given. */
+  #full: Promise<void> | undefined
   #prefilledAt = 0
   #steppedAt = 0
 
@@ -86,7 +93,7 @@ export class Sequence {
     this.#ids.set(prompt)
     this.#length = prompt.length
     this.#computed = held
-    this.#part = { sequence: kv, ids: this.#step, wanted: 1 }
+    this.#part = { sequence: kv!, ids: this.#step, wanted: 1 }
     sampler.accept(prompt)
     for (const drafter of drafters) for (const id of prompt) drafter.accept(id)
   }
@@ -94,6 +101,21 @@ export class Sequence {
   /** The ids that were chosen, a stop id not among them. */
   get chosen(): Int32Array {
     return this.#ids.subarray(this.#parts.prompt.length, this.#length)
+  }
+
+  /** Ids that are known: the prompt, and what was chosen. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** The known ids. */
+  get ids(): Int32Array {
+    return this.#ids.subarray(0, this.#length)
+  }
+
+  /** All known ids but the last are computed: `next` is a step. */
+  get isDecoding(): boolean {
+    return this.#prefilledAt > 0 && this.#computed >= this.#length - 1
   }
 
   get timings(): Timings {
@@ -107,7 +129,7 @@ export class Sequence {
     const part = this.#part
     const end = pieceEnd(this.#computed, most, this.#length)
     const isLast = end === this.#length
-    this.#drafts = isLast && this.#isDecoding ? this.#propose(most - (end - this.#computed)) : 0
+    this.#drafts = isLast && this.#prefilledAt > 0 ? this.#propose(most - (end - this.#computed)) : 0
     if (end - this.#computed === 1 && this.#drafts === 0) {
       this.#step[0] = this.#ids[this.#computed]!
       part.ids = this.#step
@@ -121,27 +143,24 @@ export class Sequence {
   /**
    * Takes the rows of that part, from row `from` on: chooses an id from each, until one is not the guess that was run
    * behind it. Afterwards all known ids but the last are computed, or a prompt is left, or the text is finished.
+   * @returns a promise when the reader is slow: until it resolves nothing more is chosen, but rows may be needed (`needsRows`)
    * @throws SpoutError `failed` when the logits are not finite
    */
-  async take(rows: Rows, from: number): Promise<void> {
+  take(rows: Rows, from: number): Promise<void> | undefined {
     const { ids, wanted } = this.#part
-    const before = this.#computed
     this.#computed += ids.length
-    if (!this.#isDecoding) this.#prefilled()
-    if (wanted === 0) return
+    if (this.#prefilledAt === 0) this.#prefilled()
+    if (wanted === 0) return undefined
     const { limits, constraint } = this.#parts
     if (limits.budget <= 0) this.finished = limits.atBudget
     else if (constraint?.mustEnd) this.finished = 'stop'
-    for (let i = 0; i < wanted && this.finished === undefined; i++) {
-      this.#computed = before + ids.length - wanted + i + 1
-      const guess = this.#ids[this.#computed]
-      const id = await this.#choose(rows.row(from + i), wanted - 1 - i)
-      if (i >= this.#drafts || id === guess) continue
-      if (this.#isForced) this.forced.rejected += this.#drafts - i
-      break
-    }
-    const surplus = before + ids.length - this.#computed
-    if (surplus > 0) this.#kv.trim(this.#kv.length - surplus)
+    if (this.finished !== undefined) return undefined
+    this.#rows = rows
+    this.#row = from
+    this.#rowsLeft = wanted
+    this.#computed -= wanted
+    this.#full = undefined
+    return this.#judge()
   }
 
   /** For the time while the model computes: finds what may be chosen from the rows to come. */
@@ -152,25 +171,60 @@ export class Sequence {
     constraint.allowed()
   }
 
+  /** Ids are to be chosen yet from rows of the last run, once the reader has taken what it was given. */
+  get needsRows(): boolean {
+    return this.#rows !== undefined
+  }
+
+  /** The rows will be gone: what was run for them is trimmed, and what they would have told is run again. */
+  letRowsGo(): void {
+    if (this.#rows === undefined) return
+    this.#rows = undefined
+    if (this.#rowsLeft > 0) this.#kv!.trim(this.#kv!.length - this.#rowsLeft)
+  }
+
   /** Goes on in another cache, that holds the first `held` known ids: what it held before may be gone. */
   moveTo(kv: KvCache, held = 0): void {
     this.#kv = kv
     this.#part.sequence = kv
     this.#computed = held
+    if (this.#prefilledAt === 0) this.#held = held
+    this.#rows = undefined
   }
 
-  /** Ends it: hands over what was held back. */
+  /** Ends it: hands over what was held back, as soon as the reader has taken the rest. */
   async end(reason: FinishReason | undefined = this.finished): Promise<void> {
     this.finished = reason
+    if (reason === 'aborted') await this.#full?.catch(() => undefined)
+    else await this.#full
     await this.#parts.out.flush()
   }
 
-  get #isDecoding(): boolean {
-    return this.#prefilledAt > 0
+  #judge(): Promise<void> | undefined {
+    while (this.#rowsLeft > 0 && this.finished === undefined) {
+      this.#rowsLeft--
+      this.#computed++
+      const guess = this.#ids[this.#computed]
+      const id = this.#choose(this.#rows!.row(this.#row++), this.#rowsLeft)
+      if (this.#rowsLeft === 0) break
+      if (id !== guess) {
+        if (this.#isForced) this.forced.rejected += this.#rowsLeft
+        break
+      }
+      if (this.#full !== undefined && this.finished === undefined) return this.#full.then(() => this.#goOn())
+    }
+    this.letRowsGo()
+    return this.#full
+  }
+
+  #goOn(): Promise<void> | undefined {
+    if (this.#rows === undefined) return undefined
+    this.#full = undefined
+    return this.#judge()
   }
 
   /** Chooses an id and writes its piece. @param ahead guesses that were run beyond it */
-  async #choose(row: Float32Array, ahead: number): Promise<number> {
+  #choose(row: Float32Array, ahead: number): number {
     const { sampler, out, limits, drafters, constraint, prompt } = this.#parts
     if (constraint !== undefined) constraint.left = limits.budget - (this.#length - prompt.length)
     const id = sampleNext(row, sampler)
@@ -184,11 +238,10 @@ export class Sequence {
     this.#push(id)
     if (drafters !== undefined) for (const drafter of drafters) drafter.accept(id)
     if (constraint !== undefined) this.#follow(constraint, id)
-    const full = out.write(id, piece, sampler.logprobs)
+    this.#full = out.write(id, piece, sampler.logprobs)
     if (out.isStopped) this.finished = 'stop-string'
     else if (constraint?.mustEnd) this.finished = constraint.wasClosed ? limits.atBudget : 'stop'
     else if (this.#length - prompt.length >= limits.budget) this.finished = limits.atBudget
-    if (full !== undefined) await full
     return id
   }
 
@@ -238,7 +291,7 @@ export class Sequence {
   #trace(id: number, piece: string, { isStop, ahead }: { isStop: boolean; ahead: number }): void {
     const now = performance.now()
     const ms = now - this.#steppedAt
-    this.#parts.trace?.('token', { position: this.#kv.length - ahead, id, piece, eos: isStop, ms })
+    this.#parts.trace?.('token', { position: this.#kv!.length - ahead, id, piece, eos: isStop, ms })
     this.#steppedAt = now
   }
 

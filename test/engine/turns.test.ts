@@ -1,14 +1,15 @@
 /** Requests that come at once: as one after another, to the byte; and nothing after a dispose is a crash. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { LocalConversation } from '../../src/engine/conversation.ts'
-import type { Conversation, Engine } from '../../src/engine/engine.ts'
+import type { Conversation, Engine, EngineModel } from '../../src/engine/engine.ts'
+import { createLocalEngine } from '../../src/engine/local-engine.ts'
 import { makeRequest } from '../../src/engine/request.ts'
-import { Turns } from '../../src/engine/turns.ts'
 import { openBackend, openEngine } from '../../src/open/open-engine.ts'
 import { collectingSink } from '../support/collecting-sink.ts'
 import { hasShared, SHARED } from '../support/models.ts'
 import { scriptedBackend } from '../support/scripted-backend.ts'
 
+const MODEL = {} as EngineModel
 const PROMPTS = ['Once upon a time', 'The little dog', 'A red ball', 'One day, Tom', 'She said']
 
 async function ask(asked: Pick<Conversation, 'generate'>, prompt: string, signal?: AbortSignal) {
@@ -122,13 +123,14 @@ test('a sink may dispose its engine or conversation', async () => {
   }
 })
 
-test('a turn that fails is left', async () => {
-  const turns = new Turns()
-  const parts = { defaults: {}, template: undefined, turns }
-  const failing = scriptedBackend('abc', { onForward: () => Promise.reject(new Error('no')) })
-  const sound = scriptedBackend('abc', { promptTokens: 2 })
-  const calls = [failing, sound].map((backend) => ask(new LocalConversation({ ...parts, backend }), 'hi'))
-  const [first, second] = await Promise.allSettled(calls)
+test.each(['a conversation', 'an engine'])('a turn of %s that fails is left', async (whose) => {
+  let runs = 0
+  const no = (): unknown => runs++ === 0 && Promise.reject(new Error('no'))
+  const backend = scriptedBackend('abc', { promptTokens: 2, onForward: no })
+  const parts = { backend, defaults: {}, template: undefined }
+  const asked =
+    whose === 'an engine' ? createLocalEngine({ ...parts, model: MODEL }) : new LocalConversation(parts)
+  const [first, second] = await Promise.allSettled([ask(asked, 'hi'), ask(asked, 'hi')])
   expect(first!.status).toBe('rejected')
   expect(second).toMatchObject({ value: { finishReason: 'stop' } })
 })

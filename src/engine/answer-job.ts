@@ -1,0 +1,197 @@
+/** A request as a text for the scheduler: what chooses its ids, where its answer goes, and what is told of it. */
+import type { Backend, KvCache } from '../backend/backend.ts'
+import type { ChatTemplate } from '../chat-template/chat-template.ts'
+import type { GenerateResult } from '../generation/generate.ts'
+import { makeText } from '../generation/make-text.ts'
+import type { Sequence } from '../generation/sequence.ts'
+import { markerIds, type ThinkMarkers, thinkMarkersOf } from '../generation/think-markers.ts'
+import { createSampler, type Sampler } from '../sampling/sampler.ts'
+import type { SamplingOptions } from '../sampling/sampling-params.ts'
+import type { Job } from '../scheduler/job.ts'
+import type { EncodedPrompt } from './encode-prompt.ts'
+import type { AnswerSink, EngineResult, RequestFacts, RequestIo } from './engine.ts'
+import type { KeptCache } from './kept-cache.ts'
+import { type SplittingSink, splitReasoning } from './reasoning.ts'
+import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './request.ts'
+import { namingTokens } from './token-names.ts'
+
+export interface AnswerModel {
+  /** Borrowed. */
+  readonly backend: Backend
+  /** The author's sampling, under what a request sets. */
+  readonly defaults: SamplingOptions
+  readonly template: ChatTemplate | undefined
+  /** What ends an answer of a chat; without it what ends any text. */
+  readonly chatStops?: ReadonlySet<number> | undefined
+}
+
+export interface Asked {
+  readonly request: GenerateRequest
+  readonly io: RequestIo
+  readonly prompt: EncodedPrompt
+  readonly kept: KeptCache
+  /** More requests will follow: states that cannot go back are worth a copy. */
+  readonly goesOn: boolean
+}
+
+export class AnswerJob implements Job {
+  readonly #model: AnswerModel
+  readonly #asked: Asked
+  readonly #sampling: SamplingOptions
+  readonly #maxTokens: number
+  #begun: Begun | undefined
+
+  constructor(model: AnswerModel, asked: Asked) {
+    const { request, prompt } = asked
+    this.#model = model
+    this.#asked = asked
+    this.#sampling = { ...model.defaults, ...present(request.sampling) }
+    this.#maxTokens = request.maxTokens ?? (prompt.rendered === undefined ? DEFAULT_RAW_TOKENS : 0)
+  }
+
+  get tokens(): number {
+    return this.#asked.prompt.ids.length
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#asked.io.signal
+  }
+
+  open(): Sequence {
+    const { kept, prompt } = this.#asked
+    const text = this.#begun?.text
+    const expected = prompt.ids.length + (this.#maxTokens || DEFAULT_RAW_TOKENS)
+    const cache = kept.keep(text?.ids ?? prompt.ids, expected)
+    if (text === undefined) return this.#begin(cache).text
+    text.moveTo(cache, cache.length)
+    return text
+  }
+
+  setBack(): void {
+    this.#asked.kept.drop()
+  }
+
+  close(): void {
+    const { kept, prompt } = this.#asked
+    kept.hold(this.#begun?.text.ids ?? prompt.ids, prompt.ids.length)
+  }
+
+  /** The text has finished, or was aborted before it began: hands over what was held back. */
+  async finish(): Promise<EngineResult> {
+    const { text, split, facts } = this.#begun ?? this.#begin()
+    text.finished ??= 'aborted'
+    await text.end()
+    const result: GenerateResult = {
+      finishReason: text.finished,
+      tokenIds: [...text.chosen],
+      timings: text.timings,
+    }
+    await split?.end()
+    const isEmpty = split?.onlyReasoned === true && result.finishReason !== 'aborted'
+    return {
+      ...result,
+      ...(isEmpty && { finishReason: 'reasoning' as const }),
+      ...facts,
+      maxTokens: this.#maxTokens,
+      lengthLimit: this.#asked.request.maxTokens === undefined ? 'default' : 'asked',
+    }
+  }
+
+  /** The text failed: hands over what was held back. */
+  async fail(): Promise<void> {
+    if (this.#begun === undefined) return
+    const { text, split } = this.#begun
+    try {
+      await text.end()
+    } finally {
+      await split?.end()
+    }
+  }
+
+  #begin(cache?: KvCache): Begun {
+    const { request, io, prompt } = this.#asked
+    const { ids, rendered } = prompt
+    const { vocabSize, contextLength } = this.#model.backend
+    const stops = this.#stops
+    const sampler = createSampler(this.#sampling, { vocabSize, contextLength, stopTokenIds: stops })
+    const held = cache?.length ?? 0
+    io.trace?.('prompt', { tokens: ids.length, kept: held, text: rendered ?? request.text })
+    const facts = {
+      ...{ promptTokens: ids.length, keptTokens: held, seed: sampler.seed },
+      ...{ sampling: this.#sampling, isChat: rendered !== undefined },
+    }
+    io.onStart?.(facts)
+    io.onPrefill?.(0, ids.length - held)
+    const split = this.#split()
+    this.#begun = { facts, split, text: this.#makeText(cache, sampler, split) }
+    return this.#begun
+  }
+
+  #makeText(cache: KvCache | undefined, sampler: Sampler, split: SplittingSink | undefined): Sequence {
+    const { request, io, prompt } = this.#asked
+    const { backend } = this.#model
+    const sink = split ?? io.sink
+    const options = {
+      sampler,
+      sink: request.sampling.logprobs === undefined ? sink : namingTokens(sink, backend.tokenizer),
+      stopStrings: split === undefined || request.stopInReasoning ? request.stopStrings : [],
+      stopped: split && (() => split.stopped),
+      ignoreEos: request.ignoreEos,
+      maxTokens: this.#maxTokens,
+      continuation: prompt.rendered === undefined,
+      keepIds: split && markerIds(backend.tokenizer, this.#markers!),
+      stopTokenIds: this.#stops,
+      trace: io.trace,
+      onPrefill: this.#marking(),
+    }
+    return makeText(backend, options, { kv: cache, prompt: prompt.ids, held: cache?.length ?? 0 })
+  }
+
+  get #stops(): ReadonlySet<number> {
+    const { backend, chatStops } = this.#model
+    const isChat = this.#asked.prompt.rendered !== undefined
+    return isChat ? (chatStops ?? backend.stopTokenIds) : backend.stopTokenIds
+  }
+
+  get #markers(): readonly ThinkMarkers[] | undefined {
+    const { template, backend } = this.#model
+    return template && thinkMarkersOf(template.source, backend.tokenizer)
+  }
+
+  #split(): SplittingSink | undefined {
+    const { request, io, prompt } = this.#asked
+    const markers = this.#markers
+    if (prompt.rendered === undefined || markers === undefined) return undefined
+    if (io.sink.reasoning === undefined) return undefined
+    return splitReasoning(io.sink as Required<AnswerSink>, {
+      markers,
+      prompt: prompt.rendered,
+      stopStrings: request.stopInReasoning ? [] : request.stopStrings,
+    })
+  }
+
+  /** Keeps the states at the end of a prompt, where they can go back to nothing else: the next turn begins there. */
+  #marking(): RequestIo['onPrefill'] {
+    const { io, kept, goesOn } = this.#asked
+    return goesOn ? markingAtEnd(kept, io.onPrefill) : io.onPrefill
+  }
+}
+
+interface Begun {
+  readonly text: Sequence
+  readonly facts: RequestFacts
+  readonly split: SplittingSink | undefined
+}
+
+/** Marks the cache when all ids of a prompt are in it. */
+export function markingAtEnd(kept: KeptCache, onPrefill: RequestIo['onPrefill']): RequestIo['onPrefill'] {
+  return (done, total) => {
+    if (done === total) kept.cache?.mark()
+    onPrefill?.(done, total)
+  }
+}
+
+/** The options that are set: an absent one must not hide the default. */
+function present(options: SamplingOptions): SamplingOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}

@@ -1,0 +1,70 @@
+/** A text that wants to be written, and its way through the scheduler. */
+import type { Sequence } from '../generation/sequence.ts'
+
+export interface Job {
+  /** Ids that are known: their keys and values must fit before it is begun. */
+  readonly tokens: number
+  /** Ends it, also while it waits. */
+  readonly signal?: AbortSignal | undefined
+  /** Its turn has come, for the first time or after `setBack`: a sequence in a cache. What it throws ends this text only. */
+  open(): Sequence
+  /** Memory is short, and this is the youngest text: gives its cache back. What it held is computed again, after `open`. */
+  setBack(): void
+  /** Its text has ended, whatever ended it: nothing of its cache is run any more. Only after `open`. */
+  close(): void
+}
+
+/** A job that was handed in: waits, then runs until its text has finished. */
+export class Entry {
+  readonly job: Job
+  /** The smaller, the earlier it came. */
+  readonly order: number
+  readonly ended: Promise<void>
+  /** Absent until it is begun for the first time. */
+  text: Sequence | undefined
+  /** In a cache; otherwise it waits. */
+  isOpen = false
+  /** Its reader is slow: nothing of it is run. */
+  isParked = false
+  isAborted = false
+  /** What failed while a run had a part of it. */
+  failure: { readonly error: unknown } | undefined
+  hasEnded = false
+  #resolve!: () => void
+  #reject!: (error: unknown) => void
+  #unlisten: (() => void) | undefined
+
+  constructor(job: Job, order: number) {
+    this.job = job
+    this.order = order
+    this.ended = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  /** Ids that have to be in its cache before an id can be chosen. */
+  get tokens(): number {
+    return this.text?.length ?? this.job.tokens
+  }
+
+  listen(abort: () => void): void {
+    const { signal } = this.job
+    if (signal === undefined) return
+    signal.addEventListener('abort', abort, { once: true })
+    this.#unlisten = () => signal.removeEventListener('abort', abort)
+  }
+
+  /** @param failure what ended it, where it did not finish: not for a text that was aborted */
+  end(failure?: { readonly error: unknown }): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.#unlisten?.()
+    if (failure !== undefined) {
+      this.#reject(failure.error)
+      return
+    }
+    if (this.text !== undefined) this.text.finished ??= 'aborted'
+    this.#resolve()
+  }
+}

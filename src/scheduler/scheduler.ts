@@ -1,0 +1,318 @@
+/**
+ * Which parts run next. A step is one run: a row of every text that is decoded, then rows of prompts up to a budget, the texts
+ * in the order in which they came. `generate()` is this with one text.
+ *
+ * Where rows do not depend on the rows beside them, many texts share a run. Elsewhere a run has one text, and the texts are
+ * written one after another, as they came: an answer is the same either way, and the first is not slowed by the others.
+ *
+ * A text waits for its own reader only. What fails in a text ends it alone; a run that fails ends all texts that were in it.
+ */
+import type { Rows, Runner } from '../backend/backend.ts'
+import type { KvPool } from '../backend/kv.ts'
+import { SpoutError } from '../errors.ts'
+import { Admission } from './admission.ts'
+import { Entry, type Job } from './job.ts'
+import { Step } from './step.ts'
+
+export interface SchedulerParts {
+  readonly runner: Pick<Runner, 'run' | 'numerics'>
+  readonly pool: Pick<KvPool, 'freePages'>
+  /** Frees pages that no running text uses, at least so many if there are as many. */
+  readonly reclaim?: ((pages: number) => void) | undefined
+  /** Texts that are written at once, those with a slow reader not counted. Default 32: more rows gain little more. */
+  readonly mostTexts?: number | undefined
+}
+
+/** What the steps so far did. */
+export interface Steps {
+  steps: number
+  /** Ids that were run: of prompts, and chosen ones. */
+  rows: number
+  /** Texts that were set back for want of memory. */
+  setBack: number
+}
+
+export class Scheduler {
+  readonly done: Steps = { steps: 0, rows: 0, setBack: 0 }
+  readonly #runner: SchedulerParts['runner']
+  readonly #admission: Admission
+  readonly #width: number
+  /** Texts that are not in a cache, in the order in which they came. */
+  readonly #waiting: Entry[] = []
+  /** Texts that are, in the same order. */
+  readonly #open: Entry[] = []
+  #came = 0
+  /** The step that is planned or run. */
+  readonly #step: Step
+  /** Readers that were found slow in this step. */
+  readonly #slow: Promise<void>[] = []
+  #stop = new AbortController()
+  #isLooping = false
+  /** From the start of a run until its rows are taken. */
+  #isStepping = false
+  /** The last run found no memory: nothing is begun until one has. */
+  #isTight = false
+  #wake: (() => void) | undefined
+  #closed: { readonly reason: unknown } | undefined
+
+  constructor({ runner, pool, reclaim, mostTexts = MOST_TEXTS }: SchedulerParts) {
+    const { exactRows, mostParts, mostRows, mostWanted } = runner.numerics
+    this.#runner = runner
+    this.#admission = new Admission({ pool, reclaim })
+    // Half the rows are left to prompts, or they would not go on.
+    const most = Math.min(mostTexts, mostParts, mostWanted, mostRows / 2)
+    this.#width = exactRows ? Math.max(1, Math.floor(most)) : 1
+    this.#step = new Step(runner.numerics, this.#width)
+  }
+
+  /** Texts share runs; otherwise they are written one after another. */
+  get sharesRuns(): boolean {
+    return this.#width > 1
+  }
+
+  /** @throws the reason of `close` */
+  throwIfClosed(): void {
+    if (this.#closed !== undefined) throw this.#closed.reason
+  }
+
+  /**
+   * Resolves when the job's text has finished, for which its reader need not have taken all; without a text when the signal
+   * aborts before its turn comes. @throws what `open`, the sampler, the sink or the run threw; the reason of `close`
+   */
+  run(job: Job): Promise<void> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed.reason)
+    const entry = new Entry(job, this.#came++)
+    if (job.signal?.aborted) entry.end()
+    else {
+      entry.listen(() => this.#abort(entry, job.signal!.reason))
+      this.#waiting.push(entry)
+      if (!this.#isLooping) void this.#loop()
+      else this.#wake?.()
+    }
+    return entry.ended
+  }
+
+  /** Aborts the texts that were begun; refuses those that wait, and those that will come. */
+  close(reason: unknown): void {
+    this.#closed ??= { reason }
+    for (const entry of [...this.#waiting, ...this.#open]) {
+      if (entry.text === undefined) this.#end(entry, { error: reason })
+      else this.#abort(entry, reason)
+    }
+  }
+
+  async #loop(): Promise<void> {
+    this.#isLooping = true
+    // Whoever hands in several at once has handed in all.
+    await undefined
+    try {
+      while (this.#open.length + this.#waiting.length > 0) {
+        this.#plan()
+        if (!this.#step.isEmpty) await this.#runStep()
+        else if (this.#open.length + this.#waiting.length > 0) await this.#somethingNew()
+      }
+    } catch (error) {
+      for (const entry of [...this.#waiting, ...this.#open]) this.#end(entry, { error })
+    }
+    this.#isLooping = false
+  }
+
+  /** All that is left waits for its readers. */
+  async #somethingNew(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    this.#wake = undefined
+  }
+
+  #plan(): void {
+    this.#step.clear()
+    this.#admission.startStep()
+    for (let i = 0; i < this.#open.length; i++) this.#addIf(this.#open[i]!, true)
+    for (let i = 0; i < this.#open.length; i++) this.#addIf(this.#open[i]!, false)
+    while (!this.#step.isFull && this.#begin());
+  }
+
+  /** Gives an open text its part in the step: it is decoded, or not, as asked for, and there is room and memory. */
+  #addIf(entry: Entry, isDecoding: boolean): void {
+    const text = entry.text!
+    if (entry.isParked || text.isDecoding !== isDecoding || this.#step.isFull) return
+    const part = text.next(isDecoding ? 1 : this.#step.room)
+    while (!this.#admission.promise(part.sequence.length, part.ids.length)) {
+      const youngest = this.#setBackYoungest()
+      if (youngest === entry) return
+      // Nobody is left who could give way: the run will tell what is missing.
+      if (youngest === undefined) break
+    }
+    this.#step.add(entry, part)
+  }
+
+  /** Begins the text that waits longest. False: it has to wait, or there is none. */
+  #begin(): boolean {
+    const entry = this.#waiting.find(({ isParked }) => !isParked)
+    if (entry === undefined || this.#isTight || !this.#hasPlace()) return false
+    while (this.#open.length > 0 && !this.#admission.mayBegin(entry.tokens, this.#open.length)) {
+      if (this.#setBackParked() === undefined) return false
+    }
+    remove(this.#waiting, entry)
+    try {
+      entry.text = entry.job.open()
+    } catch (error) {
+      entry.end({ error })
+      return true
+    }
+    entry.isOpen = true
+    insert(this.#open, entry)
+    this.#addIf(entry, false)
+    return true
+  }
+
+  #hasPlace(): boolean {
+    let parked = 0
+    for (const { isParked } of this.#open) if (isParked) parked++
+    return this.#open.length - parked < this.#width && parked < MOST_PARKED
+  }
+
+  async #runStep(): Promise<void> {
+    if (this.#stop.signal.aborted) this.#stop = new AbortController()
+    this.#isStepping = true
+    try {
+      const running = this.#runner.run(this.#step.parts, this.#stop.signal)
+      this.#foresee()
+      const rows = await running
+      this.#isTight = false
+      this.#takeAll(rows)
+    } catch (error) {
+      this.#failAll(error)
+    }
+    this.#isStepping = false
+    // Aborted meanwhile.
+    for (const entry of this.#step.entries) if (entry.isAborted) this.#end(entry)
+    this.#step.clear()
+    if (this.#slow.length > 0) await this.#waitForReaders()
+  }
+
+  /** What texts can do while the model computes. */
+  #foresee(): void {
+    for (const entry of this.#step.entries) {
+      try {
+        entry.text!.foresee()
+      } catch (error) {
+        entry.failure = { error }
+      }
+    }
+  }
+
+  #takeAll(rows: Rows): void {
+    this.done.steps++
+    const { entries, parts } = this.#step
+    let at = 0
+    for (let i = 0; i < parts.length; i++) {
+      const { ids, wanted } = parts[i]!
+      this.done.rows += ids.length
+      if (!entries[i]!.isAborted) this.#take(entries[i]!, rows, at)
+      at += wanted
+    }
+  }
+
+  #take(entry: Entry, rows: Rows, from: number): void {
+    const text = entry.text!
+    if (entry.failure !== undefined) {
+      this.#end(entry, entry.failure)
+      return
+    }
+    try {
+      const full = text.take(rows, from)
+      if (text.finished !== undefined) this.#end(entry)
+      else if (full !== undefined) this.#park(entry, full)
+    } catch (error) {
+      this.#end(entry, { error })
+    }
+  }
+
+  #failAll(error: unknown): void {
+    const isShort = error instanceof SpoutError && error.code === 'try-later'
+    const failed = this.#step.entries.splice(0)
+    if (isShort && this.#setBackYoungest() !== undefined) {
+      this.#isTight = true
+      return
+    }
+    for (const entry of failed) this.#end(entry, entry.isAborted ? undefined : { error })
+  }
+
+  /** Until its reader has taken what it was given. */
+  #park(entry: Entry, full: Promise<void>): void {
+    entry.isParked = true
+    const goOn = (): void => {
+      entry.isParked = false
+      if (entry.text!.finished !== undefined) this.#end(entry)
+      this.#wake?.()
+    }
+    this.#slow.push(full.then(goOn, (error) => this.#end(entry, { error })))
+  }
+
+  /** A reader that is a promise by habit only is none to be left behind; the rows are kept for it as long. */
+  async #waitForReaders(): Promise<void> {
+    await Promise.race([Promise.all(this.#slow), new Promise(setImmediate)])
+    this.#slow.length = 0
+    for (const entry of this.#open) if (entry.isParked) entry.text!.letRowsGo()
+  }
+
+  #abort(entry: Entry, reason: unknown): void {
+    if (entry.hasEnded) return
+    entry.isAborted = true
+    const isRun = this.#isStepping && this.#step.entries.includes(entry)
+    if (!isRun) this.#end(entry)
+    else if (this.#step.entries.every(({ isAborted }) => isAborted)) this.#stop.abort(reason)
+  }
+
+  #end(entry: Entry, failure?: { readonly error: unknown }): void {
+    if (entry.hasEnded) return
+    remove(this.#waiting, entry)
+    remove(this.#open, entry)
+    entry.text?.letRowsGo()
+    if (entry.isOpen) entry.job.close()
+    entry.end(failure)
+    this.#wake?.()
+  }
+
+  /** The youngest text without a part in this step, of those with a slow reader if there is one; not the only text. */
+  #setBackYoungest(): Entry | undefined {
+    const parked = this.#setBackParked()
+    if (parked !== undefined) return parked
+    const entry = this.#open.findLast((each) => !this.#step.entries.includes(each))
+    if (entry === undefined || this.#open.length === 1) return undefined
+    return this.#setBack(entry)
+  }
+
+  #setBackParked(): Entry | undefined {
+    const entry = this.#open.findLast(({ isParked }) => isParked)
+    return entry && this.#setBack(entry)
+  }
+
+  #setBack(entry: Entry): Entry | undefined {
+    // What is computed again would be something else.
+    if (!this.#runner.numerics.exactRows) return undefined
+    entry.job.setBack()
+    entry.isOpen = false
+    remove(this.#open, entry)
+    insert(this.#waiting, entry)
+    this.done.setBack++
+    return entry
+  }
+}
+
+/** Keeps the order in which they came. */
+function insert(entries: Entry[], entry: Entry): void {
+  const after = entries.findLastIndex(({ order }) => order < entry.order)
+  entries.splice(after + 1, 0, entry)
+}
+
+function remove(entries: Entry[], entry: Entry): void {
+  const at = entries.indexOf(entry)
+  if (at >= 0) entries.splice(at, 1)
+}
+
+/** Texts that hold memory while their readers are slow. */
+const MOST_PARKED = 32
+const MOST_TEXTS = 32
