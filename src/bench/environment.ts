@@ -4,9 +4,13 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism, cpus, loadavg, totalmem, type } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
+import type { Runs } from '../backend/runs.ts'
+import { loadChatTemplate } from '../chat-template/chat-template.ts'
+import type { GenerateRequest } from '../engine/request.ts'
 import { hashPath } from '../hub-cache/blob-hash.ts'
+import { loadModelConfig } from '../model/model-config.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
+import { expectedRuns } from '../open/expect-run.ts'
 import { resolveFor } from '../open/open-engine.ts'
 import { defaultThreads } from '../system/threads.ts'
 import type { ArmSpec, EngineHooks } from './arm.ts'
@@ -28,6 +32,11 @@ export interface ArmFacts {
   readonly threads: number
   /** The binding that runs the session, or the engine. */
   readonly runtime: string
+  /** What runs it; null of another engine. */
+  readonly runs: Runs | null
+  readonly hasChatTemplate: boolean
+  /** The prompt goes through the chat template. */
+  readonly isChat: boolean
 }
 
 export interface Environment {
@@ -46,6 +55,7 @@ export interface Environment {
 /** Reads every model file once, to hash it. */
 export async function describeEnvironment(
   arms: readonly ArmSpec[],
+  { raw }: Pick<GenerateRequest, 'raw'>,
   hooks: EngineHooks,
 ): Promise<Environment> {
   return {
@@ -57,17 +67,16 @@ export async function describeEnvironment(
     node: process.version,
     onnxRuntime: onnxRuntimeVersion(),
     loadBefore: loadavg(),
-    arms: await describeArms(arms, hooks),
+    arms: await describeArms(arms, { hooks, raw, known: new Map() }),
   }
 }
 
 /** @throws SpoutError that names the arm whose model cannot be found. */
-async function describeArms(arms: readonly ArmSpec[], hooks: EngineHooks): Promise<ArmFacts[]> {
-  const known = new Map<string, ModelFacts>()
+async function describeArms(arms: readonly ArmSpec[], described: Described): Promise<ArmFacts[]> {
   const facts: ArmFacts[] = []
   for (const arm of arms) {
     try {
-      facts.push(await describeArm(arm, { hooks, known }))
+      facts.push(await describeArm(arm, described))
     } catch (error) {
       throw ofArm(arm.name, error)
     }
@@ -77,18 +86,23 @@ async function describeArms(arms: readonly ArmSpec[], hooks: EngineHooks): Promi
 
 interface Described {
   readonly hooks: EngineHooks
+  readonly raw: boolean
   /** By the path of the graph. */
   readonly known: Map<string, ModelFacts>
 }
 
-async function describeArm(arm: ArmSpec, { hooks, known }: Described): Promise<ArmFacts> {
+async function describeArm(arm: ArmSpec, { hooks, raw, known }: Described): Promise<ArmFacts> {
   const { name, standsFor, settings, engine } = arm
   const files = await resolveFor(settings, hooks)
   const model = known.get(files.onnxPath) ?? (await describeModel(files, hooks.signal))
   known.set(files.onnxPath, model)
   const threads = settings.threads ?? defaultThreads()
-  const runtime = engine === 'spout' ? (await openRuntime(settings.runtime ?? 'auto')).name : engine
-  return { name, standsFor, model, threads, runtime }
+  const isOurs = engine === 'spout'
+  const runs = isOurs ? await expectedRuns(files, loadModelConfig(files.folder), settings) : null
+  const hasChatTemplate =
+    (await loadChatTemplate(files.folder, { file: settings.chatTemplateFile })) !== undefined
+  const isChat = hasChatTemplate && !raw
+  return { name, standsFor, model, threads, runtime: runs?.runtime ?? engine, runs, hasChatTemplate, isChat }
 }
 
 async function describeModel(files: ResolvedModel, signal?: AbortSignal): Promise<ModelFacts> {

@@ -34,7 +34,7 @@ export interface BenchIo {
 export async function runBench(plan: BenchPlan, io: BenchIo): Promise<BenchRun> {
   const specs = armsOf(plan.comparisons)
   io.onProgress('hashing the model')
-  const environment = await describeEnvironment(specs, io.hooks)
+  const environment = await describeEnvironment(specs, plan.task.request, io.hooks)
   const shelf = new ModelShelf(io.hooks)
   const samplers = new Map<string, ArmSampler>()
   try {

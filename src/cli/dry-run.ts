@@ -2,6 +2,15 @@
 import type { GenerateRequest } from '../engine/request.ts'
 import { SpoutError } from '../errors.ts'
 import { planRun, type RunPlan } from '../open/plan-run.ts'
+import {
+  refusedLines,
+  runsJson,
+  runsText,
+  samplingJson,
+  samplingText,
+  templateJson,
+  templateText,
+} from '../output/run-facts.ts'
 import { bytesText } from '../system/quantities.ts'
 import { escapeText, toJson } from '../system/text-display.ts'
 import type { Context } from './context.ts'
@@ -22,14 +31,19 @@ export async function dryRun(request: GenerateRequest, options: Options, context
 }
 
 function planText(plan: RunPlan): string {
-  const { model, dtype, revision, promptTokens, isChat, contextLength, maxTokens } = plan
+  const { model, dtype, revision, promptTokens, contextLength, maxTokens, runs } = plan
   const rows: Row[] = [
     ['model', `${escapeText(model)} (${dtype})${revision === undefined ? '' : ` at ${revision}`}`],
     ...plan.files.map(({ path, bytes }): Row => ['file', `${escapeText(path)} (${bytesText(bytes)})`]),
     ...(plan.bytesToFetch > 0
       ? [['download', `${bytesText(plan.bytesToFetch)} that are not cached yet`] as Row]
       : []),
-    ['prompt', `${promptTokens} tokens, ${isChat ? 'through the chat template' : 'as plain text'}`],
+    ['runs', runs === undefined ? 'known once it is cached' : runsText(runs)],
+    ...(runs === undefined ? [] : refusedLines(runs).map((line): Row => ['', escapeText(line)])),
+    ['template', templateText(plan)],
+    ['sampling', samplingText(plan)],
+    ['seed', plan.seed === undefined ? 'drawn for each run' : String(plan.seed)],
+    ['prompt', `${promptTokens} tokens`],
     ['answer', maxTokens === 0 ? 'until it ends' : `at most ${maxTokens} tokens`],
     ['context', contextLength === undefined ? 'unknown' : `${contextLength} tokens`],
     [
@@ -51,6 +65,10 @@ function planDocument(plan: RunPlan) {
     revision: plan.revision ?? null,
     dtype: plan.dtype,
     files: plan.files,
+    runs: runsJson(plan.runs),
+    template: templateJson(plan),
+    sampling: samplingJson(plan.sampling),
+    seed: plan.seed === undefined ? null : String(plan.seed),
     prompt_tokens: plan.promptTokens,
     max_tokens: plan.maxTokens,
     context_length: plan.contextLength ?? null,

@@ -6,7 +6,7 @@ import { makeText } from '../generation/make-text.ts'
 import type { Sequence } from '../generation/sequence.ts'
 import { markerIds, type ThinkMarkers, thinkMarkersOf } from '../generation/think-markers.ts'
 import { createSampler, type Sampler } from '../sampling/sampler.ts'
-import type { SamplingOptions } from '../sampling/sampling-params.ts'
+import { overlaid, type SamplingOptions } from '../sampling/sampling-params.ts'
 import type { Job } from '../scheduler/job.ts'
 import type { EncodedPrompt } from './encode-prompt.ts'
 import type { AnswerSink, EngineResult, RequestFacts, RequestIo } from './engine.ts'
@@ -45,7 +45,7 @@ export class AnswerJob implements Job {
     const { request, prompt } = asked
     this.#model = model
     this.#asked = asked
-    this.#sampling = { ...model.defaults, ...present(request.sampling) }
+    this.#sampling = overlaid(model.defaults, request.sampling)
     this.#maxTokens = request.maxTokens ?? (prompt.rendered === undefined ? DEFAULT_RAW_TOKENS : 0)
   }
 
@@ -189,9 +189,4 @@ export function markingAtEnd(kept: KeptCache, onPrefill: RequestIo['onPrefill'])
     if (done === total) kept.cache?.mark()
     onPrefill?.(done, total)
   }
-}
-
-/** The options that are set: an absent one must not hide the default. */
-function present(options: SamplingOptions): SamplingOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }

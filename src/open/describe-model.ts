@@ -1,14 +1,19 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Runs } from '../backend/runs.ts'
+import { SpoutError } from '../errors.ts'
 import { weightsOf } from '../hub-cache/cached-model.ts'
 import type { Survey } from '../hub-cache/pull-model.ts'
 import { factsOf } from '../model/check-model-files.ts'
 import { CARD, graphsBelow } from '../model/graph-files.ts'
 import { kvBytesPerToken } from '../model/kv-size.ts'
 import { loadModelConfig } from '../model/model-config.ts'
-import type { Dtype, ResolvedModel } from '../model/resolved-model.ts'
+import type { Dtype, ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
+import { samplingDefaults } from '../sampling/generation-defaults.ts'
+import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import { readJsonFile, readTextFile } from '../system/json-file.ts'
 import { statusOf } from '../system/list-files.ts'
+import { type ExpectedHow, expectedRuns } from './expect-run.ts'
 
 /** What people ask of a model before they use it. */
 export interface ModelDescription {
@@ -25,6 +30,17 @@ export interface ModelDescription {
   readonly hasChatTemplate: boolean | undefined
   readonly licence: string | undefined
   readonly graphs: readonly GraphDescription[]
+  /** What would run the model here, and how it would choose; `undefined` of a model that is not on this disk. */
+  readonly running: Running | undefined
+}
+
+export interface Running {
+  /** Of the graph that would be used. */
+  readonly dtype: Dtype
+  /** Why it would not run, in place of what runs it. */
+  readonly runs: Runs | { readonly why: string }
+  /** The author's. */
+  readonly sampling: SamplingOptions
 }
 
 interface GraphDescription {
@@ -45,6 +61,7 @@ export function describeSurvey({ id, commit, graphs }: Survey & { readonly id: s
       folder: undefined,
       hasChatTemplate: undefined,
       licence: undefined,
+      running: undefined,
     },
     graphs: graphs.map(({ dtype, path, files }) => {
       return { dtype, file: path, size: files.reduce((sum, { bytes }) => sum + bytes, 0) }
@@ -54,7 +71,7 @@ export function describeSurvey({ id, commit, graphs }: Survey & { readonly id: s
 }
 
 /** Describes a model whose files are on this disk. Throws `config`. */
-export function describeModel(model: ResolvedModel): ModelDescription {
+export async function describeModel(model: ResolvedModel, how: ExpectedHow = {}): Promise<ModelDescription> {
   const config = loadModelConfig(model.folder)
   const [architecture] = [config.raw.architectures].flat()
   return {
@@ -67,6 +84,20 @@ export function describeModel(model: ResolvedModel): ModelDescription {
     hasChatTemplate: hasChatTemplate(model.folder),
     licence: licenceOf(model.folder),
     graphs: graphsOf(model.folder),
+    running: {
+      dtype: model.dtype,
+      runs: await runsOf(model, config, how),
+      sampling: samplingDefaults(config.generation).options,
+    },
+  }
+}
+
+async function runsOf(model: ResolvedModel, config: ModelConfig, how: ExpectedHow): Promise<Running['runs']> {
+  try {
+    return await expectedRuns(model, config, how)
+  } catch (error) {
+    if (error instanceof SpoutError) return { why: error.message }
+    throw error
   }
 }
 

@@ -1,6 +1,12 @@
 /** Loads a model where it was asked for, or where it was measured to run sooner. */
-import { type LoadedSession, type LoadOptions, loadSession } from '../backend/onnx/load-session.ts'
+import {
+  expectRuns,
+  type LoadedSession,
+  type LoadOptions,
+  loadSession,
+} from '../backend/onnx/load-session.ts'
 import type { Runtime } from '../backend/onnx/runtime/runtime.ts'
+import type { Runs } from '../backend/runs.ts'
 import { SpoutError } from '../errors.ts'
 import type { ModelConfig } from '../model/resolved-model.ts'
 import type { DeviceChoice } from './device-choice.ts'
@@ -21,15 +27,8 @@ export async function loadOnDevice(load: ToLoad): Promise<LoadedSession> {
   const onCpu = (): Promise<LoadedSession> => loadSession(runtime, onnxPath, config, options)
   const onGpu = (): Promise<LoadedSession> =>
     loadSession(runtime, onnxPath, config, { ...options, onGpu: true })
-  if (device === 'gpu') {
-    if (runtime.name !== 'c-api') {
-      throw new SpoutError('usage', `--device gpu: not with --runtime ${runtime.name}`, {
-        hint: '--runtime c-api',
-      })
-    }
-    return onGpu()
-  }
-  if (device === 'cpu' || !(await isFasterOnGpu(load))) return onCpu()
+  if (!(await prefersGpu(load))) return onCpu()
+  if (device === 'gpu') return onGpu()
   try {
     return await onGpu()
   } catch (error) {
@@ -37,6 +36,21 @@ export async function loadOnDevice(load: ToLoad): Promise<LoadedSession> {
     note?.(`${error.message}; running on the processor`, 'warning')
     return onCpu()
   }
+}
+
+/** What would run, told without a session. @throws SpoutError as `expectRuns`; `usage` as `loadOnDevice`. */
+export async function expectOnDevice(load: ToLoad): Promise<Runs> {
+  const { runtime, onnxPath, config, options } = load
+  return expectRuns(runtime, onnxPath, config, { ...options, onGpu: await prefersGpu(load) })
+}
+
+async function prefersGpu(load: ToLoad): Promise<boolean> {
+  const { device, runtime } = load
+  if (device !== 'gpu') return device === 'auto' && (await isFasterOnGpu(load))
+  if (runtime.name === 'c-api') return true
+  throw new SpoutError('usage', `--device gpu: not with --runtime ${runtime.name}`, {
+    hint: '--runtime c-api',
+  })
 }
 
 async function isFasterOnGpu({ runtime, onnxPath, options, note }: ToLoad): Promise<boolean> {

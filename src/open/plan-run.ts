@@ -1,4 +1,5 @@
 /** What a request would take, found without loading weights: `--dry-run`. */
+import type { Runs } from '../backend/runs.ts'
 import { loadChatTemplate } from '../chat-template/chat-template.ts'
 import { encodePrompt } from '../engine/encode-prompt.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from '../engine/request.ts'
@@ -6,10 +7,13 @@ import { withRepair } from '../hub-cache/check-cached.ts'
 import { type PlannedModel, planModel } from '../hub-cache/plan-model.ts'
 import { factsOf } from '../model/check-model-files.ts'
 import { kvBytesPerToken, kvBytesToldBy } from '../model/kv-size.ts'
+import { samplingDefaults } from '../sampling/generation-defaults.ts'
+import { overlaid, type SamplingOptions } from '../sampling/sampling-params.ts'
 import { availableMemory } from '../system/available-memory.ts'
 import { statusOf } from '../system/list-files.ts'
 import { trustedSpoutCache } from '../system/spout-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
+import { expectedRuns } from './expect-run.ts'
 import { configOf, noteNoTemplate, type OpenEngineOptions, resolveOptions } from './open-engine.ts'
 
 export interface RunPlan {
@@ -30,6 +34,12 @@ export interface RunPlan {
   /** Of the weights, what the run would fetch first. */
   readonly bytesToFetch: number
   readonly freeBytes: number
+  /** What would run it; `undefined` of a model that is still to be fetched. */
+  readonly runs: Runs | undefined
+  readonly hasChatTemplate: boolean
+  readonly sampling: SamplingOptions
+  /** `undefined`: drawn when it runs. */
+  readonly seed: bigint | undefined
   /** Why it would not run, if so. */
   readonly obstacle: 'context' | 'memory' | undefined
 }
@@ -61,6 +71,7 @@ async function planOf(
   const maxTokens = request.maxTokens ?? (isChat ? 0 : DEFAULT_RAW_TOKENS)
   const contextLength = shorter(options.contextLength, config.contextLength)
   const { files, bytesToFetch } = resolved
+  const sampling = overlaid(samplingDefaults(config.generation).options, request.sampling)
   const weightBytes = files.reduce((sum, { bytes }) => sum + bytes, 0)
   // Of a model that is still to be fetched there is no graph to ask.
   const isHere = statusOf(resolved.onnxPath)?.isFile() === true
@@ -88,6 +99,10 @@ async function planOf(
     weightBytes,
     bytesToFetch,
     freeBytes,
+    runs: isHere ? await expectedRuns(resolved, config, options) : undefined,
+    hasChatTemplate: template !== undefined,
+    sampling,
+    seed: sampling.seed,
     obstacle: tooLong ? 'context' : tooLarge ? 'memory' : undefined,
   }
 }

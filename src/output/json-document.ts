@@ -3,6 +3,7 @@ import type { Engine, EngineResult } from '../engine/engine.ts'
 import type { NamedLogprobs } from '../engine/token-names.ts'
 import type { SpoutError } from '../errors.ts'
 import type { Measurements } from './measurements.ts'
+import { runsJson, samplingJson, templateJson } from './run-facts.ts'
 
 interface JsonInput {
   readonly engine: Engine
@@ -27,6 +28,9 @@ export function jsonDocument({ engine, result, text, reasoning, measured, logpro
     text,
     ...(reasoning === '' ? {} : { reasoning }),
     finish_reason: result.finishReason,
+    runs: runsJson(engine.model.runs),
+    template: templateJson({ ...engine.model, ...result }),
+    sampling: samplingJson(result.sampling),
     seed: String(result.seed),
     token_ids: result.tokenIds,
     usage: { prompt_tokens: result.promptTokens, completion_tokens: result.tokenIds.length },

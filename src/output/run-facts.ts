@@ -1,6 +1,9 @@
-/** What runs, in words: for `--verbose` before the answer, and for `--stats` after it. */
+/**
+ * What runs, and how it chooses: the one place that says so, in words for `--verbose`, `--stats`, `--dry-run`, `models show` and
+ * the bench, and as fields for their JSON.
+ */
 import type { EngineModel, RequestFacts } from '../engine/engine.ts'
-import type { SamplingOptions } from '../sampling/sampling-params.ts'
+import { resolveSampling, SAMPLING_RANGES, type SamplingOptions } from '../sampling/sampling-params.ts'
 
 type Runs = EngineModel['runs']
 
@@ -29,14 +32,28 @@ export function refusedLines({ refused }: Runs): string[] {
   return refused.map(({ way, why }) => `not ${way}: ${why}`)
 }
 
-/** How the prompt was made. */
-export function templateText({
-  isChat,
-  hasChatTemplate,
-}: {
-  isChat: boolean
-  hasChatTemplate: boolean
-}): string {
+/** As fields of a JSON document; null is not known before it runs. */
+export function runsJson(runs: Runs | undefined) {
+  if (runs === undefined) return null
+  const { device, kernels, prepared, threads, runtime, refused } = runs
+  const { matmul, attention, isa = null, why = null } = kernels
+  return { device, kernels: { matmul, attention, isa, why }, prepared, threads, runtime, not_taken: refused }
+}
+
+export interface PromptMaking {
+  /** The messages go through the chat template. */
+  readonly isChat: boolean
+  readonly hasChatTemplate: boolean
+}
+
+/** How the prompt is made, as a field: `chat`, `raw` where the model's template is left away, `none` without one. */
+export function templateJson({ isChat, hasChatTemplate }: PromptMaking): 'chat' | 'raw' | 'none' {
+  if (isChat) return 'chat'
+  return hasChatTemplate ? 'raw' : 'none'
+}
+
+/** How the prompt is made. */
+export function templateText({ isChat, hasChatTemplate }: PromptMaking): string {
   if (isChat) return 'chat template'
   return hasChatTemplate
     ? 'none, as --raw asks: the text is completed'
@@ -62,6 +79,21 @@ export function samplingText({ sampling }: Pick<RequestFacts, 'sampling'>): stri
   ]
     .concat(biased === 0 ? [] : [`logit-bias of ${biased}`])
     .join(', ')
+}
+
+/** All of it as fields, named as the flags; what is off has the value that switches it off. */
+export function samplingJson(sampling: SamplingOptions) {
+  const resolved = resolveSampling(sampling)
+  const numbers = Object.entries(SAMPLING_RANGES).flatMap(([field, { name }]) => {
+    const value = resolved[field as keyof typeof SAMPLING_RANGES]
+    return field === 'logprobs' ? [] : [[name.replaceAll('-', '_'), Number(number(value ?? 0))] as const]
+  })
+  return {
+    ...Object.fromEntries(numbers),
+    logit_bias: Object.fromEntries(resolved.logitBias),
+    banned_ids: resolved.bannedIds,
+    banned_sequences: resolved.bannedSequences,
+  }
 }
 
 function filters({ topK = 0, topP = 1, minP = 0, typicalP = 1 }: SamplingOptions): string[] {

@@ -129,6 +129,11 @@ export function resolveSampling(...layers: readonly SamplingOptions[]): Sampling
   return params
 }
 
+/** Options over others: an absent one hides none. */
+export function overlaid(below: SamplingOptions, above: SamplingOptions): SamplingOptions {
+  return { ...below, ...withoutAbsent(above) }
+}
+
 /** @throws SpoutError `usage` naming the range. */
 function checkRange(range: SamplingRange, value: number): void {
   if (isInRange(range, value)) return

@@ -156,6 +156,21 @@ describe.concurrent('JSON', () => {
       ...common,
       text: 'Hello, world',
       finish_reason: 'stop',
+      runs: {
+        device: 'cpu',
+        kernels: {
+          matmul: 'onnxruntime',
+          attention: 'onnxruntime',
+          isa: null,
+          why: "no kernel of spout's computes matmul or attention of this kind",
+        },
+        prepared: false,
+        threads: expect.any(Number),
+        runtime: 'c-api',
+        not_taken: [],
+      },
+      template: 'none',
+      sampling: expect.objectContaining({ temperature: 0, top_p: 1, repetition_penalty: 1 }),
       seed: '7',
       token_ids: [256, 257, 258],
       usage: { prompt_tokens: 1, completion_tokens: 3 },
@@ -202,7 +217,7 @@ describe.concurrent('JSON', () => {
   test('[json.document help.short] every field of a document is in help json, and no other', async () => {
     const { stdout } = await runSpout(on(thinking, '?', '--json', '--logprobs', '1'))
     const document = JSON.parse(stdout)
-    const inner = [document.usage, document.timings, document.logprobs[0]].flatMap(Object.keys)
+    const inner = [document.runs, document.usage, document.timings, document.logprobs[0]].flatMap(Object.keys)
     const told = JSON_FIELDS.map(([name]) => name.trim())
     expect([...Object.keys(document), ...inner].sort()).toEqual(told.sort())
   })

@@ -67,6 +67,8 @@ function figures(requestMs: number): Figures {
 }
 
 function environmentOf(arms: readonly ArmSpec[]): BenchRun['environment'] {
+  const kernels = { matmul: 'own', attention: 'own', isa: 'avx2' } as const
+  const runs = { runtime: 'c-api', threads: 2, device: 'cpu', kernels, prepared: true, refused: [] } as const
   const model = { id: 'made-up', revision: null, dtype: 'q4', sha256: 'ab'.repeat(32), bytes: 2 ** 20 }
   return {
     ...{
@@ -76,7 +78,10 @@ function environmentOf(arms: readonly ArmSpec[]): BenchRun['environment'] {
       memoryBytes: 2 ** 34,
     },
     ...{ system: 'Linux x64', node: 'v20.0.0', onnxRuntime: '1.0.0', loadBefore: [0, 0, 0] },
-    arms: arms.map(({ name, standsFor }) => ({ name, standsFor, model, threads: 2, runtime: 'c-api' })),
+    arms: arms.map(({ name, standsFor }) => ({
+      ...{ name, standsFor, model, threads: 2, runtime: 'c-api', runs },
+      ...{ hasChatTemplate: true, isChat: false },
+    })),
   }
 }
 

@@ -2,8 +2,8 @@
 import { basename } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import { withInt8Matmuls } from '../../graph-passes/accuracy-level.ts'
-import { hasOwnOperators } from '../../graph-passes/own-graph.ts'
-import { operatorNames } from '../../kernels/operators.ts'
+import { hasOwnOperators, withOwnOperators } from '../../graph-passes/own-graph.ts'
+import { type OwnOperators, operatorNames } from '../../kernels/operators.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import { readGraphFile } from '../../onnx-file/graph-file.ts'
 import type { Runs } from '../runs.ts'
@@ -53,7 +53,7 @@ export async function loadSession(
   config: ModelConfig,
   options: LoadOptions,
 ): Promise<LoadedSession> {
-  const mayUse = options.usePrepared === true && runtime.name === 'c-api' && options.onGpu !== true
+  const mayUse = mayUsePrepared(runtime, options)
   const prepared = mayUse ? await lookForPrepared(runtime, onnxPath, options) : undefined
   const found = await openFirst(waysToLoad({ runtime, onnxPath, config, options, prepared }))
   const { opened, refused, traits } = found
@@ -61,6 +61,30 @@ export async function loadSession(
   const runs = describeRuns({ runtime, options, operators, traits, refused, prepared })
   const mayPrepare = mayUse && prepared === undefined && opened.embedder === undefined
   return { ...opened, runs, mayPrepare }
+}
+
+/**
+ * What would run a model, told without a session and without its weights: by the first of the ways, which a run takes unless
+ * that fails. @throws SpoutError as `loadSession` does for a graph that cannot be read.
+ */
+export async function expectRuns(
+  runtime: Runtime,
+  onnxPath: string,
+  config: ModelConfig,
+  options: LoadOptions,
+): Promise<Runs> {
+  const mayUse = mayUsePrepared(runtime, options)
+  const prepared = mayUse ? await lookForPrepared(runtime, onnxPath, options) : undefined
+  const [traits] = waysToLoad({ runtime, onnxPath, config, options, prepared })
+  const isOwn = traits!.kernels === 'own'
+  const ownOf = (): OwnOperators | undefined =>
+    withOwnOperators(withInt8Matmuls(readGraphFile(onnxPath))).own?.operators
+  const operators = traits!.graph === 'prepared' ? prepared!.manifest.operators : isOwn ? ownOf() : undefined
+  return describeRuns({ runtime, options, operators, traits: traits!, refused: [], prepared })
+}
+
+function mayUsePrepared(runtime: Runtime, { usePrepared, onGpu }: LoadOptions): boolean {
+  return usePrepared === true && runtime.name === 'c-api' && onGpu !== true
 }
 
 async function lookForPrepared(

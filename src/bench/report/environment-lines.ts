@@ -1,3 +1,4 @@
+import { runsText, templateText } from '../../output/run-facts.ts'
 import { bytesText } from '../../system/quantities.ts'
 import type { ArmFacts } from '../environment.ts'
 import type { BenchReport } from './report.ts'
@@ -20,11 +21,13 @@ export function environmentLines({ run }: BenchReport): string[] {
 /** Arms of the same model, in one line. */
 function modelLines(arms: readonly ArmFacts[]): string[] {
   const groups = new Map<string, string[]>()
-  for (const { name, model, threads, runtime } of arms) {
+  for (const arm of arms) {
+    const { name, model, threads, runtime, runs } = arm
     const { id, revision, dtype, sha256, bytes } = model
     const at = revision === null ? '' : ` at ${revision}`
     const size = bytesText(bytes)
-    const key = `${id}${at}, ${dtype}, ${size}, sha256 ${sha256.slice(0, 16)}; ${threads} threads, runtime ${runtime}`
+    const how = runs === null ? `${threads} threads, ${runtime}` : runsText(runs)
+    const key = `${id}${at}, ${dtype}, ${size}, sha256 ${sha256.slice(0, 16)}; ${how}; template: ${templateText(arm)}`
     groups.set(key, [...(groups.get(key) ?? []), name])
   }
   return [...groups].map(

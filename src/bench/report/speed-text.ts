@@ -1,4 +1,4 @@
-import { runsText } from '../../output/run-facts.ts'
+import { runsText, samplingText } from '../../output/run-facts.ts'
 import { bytesText, durationText } from '../../system/quantities.ts'
 import { escapeText } from '../../system/text-display.ts'
 import type { ModelSpeed } from '../model-speed.ts'
@@ -21,7 +21,8 @@ export function speedText(
       : [['first byte of a fresh process', durationText(firstByteMs)] as const]),
     ...(peakRssBytes === undefined ? [] : [['its memory at most', bytesText(peakRssBytes)] as const]),
   ]
-  const title = escapeText(`${model.id} (${model.dtype}): ${runsText(model.runs)}`)
+  const how = [runsText(model.runs), 'no template', samplingText({ sampling: {} })].join('; ')
+  const title = escapeText(`${model.id} (${model.dtype}): ${how}`)
   return `${[title, '', ...(isTerminal ? aligned(rows) : markdownTable(rows))].join('\n')}\n\n`
 }
 

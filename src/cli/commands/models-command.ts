@@ -57,8 +57,9 @@ export async function modelsCommand(argv: readonly string[], context: Context): 
   interrupts.listen()
   try {
     const io = { stdout, stderr: process.stderr, env: process.env }
-    const { cacheDir, offline, ...rest } = settings()
-    const all = { ...(action === 'prepare' ? rest : {}), cacheDir, offline, ...options }
+    const { cacheDir, offline, how, ...rest } = settings()
+    const mattering = action === 'prepare' ? rest : action === 'show' ? { dtype: rest.dtype, how } : {}
+    const all = { ...mattering, cacheDir, offline, ...options }
     await modelsCommands[action](models, { ...all, signal: interrupts.signal }, io)
     await stdout.flush()
   } finally {
@@ -66,10 +67,19 @@ export async function modelsCommand(argv: readonly string[], context: Context): 
   }
 }
 
-/** What a prompt without flags runs with: that is what is to be prepared. */
+/** What a prompt without flags runs with: that is what is to be prepared, and what is shown to run. */
 function settings(): ModelsOptions {
-  const { model, dtype, threads, precise, cacheDir, offline } = withSettings({ stdin: true, newline: true })
-  return { model, dtype, threads, precise, cacheDir, offline }
+  const all = withSettings({ stdin: true, newline: true })
+  const { model, dtype, threads, precise, cacheDir, offline, runtime, device, prepare } = all
+  return {
+    model,
+    dtype,
+    threads,
+    precise,
+    cacheDir,
+    offline,
+    how: { threads, precise, runtime, device, prepare },
+  }
 }
 
 /** A flag of another action would do nothing; whoever wrote it expects something. */

@@ -2,6 +2,7 @@
 import type { Environment } from '../../hub/hub-environment.ts'
 import type { Patience } from '../../hub/retry.ts'
 import type { DtypeChoice } from '../../model/dtype.ts'
+import type { ExpectedHow } from '../../open/expect-run.ts'
 import type { ProgressStream } from '../terminal/download-progress.ts'
 
 /** Where a command reads and writes. */
@@ -28,6 +29,8 @@ export interface ModelsOptions {
   readonly precise?: boolean | undefined
   /** prepare: the model when none is named. */
   readonly model?: string | undefined
+  /** show: how a run without flags would run it. */
+  readonly how?: ExpectedHow | undefined
   /** prune: gigabytes of what is prepared that may stay. */
   readonly keep?: number | undefined
   /** rm, prune: only tell what would be removed. */

@@ -96,7 +96,11 @@ async function show(models: readonly string[], options: ModelsOptions, io: Model
 async function shown(name: string, options: ModelsOptions, io: ModelsIo): Promise<ShownModel> {
   try {
     const model = await cached(name, options, io)
-    return { ...describeModel(model), prepared: preparedOf(model, io), device: deviceOf(model, io) }
+    return {
+      ...(await describeModel(model, options.how)),
+      prepared: preparedOf(model, io),
+      device: deviceOf(model, io),
+    }
   } catch (error) {
     const isAbsent = error instanceof SpoutError && error.code === 'not-found'
     if (!isAbsent || options.offline || offlineVariable(io.env) !== undefined) throw error

@@ -1,5 +1,6 @@
 import type { CachedSnapshot, Unfinished } from '../../hub-cache/scan-cache.ts'
 import type { ModelDescription } from '../../open/describe-model.ts'
+import { runsJson, runsText, samplingJson, samplingText } from '../../output/run-facts.ts'
 import { bytesText } from '../../system/quantities.ts'
 import { escapeText } from '../../system/text-display.ts'
 
@@ -56,6 +57,9 @@ export function descriptionJson(d: ShownModel): object {
     chat_template: d.hasChatTemplate ?? null,
     licence: d.licence ?? null,
     graphs: d.graphs,
+    dtype: d.running?.dtype ?? null,
+    runs: d.running === undefined || 'why' in d.running.runs ? null : runsJson(d.running.runs),
+    sampling: d.running === undefined ? null : samplingJson(d.running.sampling),
     prepared: d.prepared,
     device: d.device ?? [],
   }
@@ -75,11 +79,21 @@ export function descriptionText(d: ShownModel): string {
       `dtype ${dtype}`,
       `${bytesText(size)}  ${file}`,
     ]),
+    ...(d.running === undefined ? [] : runningLines(d.running)),
     ...d.prepared.map((line): [string, string] => ['prepared', line]),
     ...(d.device ?? []).map((line): [string, string] => ['device', line]),
     d.folder === undefined ? ['cached', `no; spout models pull ${d.id}`] : ['folder', d.folder],
   ]
   return lines.map(([name, value]) => `${`${name}:`.padEnd(15)} ${escapeText(value)}\n`).join('')
+}
+
+/** What a run without further flags would be: its seed is drawn for each. */
+function runningLines({ dtype, runs, sampling }: NonNullable<ShownModel['running']>): [string, string][] {
+  const how = 'why' in runs ? `not: ${runs.why}` : runsText(runs)
+  return [
+    ['runs', `${dtype}, ${how}`],
+    ['sampling', samplingText({ sampling })],
+  ]
 }
 
 /** Rows of cells as aligned lines. */
