@@ -80,6 +80,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   engine: ['scheduler', 'generation', 'sampling', 'grammar', 'backend', 'tokenizer', 'chat-template'],
   output: ['engine', 'generation', 'sampling', 'system'],
   receipt: ['engine', 'backend', 'kernels', 'chat-template', 'model', 'system'],
+  batch: ['engine', 'generation', 'chat-template', 'sampling', 'system'],
   open: [
     'engine',
     'sampling',
@@ -118,6 +119,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'system',
   ],
   cli: [
+    'batch',
     'bench',
     'open',
     'receipt',

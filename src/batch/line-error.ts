@@ -1,0 +1,34 @@
+/** What is wrong with one line of a batch. The others go on. */
+
+export type LineErrorCode =
+  | 'invalid_json'
+  | 'invalid_utf8'
+  | 'line_too_long'
+  | 'invalid_row'
+  | 'missing_field'
+  | 'unsupported_field'
+  | 'invalid_value'
+  | 'duplicate_id'
+  | 'empty_prompt'
+  | 'context_length_exceeded'
+  | 'no_answer'
+  | 'failed'
+
+/** As OpenAI's error object has it. */
+export class LineError extends Error {
+  override readonly name = 'LineError'
+  readonly code: LineErrorCode
+  /** The field at fault. */
+  readonly param: string | undefined
+
+  constructor(code: LineErrorCode, message: string, param?: string) {
+    super(message)
+    this.code = code
+    this.param = param
+  }
+
+  /** Whose fault it is. */
+  get type(): 'invalid_request_error' | 'server_error' {
+    return this.code === 'failed' || this.code === 'no_answer' ? 'server_error' : 'invalid_request_error'
+  }
+}
