@@ -53,7 +53,7 @@ export async function answerOf(
           if (chosen !== undefined) logprobs.push({ id, ...chosen })
           return add(text)
         },
-        rest: add,
+        lastPiece: add,
         reasoning: (text) => void thoughts.push(text),
       },
     })

@@ -315,7 +315,7 @@ describe('an output file', () => {
           else expect(sorted(text)).toBe(sorted(whole))
         },
       ),
-      { numRuns: Number(process.env.SPOUT_RESUME_RUNS ?? 40) },
+      { numRuns: Number(process.env.SPOUT_RESUME_RUNS ?? 12) },
     )
   })
 
@@ -427,7 +427,7 @@ describe('an output file', () => {
           expect(ordered ? answers : [...answers].sort()).toEqual(ordered ? wanted : [...wanted].sort())
         },
       ),
-      { numRuns: Number(process.env.SPOUT_RESUME_RUNS ?? 40) },
+      { numRuns: Number(process.env.SPOUT_RESUME_RUNS ?? 12) },
     )
   })
 })
