@@ -32,9 +32,10 @@ export const DTYPE_SUFFIX: Readonly<Record<Dtype, string>> = {
 
 /**
  * What `auto` takes on a CPU, best first: decoding is bound by the bytes of weights read per token, so 4-bit
- * is fastest and 8-bit next; half-precision arithmetic is emulated there, so fp32 goes before all that use it.
+ * is fastest and 8-bit next. 4-bit weights within fp16 are computed in fp32; all else of fp16 is emulated there, so fp32 goes
+ * before it.
  */
-export const CPU_ORDER: readonly Dtype[] = ['q4', 'q8', 'int8', 'uint8', 'fp32', 'q4f16', 'bnb4', 'fp16']
+export const CPU_ORDER: readonly Dtype[] = ['q4', 'q4f16', 'q8', 'int8', 'uint8', 'fp32', 'bnb4', 'fp16']
 
 /** The same on a graphics card, which has arithmetic in half precision, and whose kernels know 4 bits best. */
 export const GPU_ORDER: readonly Dtype[] = ['q4f16', 'q4', 'fp16', 'fp32', 'q8', 'int8', 'uint8', 'bnb4']

@@ -8,6 +8,7 @@ export const GRAPH = {
   initializer: 5,
   input: 11,
   output: 12,
+  valueInfo: 13,
   sparseInitializer: 15,
 } as const
 export const FUNCTION = { node: 7, domain: 10 } as const

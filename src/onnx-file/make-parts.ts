@@ -26,11 +26,21 @@ export function makeNode(opType: string, parts: NodeParts): GraphNode {
 
 /** The node with other inputs. */
 export function withInputs(node: GraphNode, inputs: readonly string[]): GraphNode {
-  // Fields of one number keep their order; the inputs may stand before all others.
-  const kept = [...fieldsOf(bytesSource(node.bytes))].filter((field) => field.number !== NODE.input)
-  const rest = kept.map((field) => node.bytes.subarray(field.start, field.end))
-  const bytes = concat([...inputs.map((input) => bytesField(NODE.input, input)), ...rest])
-  return { ...node, inputs, bytes }
+  return { ...node, inputs, bytes: withNames(node.bytes, NODE.input, inputs) }
+}
+
+/** The node with other names for what it gives. */
+export function withOutputs(node: GraphNode, outputs: readonly string[]): GraphNode {
+  return { ...node, outputs, bytes: withNames(node.bytes, NODE.output, outputs) }
+}
+
+/** Fields of one number keep their order; these may stand before all others. */
+function withNames(bytes: Uint8Array, number: number, names: readonly string[]): Uint8Array {
+  const kept = [...fieldsOf(bytesSource(bytes))].filter((field) => field.number !== number)
+  return concat([
+    ...names.map((name) => bytesField(number, name)),
+    ...kept.map(({ start, end }) => bytes.subarray(start, end)),
+  ])
 }
 
 export function withFirstInput(node: GraphNode, name: string): GraphNode {

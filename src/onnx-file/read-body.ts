@@ -96,12 +96,20 @@ export function encodeBody(body: GraphBody): Uint8Array {
 
 /** The node with other bodies, in the order in which it has its own. */
 export function withBodies(node: GraphNode, bodies: readonly GraphBody[]): GraphNode {
-  const source = bytesSource(node.bytes)
   let next = 0
-  const replaced = (field: Field): Uint8Array =>
-    BODIES.has(field.number) ? bytesField(field.number, encodeBody(bodies[next++]!)) : copyOf(source, field)
-  const bytes = concat(mapAttributes(source, { valueStart: 0, end: source.size }, replaced))
+  const bytes = withAttributeFields(node.bytes, (source, field) =>
+    BODIES.has(field.number) ? bytesField(field.number, encodeBody(bodies[next++]!)) : copyOf(source, field),
+  )
   return { ...node, bodies, bytes }
+}
+
+/** A NodeProto, the fields inside its attributes as `map` gives them. */
+export function withAttributeFields(
+  node: Uint8Array,
+  map: (source: ByteSource, field: Field) => Uint8Array,
+): Uint8Array {
+  const source = bytesSource(node)
+  return concat(mapAttributes(source, { valueStart: 0, end: source.size }, (field) => map(source, field)))
 }
 
 function readNode(reading: Reading, part: Field, depth: number): GraphNode {

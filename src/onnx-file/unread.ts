@@ -1,4 +1,4 @@
-import type { Graph, GraphBody } from './graph.ts'
+import type { Graph, GraphBody, GraphNode } from './graph.ts'
 import { findInitializer } from './tensor-bytes.ts'
 
 /** Without those of the names, from the matmul up, that nothing reads now: the runtime would load and transpose them. */
@@ -23,6 +23,13 @@ export function withoutUnreadWeights(graph: Graph, names: ReadonlySet<string>): 
   const entries = new Set([...gone].map((name) => findInitializer(graph, name)?.bytes))
   const initializers = new Map([...graph.initializers].filter(([name]) => !gone.has(name)))
   return { ...graph, initializers, otherFields: graph.otherFields.filter((bytes) => !entries.has(bytes)) }
+}
+
+/** What a node takes, and what the bodies within it take or give. */
+export function takenBy({ inputs, bodies }: GraphNode): string[] {
+  const read = new Set(inputs)
+  for (const body of bodies) readNames(body, read)
+  return [...read]
 }
 
 /** What is taken by nodes in bodies within the graph. */

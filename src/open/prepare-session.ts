@@ -16,7 +16,7 @@ import {
 } from '../backend/onnx/prepared/write-prepared.ts'
 import type { Runtime, SessionOptions } from '../backend/onnx/runtime/runtime.ts'
 import { SpoutError } from '../errors.ts'
-import { withInt8Matmuls } from '../graph-passes/accuracy-level.ts'
+import { forProcessor } from '../graph-passes/for-processor.ts'
 import { hasOwnOperators } from '../graph-passes/own-graph.ts'
 import { type HeadLimits, quantizeHead } from '../graph-passes/quantize-head.ts'
 import { corruptBlob } from '../hub-cache/check-cached.ts'
@@ -66,10 +66,12 @@ export async function prepareSession(work: Work): Promise<void> {
   const before = await probeAndClose(work, original)
   options.signal?.throwIfAborted()
   const trial = { work, session, before, sources, absent }
+  // What every session changes, but said: `models show` tells it.
+  const changed = forProcessor(graph, key.precise).next().value!
   try {
     // Nothing is stacked there: with another number of threads fp32 matmuls may add up in another order.
-    if (key.precise) await tryOnce(trial, { graph, changes: [] }, { isSame: equalRows, mayRefuse: true })
-    else await tryForSpeed(trial, graph)
+    if (key.precise) await tryOnce(trial, changed, { isSame: equalRows, mayRefuse: true })
+    else await tryForSpeed(trial, changed)
   } catch (error) {
     // The model runs, so what cannot be prepared of it is no fault of its files.
     if (!(error instanceof SpoutError) || error.code !== 'config') throw error
@@ -112,15 +114,8 @@ interface Trial {
   readonly absent: readonly string[]
 }
 
-/** As every session does it, but said: `models show` tells it. */
-function changedForSpeed(graph: Graph): ChangedGraph {
-  const faster = withInt8Matmuls(graph)
-  return { graph: faster, changes: faster === graph ? [] : ['4-bit matmuls in int8'] }
-}
-
 /** With a head that dominates in 8 bits, if there is one and the answers stay; else with the head as it is. */
-async function tryForSpeed(trial: Trial, graph: Graph): Promise<void> {
-  const faster = changedForSpeed(graph)
+async function tryForSpeed(trial: Trial, faster: ChangedGraph): Promise<void> {
   const quantized = quantizeHead(faster.graph, trial.work.options.headLimits)
   if (quantized === faster.graph) return void (await tryChange(trial, faster))
   const withHead = { graph: quantized, changes: [...faster.changes, '8-bit head'] }

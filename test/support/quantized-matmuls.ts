@@ -1,6 +1,6 @@
 /** Matmuls of quantized weights that look random, for graphs of a few nodes. */
 import { bytesField, concat, varintField } from '../../src/onnx-file/wire.ts'
-import { initializer, intAttribute, node } from './tiny-graphs.ts'
+import { halves, initializer, intAttribute, node } from './tiny-graphs.ts'
 
 const UINT8 = 2
 
@@ -20,6 +20,8 @@ export interface MatmulShape {
   readonly block?: number
   /** Scales that are numbers of fp16. */
   readonly hasHalfScales?: boolean
+  /** Scales of fp16, for rows of fp16. */
+  readonly isHalf?: boolean
   readonly scaleOf?: (index: number) => number
 }
 
@@ -54,7 +56,7 @@ export function matmulWeights(w: string, shape: MatmulShape): Uint8Array[] {
   const zeroBytes = Math.ceil((blocks * bits) / 8)
   return [
     byteTensor(w, [n, blocks, (block * bits) / 8]),
-    initializer(`${w}.scales`, isFlat ? [n * blocks] : [n, blocks], scales),
+    (shape.isHalf ? halves : initializer)(`${w}.scales`, isFlat ? [n * blocks] : [n, blocks], scales),
     ...(hasZeroPoints ? [byteTensor(`${w}.zeros`, isFlat ? [n * zeroBytes] : [n, zeroBytes])] : []),
     ...(hasBias ? [initializer(`${w}.bias`, [n], new Float32Array(n).fill(0.5))] : []),
   ]

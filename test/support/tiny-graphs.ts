@@ -1,9 +1,11 @@
 /** Graphs of a few nodes, written by hand, for tests that need no model. */
+import { toHalf } from '../../src/kernels/numerics/fp32.ts'
 import { bytesField, concat, varintField } from '../../src/onnx-file/wire.ts'
 
 export const FLOAT = 1
 export const INT64 = 7
 export const BOOL = 9
+export const FLOAT16 = 10
 
 export { bytesField as bytesOfField }
 
@@ -80,6 +82,11 @@ export function initializer(name: string, dims: readonly number[], values: Float
   return bytesField(5, tensor(name, dims, { type: FLOAT, values }))
 }
 
+/** Numbers of fp16, given as such of fp32. */
+export function halves(name: string, dims: readonly number[], values: Float32Array): Uint8Array {
+  return bytesField(5, tensor(name, dims, { type: FLOAT16, values: Uint16Array.from(values, toHalf) }))
+}
+
 export function integers(name: string, dims: readonly number[], values: readonly number[]): Uint8Array {
   return bytesField(5, tensor(name, dims, { type: INT64, values: BigInt64Array.from(values, BigInt) }))
 }
@@ -88,7 +95,7 @@ export function integers(name: string, dims: readonly number[], values: readonly
 export function tensor(
   name: string,
   dims: readonly number[],
-  { type, values }: { type: number; values: Float32Array | BigInt64Array },
+  { type, values }: { type: number; values: Float32Array | BigInt64Array | Uint16Array },
 ): Uint8Array {
   return concat([
     ...dims.map((dim) => varintField(1, dim)),

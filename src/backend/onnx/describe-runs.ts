@@ -39,7 +39,7 @@ function kernelUse({ runtime, operators, options, refused }: RunsInput): KernelU
     ...(own.matmul || own.attention ? isaOf() : {}),
   } as const
   if (own.matmul && own.attention) return use
-  const failed = refused.find(({ traits }) => traits.graph === 'original' && traits.kernels === 'own')
+  const failed = refused.find(({ traits }) => traits.graph !== 'prepared' && traits.kernels === 'own')
   const known = options.precise ? PRECISE : (runtime.noOwnKernels ?? failed?.why)
   return { ...use, why: known ?? otherKinds(own) }
 }
@@ -58,7 +58,7 @@ function otherKinds(own: { readonly matmul: boolean; readonly attention: boolean
 
 function refusedWay({ traits, why }: Refusal): RefusedWay {
   const { graph, kernels, head } = traits
-  const way =
-    graph === 'prepared' ? graph : `${kernels === 'own' ? 'own' : "ONNX Runtime's"} kernels, ${head}`
-  return { way, why }
+  if (graph === 'prepared') return { way: graph, why }
+  const numbers = graph === 'fp32' ? ', fp16 as fp32' : ''
+  return { way: `${kernels === 'own' ? 'own' : "ONNX Runtime's"} kernels, ${head}${numbers}`, why }
 }

@@ -2,6 +2,7 @@
 import { basename } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import { withInt8Matmuls } from '../../graph-passes/accuracy-level.ts'
+import { forProcessor } from '../../graph-passes/for-processor.ts'
 import { hasOwnOperators, withOwnOperators } from '../../graph-passes/own-graph.ts'
 import { type OwnOperators, operatorNames } from '../../kernels/operators.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
@@ -78,7 +79,7 @@ export async function expectRuns(
   const [traits] = waysToLoad({ runtime, onnxPath, config, options, prepared })
   const isOwn = traits!.kernels === 'own'
   const ownOf = (): OwnOperators | undefined =>
-    withOwnOperators(withInt8Matmuls(readGraphFile(onnxPath))).own?.operators
+    withOwnOperators(forProcessor(readGraphFile(onnxPath), false).next().value!.graph).own?.operators
   const operators = traits!.graph === 'prepared' ? prepared!.manifest.operators : isOwn ? ownOf() : undefined
   return describeRuns({ runtime, options, operators, traits: traits!, refused: [], prepared })
 }
@@ -118,8 +119,8 @@ function* waysToLoad({
     yield { device: 'cpu', graph: 'prepared', kernels, head: 'last row', open }
   }
   const file = readGraphFile(onnxPath)
-  const graph = options.precise ? file : withInt8Matmuls(file)
   if (options.onGpu) {
+    const graph = options.precise ? file : withInt8Matmuls(file)
     for (const variant of gpuVariants(runtime, { graph, path: onnxPath, options })) {
       const open = async (): Promise<OpenedModel> =>
         completed(await variant.open(), { path: onnxPath, options, runtime, config })
@@ -127,12 +128,14 @@ function* waysToLoad({
     }
     return
   }
-  const mayBeOwn = !options.precise && runtime.noOwnKernels === undefined && hasOwnOperators(graph)
-  const source = { graph, path: onnxPath, options }
-  for (const variant of decoderVariants(runtime, source, mayBeOwn ? ['single', 'none'] : ['none'])) {
-    const open = async (): Promise<OpenedModel> =>
-      completed(await variant.open(), { ...source, runtime, config })
-    yield { ...variant, open }
+  for (const { graph, isSingle } of forProcessor(file, options.precise ?? false)) {
+    const mayBeOwn = !options.precise && runtime.noOwnKernels === undefined && hasOwnOperators(graph)
+    const source = { graph, path: onnxPath, options }
+    for (const variant of decoderVariants(runtime, source, mayBeOwn ? ['single', 'none'] : ['none'])) {
+      const open = async (): Promise<OpenedModel> =>
+        completed(await variant.open(), { ...source, runtime, config })
+      yield { ...variant, ...(isSingle && { graph: 'fp32' }), open }
+    }
   }
 }
 

@@ -8,8 +8,8 @@ import type { Runs } from '../runs.ts'
 /** What tells one way from another. */
 export interface Traits {
   readonly device: Runs['device']
-  /** The model's own graph, or the one that was written ahead of time. */
-  readonly graph: 'prepared' | 'original'
+  /** The one that was written ahead of time; the model's own, computed in fp32 where its file has fp16; the model's own. */
+  readonly graph: 'prepared' | 'fp32' | 'original'
   /** Who computes what kernels of ours could compute. */
   readonly kernels: 'own' | 'runtime'
   /** Of which rows the head makes logits. */
