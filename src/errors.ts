@@ -7,6 +7,10 @@ export const EXIT_CODES = {
   failed: 1,
   /** A bad flag or value; nothing was started. */
   usage: 2,
+  /** A structure is not complete: a limit, or the time, came first. */
+  incomplete: 3,
+  /** An answer, or a text that was to be checked, does not satisfy its structure. */
+  invalid: 4,
   /** Bad input data: prompt empty, not UTF-8, too long. */
   data: 65,
   /** Model, revision or file not found, or not cached while offline. */

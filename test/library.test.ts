@@ -32,4 +32,8 @@ test('one engine, several answers, and a loop that is left', () => {
   expect(isLong).toBe('true')
 })
 
-test('the page has no other program', () => expect(PROGRAMS).toHaveLength(2))
+test('an answer that satisfies a schema', () => {
+  expect(run(PROGRAMS[2]!)[0]).toBe('string')
+})
+
+test('the page has no other program', () => expect(PROGRAMS).toHaveLength(3))

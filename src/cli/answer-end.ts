@@ -1,6 +1,7 @@
 /** What there is to say about how an answer ended. */
 import type { Engine, EngineResult } from '../engine/engine.ts'
 import { SpoutError } from '../errors.ts'
+import { quote } from '../system/text-display.ts'
 import type { ThinkMode } from './flags.ts'
 
 /** A text that a limit nobody asked for has cut is said to be cut. */
@@ -13,6 +14,36 @@ export function cutNote({ finishReason, lengthLimit, maxTokens }: EngineResult):
 /** True when an answer was wanted, and there is only what came before it. */
 export function lacksAnswer({ finishReason }: EngineResult, think: ThinkMode | undefined): boolean {
   return finishReason === 'reasoning' && think !== 'only'
+}
+
+/** True of an answer that does not satisfy its structure: a limit, or the time, came first. */
+export function isIncomplete({ structure }: EngineResult): boolean {
+  return structure !== undefined && !structure.isComplete
+}
+
+/** How a structured answer ended short of what it was to be; `undefined` where it is whole. @param tail its last characters */
+export function structureEnd(result: EngineResult, engine: Engine, tail: string): SpoutError | undefined {
+  const { structure, finishReason, maxTokens } = result
+  if (structure === undefined || finishReason === 'aborted') return undefined
+  if (!structure.isComplete) {
+    const last = tail === '' ? '' : `; it ends ${quote(tail)}`
+    return new SpoutError('incomplete', `structure: not complete: ${whyShort(result, engine)}${last}`, {
+      hint: 'a larger -n, lengths in the schema (maxItems, maxLength), or --on-limit close',
+    })
+  }
+  if (!structure.wasClosed) return undefined
+  return new SpoutError(
+    'incomplete',
+    `structure: closed at the limit${maxTokens > 0 ? ` of ${maxTokens} tokens` : ''}: the model may have meant more`,
+    { hint: 'a larger -n' },
+  )
+}
+
+function whyShort(result: EngineResult, engine: Engine): string {
+  const { finishReason, maxTokens } = result
+  if (finishReason === 'reasoning') return reasonedOnly(result, engine)
+  if (finishReason === 'length') return `the limit of ${maxTokens} tokens came first`
+  return finishReason === 'context' ? 'the context is full' : 'the model ended before it'
 }
 
 /** Why there is no answer, after reasoning. */

@@ -37,6 +37,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'show the graphics cards, and whether a model can run there',
     flags: DEVICES_FLAGS,
   },
+  { name: 'schema', summary: 'print the JSON Schema that fields stand for' },
   {
     name: 'config',
     summary: 'show and set defaults',

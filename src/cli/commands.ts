@@ -12,6 +12,7 @@ const LOADERS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   models: async () => (await import('./commands/models-command.ts')).modelsCommand,
   verify: async () => (await import('./commands/verify.ts')).verifyCommand,
   devices: async () => (await import('./commands/devices.ts')).devicesCommand,
+  schema: async () => (await import('./commands/schema.ts')).schemaCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   completion: async () => (await import('./commands/completion.ts')).completionCommand,
   help: async () => (await import('./commands/help.ts')).helpCommand,

@@ -40,10 +40,22 @@ export interface Flag {
   readonly oneShot?: true
 }
 
-export const FLAG_GROUPS = ['Model', 'Prompt', 'Length', 'Sampling', 'Output', 'Measure'] as const
+export const FLAG_GROUPS = [
+  'Model',
+  'Prompt',
+  'Length',
+  'Structure',
+  'Sampling',
+  'Output',
+  'Measure',
+] as const
 export type FlagGroup = (typeof FLAG_GROUPS)[number]
 
 const MAX_TOKENS = 2 ** 31 - 1
+const MAX_ITEMS = 100_000
+export const JSON_FORMATS = ['json', 'object', 'array'] as const
+const NOTATIONS = ['gbnf', 'lark', 'ebnf'] as const
+const SCHEMA_PROMPTS = ['auto', 'types', 'none'] as const
 const oneOf = (values: readonly string[]) => ({
   values,
   parse: (text: string) => parseChoice(text, values),
@@ -185,6 +197,124 @@ export const FLAGS: readonly Flag[] = [
     group: 'Length',
     parse: (text) => parseNumber(text, { min: 0, max: 2 ** 20, above: true }),
     oneShot: true,
+  },
+
+  {
+    flags: '--schema <schema>',
+    help: "the answer is JSON: of fields ('name, age int 0..120, tags [str]'), of a JSON Schema, or of one in a file (@file, file.json, - is stdin)",
+    group: 'Structure',
+    parse: parseText,
+    everyday: true,
+    oneShot: true,
+    values: 'file',
+  },
+  {
+    flags: '--items <schema>',
+    help: 'as many documents of a schema as there are, each on a line of its own',
+    group: 'Structure',
+    parse: parseText,
+    oneShot: true,
+    values: 'file',
+  },
+  {
+    flags: '--min-items <n>',
+    help: 'at least so many of them',
+    group: 'Structure',
+    parse: whole(0, MAX_ITEMS),
+    oneShot: true,
+  },
+  {
+    flags: '--max-items <n>',
+    help: 'at most so many of them',
+    group: 'Structure',
+    parse: whole(1, MAX_ITEMS),
+    oneShot: true,
+  },
+  {
+    flags: '--format <kind>',
+    help: 'any JSON: json, object or array',
+    group: 'Structure',
+    oneShot: true,
+    ...oneOf(JSON_FORMATS),
+  },
+  {
+    flags: '--choice <text>',
+    help: 'the answer is one of these texts',
+    group: 'Structure',
+    parse: parseText,
+    repeatable: true,
+    everyday: true,
+    oneShot: true,
+  },
+  {
+    flags: '--regex <pattern>',
+    help: 'the whole answer matches a regular expression (ECMAScript)',
+    group: 'Structure',
+    parse: parseText,
+    oneShot: true,
+  },
+  {
+    flags: '--grammar <grammar>',
+    help: 'the answer is a text of a grammar, or of one in a file (@file): GBNF, Lark or EBNF',
+    group: 'Structure',
+    parse: parseText,
+    oneShot: true,
+    values: 'file',
+  },
+  {
+    flags: '--grammar-format <name>',
+    help: 'gbnf, lark or ebnf (default: by the name of the file, else by the first rule)',
+    group: 'Structure',
+    oneShot: true,
+    ...oneOf(NOTATIONS),
+  },
+  {
+    flags: '--schema-prompt <what>',
+    help: 'what a chat model is told of a schema: auto (the schema itself), types (as TypeScript), none',
+    group: 'Structure',
+    oneShot: true,
+    ...oneOf(SCHEMA_PROMPTS),
+  },
+  {
+    flags: '--json-style <style>',
+    help: 'compact, pretty, or auto: as the model begins',
+    group: 'Structure',
+    oneShot: true,
+    ...oneOf(['auto', 'compact', 'pretty']),
+  },
+  {
+    flags: '--open-objects',
+    help: 'objects may have other keys than those a schema names, as the standard has it',
+    group: 'Structure',
+    oneShot: true,
+  },
+  {
+    flags: '--on-limit <what>',
+    help: 'at a limit: fail (exit code 3, no half document), or close it in time (exit code 3 as well)',
+    group: 'Structure',
+    oneShot: true,
+    ...oneOf(['fail', 'close']),
+  },
+  {
+    flags: '--jump <when>',
+    help: 'run ahead what must come: auto, off; changes the time, not the text',
+    group: 'Structure',
+    oneShot: true,
+    ...oneOf(['auto', 'off']),
+  },
+  {
+    flags: '--explain',
+    help: 'say what a structure is, what is enforced and what begins it; run no model',
+    group: 'Structure',
+    oneShot: true,
+  },
+  {
+    flags: '--check <file>',
+    help: 'does this text satisfy the structure? Say where it does not; run no model',
+    group: 'Structure',
+    parse: parseFile,
+    oneShot: true,
+    values: 'file',
   },
 
   {

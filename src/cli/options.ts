@@ -1,4 +1,5 @@
 import type { RuntimeChoice } from '../backend/onnx/runtime/open-runtime.ts'
+import type { Notation } from '../grammar/structure.ts'
 import type { DtypeName } from '../model/dtype.ts'
 import type { DeviceChoice } from '../open/device-choice.ts'
 import type { ThinkMode } from './flags.ts'
@@ -25,6 +26,22 @@ export interface Options {
   readonly stop?: readonly string[]
   readonly ignoreEos?: boolean
   readonly timeout?: number
+  readonly schema?: string
+  readonly items?: string
+  readonly minItems?: number
+  readonly maxItems?: number
+  readonly format?: 'json' | 'object' | 'array'
+  readonly choice?: readonly string[]
+  readonly regex?: string
+  readonly grammar?: string
+  readonly grammarFormat?: Notation
+  readonly schemaPrompt?: 'auto' | 'types' | 'none'
+  readonly jsonStyle?: 'auto' | 'compact' | 'pretty'
+  readonly openObjects?: boolean
+  readonly onLimit?: 'fail' | 'close'
+  readonly jump?: 'auto' | 'off'
+  readonly explain?: boolean
+  readonly check?: string
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number

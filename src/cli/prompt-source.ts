@@ -103,6 +103,12 @@ function unreadable(path: string, cause: NodeJS.ErrnoException): Error {
   })
 }
 
+/** All of stdin, where it is something other than a prompt. @throws SpoutError `data`, `usage` on a terminal */
+export async function readAllOfStdin(what: string): Promise<string> {
+  if (stdinKind() === 'terminal') throw new SpoutError('usage', `${what}: stdin is a terminal`)
+  return decodeText(await collect(process.stdin, 'stdin'), 'stdin')
+}
+
 async function readStdin({ signal, onSilence }: StdinReading): Promise<string> {
   const timer = setTimeout(() => signal.aborted || onSilence(), SILENCE_MS)
   const stop = (): void => void process.stdin.destroy()

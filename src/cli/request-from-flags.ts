@@ -6,6 +6,7 @@ import type { Options } from './options.ts'
 
 /** Pairs that contradict each other. */
 const CONFLICTS: readonly (readonly [keyof Options, keyof Options])[] = [
+  ['explain', 'check'],
   ['json', 'jsonl'],
   ['system', 'systemFile'],
   ['quiet', 'verbose'],
@@ -23,9 +24,44 @@ export function checkFlags(options: Options): void {
   if (options.receipt !== undefined && options.receipt === options.output) throw conflict('receipt', 'output')
   const structured = options.json ? 'json' : options.jsonl ? 'jsonl' : undefined
   if (structured !== undefined && options.think === 'only') throw conflict(structured, 'think')
+  checkStructureFlags(options)
   if (options.logprobs !== undefined && structured === undefined) {
     throw new SpoutError('usage', '--logprobs: needs --json or --jsonl', { hint: 'add --json' })
   }
+}
+
+export function hasStructure(options: Options): boolean {
+  return STRUCTURES.some((name) => isSet(options[name]))
+}
+
+/** Each says what the whole answer is. */
+const STRUCTURES = ['schema', 'items', 'format', 'choice', 'regex', 'grammar'] as const
+/** What stands beside one of them, and which it needs: any where none is named. */
+const BESIDE: readonly (readonly [keyof Options, readonly (keyof Options)[]])[] = [
+  ['minItems', ['items']],
+  ['maxItems', ['items']],
+  ['grammarFormat', ['grammar']],
+  ['schemaPrompt', ['schema', 'items', 'format']],
+  ['jsonStyle', ['schema', 'format']],
+  ['openObjects', ['schema', 'items']],
+  ...(['onLimit', 'jump', 'explain', 'check'] as const).map((name) => [name, STRUCTURES] as const),
+]
+
+/** A structure says itself where it ends, and there is one. */
+function checkStructureFlags(options: Options): void {
+  const given = STRUCTURES.filter((name) => isSet(options[name]))
+  if (given.length > 1) throw conflict(given[0]!, given[1]!)
+  for (const [name, needed] of BESIDE) {
+    if (!isSet(options[name]) || needed.some((each) => isSet(options[each]))) continue
+    const [first, ...others] = needed.map(flagName)
+    const which = others.length === 0 ? first : `${others.join(', ')} or ${first}`
+    throw new SpoutError('usage', `${flagName(name)}: needs ${which}`)
+  }
+  const [structure] = given
+  if (structure === undefined) return
+  for (const other of ['ignoreEos', 'stop', 'bench'] as const)
+    if (isSet(options[other])) throw conflict(structure, other)
+  if (options.think === 'only') throw conflict(structure, 'think')
 }
 
 /** What a flag most likely is not meant to say. */
@@ -60,8 +96,8 @@ export function flagName(key: string): string {
   return `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`
 }
 
-/** What the flags say of a request: everything but the prompt. */
-export function requestOptions(options: Options): Omit<RequestInput, 'prompt'> {
+/** What the flags say of a request: everything but the prompt and a structure. */
+export function requestOptions(options: Options): Omit<RequestInput, 'prompt' | 'structure'> {
   return {
     raw: options.raw ?? false,
     allowSpecial: options.allowSpecial ?? false,

@@ -1,16 +1,18 @@
 /** A request as a text for the scheduler: what chooses its ids, where its answer goes, and what is told of it. */
 import type { Backend, KvCache } from '../backend/backend.ts'
 import type { ChatTemplate } from '../chat-template/chat-template.ts'
-import type { GenerateResult } from '../generation/generate.ts'
+import { type GenerateResult, structureResult } from '../generation/generate.ts'
 import { makeText } from '../generation/make-text.ts'
 import type { Sequence } from '../generation/sequence.ts'
 import { markerIds, type ThinkMarkers, thinkMarkersOf } from '../generation/think-markers.ts'
+import type { Structures } from '../grammar/structures.ts'
 import { createSampler, type Sampler } from '../sampling/sampler.ts'
 import { overlaid, type SamplingOptions } from '../sampling/sampling-params.ts'
 import type { Job } from '../scheduler/job.ts'
 import type { EncodedPrompt } from './encode-prompt.ts'
 import type { AnswerSink, EngineResult, RequestFacts, RequestIo } from './engine.ts'
 import type { KeptCache } from './kept-cache.ts'
+import { type OpenedStructure, openStructure, structuresOf } from './open-structure.ts'
 import { type SplittingSink, splitReasoning } from './reasoning.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './request.ts'
 import { namingTokens } from './token-names.ts'
@@ -23,6 +25,8 @@ export interface AnswerModel {
   readonly template: ChatTemplate | undefined
   /** What ends an answer of a chat; without it what ends any text. */
   readonly chatStops?: ReadonlySet<number> | undefined
+  /** What is known of structures, of all requests. */
+  readonly structures?: Structures | undefined
 }
 
 export interface Asked {
@@ -78,14 +82,16 @@ export class AnswerJob implements Job {
 
   /** The text has finished, or was aborted before it began: hands over what was held back. */
   async finish(): Promise<EngineResult> {
-    const { text, split, facts } = this.#begun ?? this.#begin()
+    const { text, split, facts, structured } = this.#begun ?? this.#begin()
     text.finished ??= 'aborted'
     await text.end()
     const result: GenerateResult = {
       finishReason: text.finished,
       tokenIds: [...text.chosen],
       timings: text.timings,
+      ...(structured && { structure: structureResult(structured.constraint, text) }),
     }
+    structured?.release()
     await split?.end()
     const isEmpty = split?.onlyReasoned === true && result.finishReason !== 'aborted'
     return {
@@ -100,7 +106,8 @@ export class AnswerJob implements Job {
   /** The text failed: hands over what was held back. */
   async fail(): Promise<void> {
     if (this.#begun === undefined) return
-    const { text, split } = this.#begun
+    const { text, split, structured } = this.#begun
+    structured?.release()
     try {
       await text.end()
     } finally {
@@ -113,7 +120,9 @@ export class AnswerJob implements Job {
     const { ids, rendered } = prompt
     const { vocabSize, contextLength } = this.#model.backend
     const stops = this.#stops
-    const sampler = createSampler(this.#sampling, { vocabSize, contextLength, stopTokenIds: stops })
+    const structured = this.#openStructure()
+    const model = { vocabSize, contextLength, stopTokenIds: stops }
+    const sampler = createSampler(this.#sampling, model, [], structured?.constraint)
     const held = cache?.length ?? 0
     io.trace?.('prompt', { tokens: ids.length, kept: held, text: rendered ?? request.text })
     const facts = {
@@ -123,16 +132,30 @@ export class AnswerJob implements Job {
     io.onStart?.(facts)
     io.onPrefill?.(0, ids.length - held)
     const split = this.#split()
-    this.#begun = { facts, split, text: this.#makeText(cache, sampler, split) }
+    const text = this.#makeText(cache, { sampler, split, structured })
+    this.#begun = { facts, split, structured, text }
     return this.#begun
   }
 
-  #makeText(cache: KvCache | undefined, sampler: Sampler, split: SplittingSink | undefined): Sequence {
+  #openStructure(): OpenedStructure | undefined {
+    const { request, prompt } = this.#asked
+    if (request.structure === undefined) return undefined
+    const { backend, structures = structuresOf(backend.tokenizer) } = this.#model
+    const { tokenizer } = backend
+    return openStructure(request.structure, {
+      ...{ structures, tokenizer, prompt, stopIds: this.#stops, markers: this.#markers },
+    })
+  }
+
+  #makeText(cache: KvCache | undefined, { sampler, split, structured }: TextParts): Sequence {
     const { request, io, prompt } = this.#asked
     const { backend } = this.#model
     const sink = split ?? io.sink
+    const isExact = backend.runner?.numerics.exactRows === true
     const options = {
       sampler,
+      constraint: structured?.constraint,
+      jump: isExact && request.structure?.jump !== 'off',
       sink: request.sampling.logprobs === undefined ? sink : namingTokens(sink, backend.tokenizer),
       stopStrings: split === undefined || request.stopInReasoning ? request.stopStrings : [],
       stopped: split && (() => split.stopped),
@@ -162,8 +185,9 @@ export class AnswerJob implements Job {
     const { request, io, prompt } = this.#asked
     const markers = this.#markers
     if (prompt.rendered === undefined || markers === undefined) return undefined
-    if (io.sink.reasoning === undefined) return undefined
-    return splitReasoning(io.sink as Required<AnswerSink>, {
+    const sink = request.structure === undefined ? io.sink : { ...DROPPING, ...io.sink }
+    if (sink.reasoning === undefined) return undefined
+    return splitReasoning(sink as Required<AnswerSink>, {
       markers,
       prompt: prompt.rendered,
       stopStrings: request.stopInReasoning ? [] : request.stopStrings,
@@ -177,8 +201,16 @@ export class AnswerJob implements Job {
   }
 }
 
+/** Reasoning is no part of a structure: where nobody asks for it, it goes nowhere. */
+const DROPPING: Pick<AnswerSink, 'reasoning'> = { reasoning: () => undefined }
+
+interface TextParts extends Pick<Begun, 'split' | 'structured'> {
+  readonly sampler: Sampler
+}
+
 interface Begun {
   readonly text: Sequence
+  readonly structured: OpenedStructure | undefined
   readonly facts: RequestFacts
   readonly split: SplittingSink | undefined
 }

@@ -2,6 +2,7 @@ import { encodeChat, renderChat } from '../chat-template/chat.ts'
 import type { ChatTemplate } from '../chat-template/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type GenerateRequest, withLastMessage } from './request.ts'
+import { renderStructured } from './structure-prompt.ts'
 
 export interface EncodedPrompt {
   readonly ids: Int32Array
@@ -38,9 +39,11 @@ export function encodePrompt(
   tokenizer: Tokenizer,
   template: ChatTemplate | undefined,
 ): EncodedPrompt {
-  const { allowSpecial, messages, templateArgs, raw } = request
+  const { allowSpecial, templateArgs, raw } = request
   if (raw || template === undefined) return encodeText(request, tokenizer)
-  const chat = renderChat({ template, tokenizer }, messages, { allowSpecial, args: templateArgs })
+  const chat = renderStructured(request, (messages) =>
+    renderChat({ template, tokenizer }, messages, { allowSpecial, args: templateArgs }),
+  )
   const known = template.names()
   const unknown = Object.keys(templateArgs).filter((name) => !known.has(name))
   const notes = [

@@ -6,6 +6,7 @@ import type { Backend } from '../backend/backend.ts'
 import { afterDispose } from '../errors.ts'
 import { type ConversationParts, LocalConversation, schedulerOf } from './conversation.ts'
 import type { Engine, EngineModel } from './engine.ts'
+import { structuresOf } from './open-structure.ts'
 
 interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
   readonly model: EngineModel
@@ -15,7 +16,8 @@ interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
 
 export function createLocalEngine({ model, ...own }: LocalEngineParts): Engine {
   const scheduler = schedulerOf(own)
-  const parts = { ...own, scheduler }
+  const structures = own.structures ?? structuresOf(own.backend.tokenizer)
+  const parts = { ...own, scheduler, structures }
   return {
     model,
     openConversation: () => new LocalConversation(parts, { goesOn: true }),

@@ -6,6 +6,7 @@ import type { ChatMessage } from '../chat-template/chat-template.ts'
 import { SpoutError } from '../errors.ts'
 import { GREEDY, resolveSampling, type SamplingOptions } from '../sampling/sampling-params.ts'
 import type { GenerateRequest } from './request.ts'
+import { structureFromJson } from './structure-request.ts'
 
 type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonRecord
 export type JsonRecord = { readonly [name: string]: JsonValue }
@@ -71,6 +72,15 @@ const READERS: { readonly [K in keyof GenerateRequest]-?: Reader } = {
   ignoreEos: flag,
   sampling: (value, name) => samplingFromJson(value, name),
   templateArgs: (value, name) => record(value, name),
+  structure(value, name) {
+    if (value === undefined) return undefined
+    try {
+      return structureFromJson(value)
+    } catch (cause) {
+      if (!(cause instanceof SpoutError)) throw cause
+      throw new SpoutError('data', `request: ${name}: ${cause.message}`, { cause })
+    }
+  },
 }
 
 /** @throws SpoutError `data` that names the field. */

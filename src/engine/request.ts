@@ -2,7 +2,9 @@
 
 import type { ChatMessage } from '../chat-template/chat-template.ts'
 import { SpoutError } from '../errors.ts'
+import { checkStructure } from '../grammar/structure.ts'
 import { resolveSampling, type SamplingOptions } from '../sampling/sampling-params.ts'
+import { type StructureInput, type StructureRequest, structureRequest } from './structure-request.ts'
 
 export interface GenerateRequest {
   /** A conversation for the chat template; its last turn is the user's. */
@@ -23,19 +25,25 @@ export interface GenerateRequest {
   readonly sampling: SamplingOptions
   /** More variables for the chat template. */
   readonly templateArgs: Readonly<Record<string, unknown>>
+  /** What the answer must satisfy. */
+  readonly structure?: StructureRequest | undefined
 }
 
-export interface RequestInput extends Partial<Omit<GenerateRequest, 'messages' | 'text'>> {
+export interface RequestInput extends Partial<Omit<GenerateRequest, 'messages' | 'text' | 'structure'>> {
   readonly prompt: string
   readonly system?: string | undefined
   /** The turns before this one: `user` and `assistant`, without the system message. */
   readonly history?: readonly ChatMessage[] | undefined
+  readonly structure?: StructureInput | undefined
 }
 
 /** A completion without an end of its own stops here unless told otherwise. */
 export const DEFAULT_RAW_TOKENS = 512
 
-/** The one validator. @throws SpoutError `data` for an empty prompt, `usage` for values out of range. */
+/**
+ * The one validator.
+ * @throws SpoutError `data` for an empty prompt, `usage` for values out of range and for a structure that cannot be used.
+ */
 export function makeRequest(input: RequestInput): GenerateRequest {
   const { prompt, system, history = [], ...rest } = input
   if (prompt.trim() === '') {
@@ -47,6 +55,8 @@ export function makeRequest(input: RequestInput): GenerateRequest {
   }
   if (stopStrings.includes('')) throw new SpoutError('usage', 'stop: a stop string must not be empty')
   resolveSampling(sampling)
+  const structure = rest.structure && structureRequest(rest.structure)
+  if (structure !== undefined) checkWithStructure(structure, rest)
   const messages = [
     ...(system === undefined ? [] : [{ role: 'system', content: system }]),
     ...history,
@@ -63,7 +73,21 @@ export function makeRequest(input: RequestInput): GenerateRequest {
     ignoreEos: rest.ignoreEos ?? false,
     sampling,
     templateArgs: rest.templateArgs ?? {},
+    ...(structure && { structure }),
   }
+}
+
+/** A structure says itself where it ends. */
+function checkWithStructure(
+  { of }: StructureRequest,
+  { ignoreEos, stopStrings = [] }: Pick<RequestInput, 'ignoreEos' | 'stopStrings'>,
+): void {
+  const other = ignoreEos ? 'ignore-eos' : stopStrings.length > 0 ? 'stop' : undefined
+  if (other !== undefined)
+    throw new SpoutError('usage', `${other}: a structure says itself where it ends`, {
+      hint: `leave out --${other}`,
+    })
+  checkStructure(of)
 }
 
 /** The same request with another last message. */

@@ -4,6 +4,7 @@
  */
 import type { Backend, KvCache, Part, Rows, Runner } from '../backend/backend.ts'
 import { runForward } from '../backend/run-forward.ts'
+import type { Constraint } from '../grammar/constraint.ts'
 import { makeText, type TextOptions } from './make-text.ts'
 import type { ForcedCounts, Sequence } from './sequence.ts'
 import type { FinishReason } from './stop-criteria.ts'
@@ -29,9 +30,11 @@ export interface GenerateResult {
   readonly structure?: StructureResult | undefined
 }
 
-interface StructureResult extends Readonly<ForcedCounts> {
+export interface StructureResult extends Readonly<ForcedCounts> {
   /** The text satisfies it, as a whole. */
   readonly isComplete: boolean
+  /** It was brought to an end in time: the model might have written more. */
+  readonly wasClosed: boolean
 }
 
 /**
@@ -55,8 +58,15 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
   const { constraint } = options
   return {
     ...{ finishReason: text.finished!, tokenIds: [...text.chosen], timings: text.timings },
-    ...(constraint && { structure: { ...text.forced, isComplete: constraint.isComplete } }),
+    ...(constraint && { structure: structureResult(constraint, text) }),
   }
+}
+
+export function structureResult(
+  { isComplete, wasClosed = false }: Constraint,
+  { forced }: Sequence,
+): StructureResult {
+  return { ...forced, isComplete, wasClosed }
 }
 
 /** The loop: the scheduler of one text. */

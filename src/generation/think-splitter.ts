@@ -22,6 +22,7 @@ export class ThinkSplitter {
   #state: 'before' | 'block' | 'answer' = 'before'
   /** Of the block under way. */
   #channel: Segment['channel'] = 'reasoning'
+  #marker: ThinkMarkers | undefined
   #closing: StringMatcher | undefined
   /** White space and perhaps the beginning of a marker, while nothing is decided. */
   #lead = ''
@@ -35,6 +36,11 @@ export class ThinkSplitter {
   /** The answer has begun: everything from here on belongs to it, and need not pass through here. */
   get isInAnswer(): boolean {
     return this.#state === 'answer'
+  }
+
+  /** The block under way. */
+  get block(): ThinkMarkers | undefined {
+    return this.#state === 'block' ? this.#marker : undefined
   }
 
   push(text: string): Segment[] {
@@ -93,6 +99,7 @@ export class ThinkSplitter {
   }
 
   #open(marker: ThinkMarkers): void {
+    this.#marker = marker
     this.#closing = new StringMatcher([marker.close])
     this.#state = 'block'
     this.#channel = marker.channel ?? 'reasoning'

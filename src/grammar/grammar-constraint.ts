@@ -9,13 +9,21 @@ import { Masks } from './vocabulary/masks.ts'
 import type { SlicedVocabulary } from './vocabulary/slices.ts'
 
 /** Up to so many ids are given as a list: it is shorter to go through than the mask. */
-const SHORT = 512
+const SHORT = 4096
+
+/** White space, and whatever ASCII has that is neither a letter, a digit nor a control character. */
+function isPunctuation(byte: number): boolean {
+  const isLetter = (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a)
+  const isDigit = byte >= 0x30 && byte <= 0x39
+  return byte < 0x7f && !isLetter && !isDigit && (byte >= 0x20 || byte === 0x0a || byte === 0x09)
+}
 
 export class GrammarConstraint implements Constraint {
   readonly #automaton: Automaton
   readonly #vocabulary: SlicedVocabulary
   readonly #masks: Masks
   readonly #ids = new Int32Array(SHORT)
+  #allowed: Allowed | undefined
   #place: Place
   #isFirst = true
   #hasEnded = false
@@ -38,6 +46,17 @@ export class GrammarConstraint implements Constraint {
   }
 
   allowed(): Allowed {
+    this.#allowed ??= this.#findAllowed()
+    return this.#allowed
+  }
+
+  isExempt(id: number): boolean {
+    const { bytes, starts } = this.#vocabulary.texts
+    for (let at = starts[id]!; at < starts[id + 1]!; at++) if (!isPunctuation(bytes[at]!)) return false
+    return true
+  }
+
+  #findAllowed(): Allowed {
     this.#place = this.#automaton.tidy(this.#place)
     const { bits, count } = this.#masks.at(this.#place, this.#isFirst)
     return count > SHORT ? { bits } : { ids: this.#list(bits, count) }
@@ -45,12 +64,13 @@ export class GrammarConstraint implements Constraint {
 
   /** @throws RangeError when the id is not allowed. */
   accept(id: number): void {
-    if (this.#vocabulary.endIds.includes(id) && this.isComplete) {
+    const isEnd = this.#vocabulary.endIds.includes(id)
+    if (isEnd && this.isComplete) {
       this.#hasEnded = true
       return
     }
     const { bytes, starts } = this.#vocabulary.texts
-    let place = starts[id] === starts[id + 1] ? DEAD : this.#place
+    let place = isEnd || starts[id] === starts[id + 1] ? DEAD : this.#place
     const skip = this.#isFirst && this.#vocabulary.dropsFirstSpace && bytes[starts[id]!] === 0x20 ? 1 : 0
     for (let at = starts[id]! + skip; at < starts[id + 1]!; at++)
       place = this.#automaton.next(place, bytes[at]!)
@@ -58,6 +78,7 @@ export class GrammarConstraint implements Constraint {
     for (let at = starts[id]! + skip; at < starts[id + 1]!; at++) this.#tail.push(bytes[at]!)
     if (this.#tail.length > 64) this.#tail.splice(0, this.#tail.length - 32)
     this.#place = place
+    this.#allowed = undefined
     this.#isFirst = false
   }
 

@@ -1,7 +1,7 @@
 /** The door of the room: a structure in whichever notation, and a constraint that holds a vocabulary to it. */
 import { SpoutError } from '../errors.ts'
 import { GrammarConstraint } from './grammar-constraint.ts'
-import { compileAnyJson, compileSchema, type SchemaOptions } from './json/compile-schema.ts'
+import { compileAnyJson, compileItems, compileSchema, type SchemaOptions } from './json/compile-schema.ts'
 import { compileEbnf } from './notations/ebnf.ts'
 import { compileGbnf } from './notations/gbnf.ts'
 import { compileLark } from './notations/lark.ts'
@@ -17,6 +17,14 @@ export type Notation = 'gbnf' | 'lark' | 'ebnf'
 export type Structure =
   | { readonly kind: 'schema'; readonly schema: string; readonly options?: SchemaOptions }
   | { readonly kind: 'json' | 'object' | 'array'; readonly options?: SchemaOptions }
+  | {
+      /** Documents, each on a line of its own. */
+      readonly kind: 'items'
+      readonly schema: string
+      readonly min?: number
+      readonly max?: number
+      readonly options?: SchemaOptions
+    }
   | { readonly kind: 'regex'; readonly regex: string }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
   | { readonly kind: 'grammar'; readonly text: string; readonly notation: Notation }
@@ -26,6 +34,8 @@ export function compileStructure(structure: Structure, regexes: Regexes = new Re
   switch (structure.kind) {
     case 'schema':
       return compileSchema(regexes, structure.schema, structure.options)
+    case 'items':
+      return compileItems(regexes, structure)
     case 'regex':
       return compileRegex(regexes, structure.regex)
     case 'choice':
@@ -57,10 +67,25 @@ const NEVER = new Set([0xc0, 0xc1, ...Array.from({ length: 11 }, (_, i) => 0xf5 
  * @throws SpoutError as `compileStructure` does; `config` when the vocabulary cannot spell any text of the structure.
  */
 export function openConstraint(structure: Structure, vocabulary: SlicedVocabulary): GrammarConstraint {
+  return new GrammarConstraint(openAutomaton(structure, vocabulary), vocabulary)
+}
+
+/** What `openConstraint` follows: for several texts, one after another. @throws SpoutError as it does. */
+export function openAutomaton(structure: Structure, vocabulary: SlicedVocabulary): Automaton {
   const missing = vocabulary.missing.filter((byte) => !NEVER.has(byte))
-  const grammar = compileStructure(structure)
-  const { rules, start } = missing.length === 0 ? grammar : compileWithout(structure, missing)
-  return new GrammarConstraint(new Automaton(rules, start), vocabulary)
+  const { rules, start } =
+    missing.length === 0 ? checkStructure(structure) : compileWithout(structure, missing)
+  return new Automaton(rules, start)
+}
+
+/** What has been made of structures that are still in use. */
+const compiled = new WeakMap<Structure, CompiledGrammar>()
+
+/** `compileStructure`, once for each structure: whoever checks one early does not pay twice. @throws SpoutError as it does. */
+export function checkStructure(structure: Structure): CompiledGrammar {
+  const known = compiled.get(structure) ?? compileStructure(structure)
+  compiled.set(structure, known)
+  return known
 }
 
 function compileWithout(structure: Structure, missing: readonly number[]): CompiledGrammar {

@@ -2,6 +2,7 @@
 import type { Engine, EngineResult } from '../engine/engine.ts'
 import type { NamedLogprobs } from '../engine/token-names.ts'
 import type { SpoutError } from '../errors.ts'
+import { toJson } from '../system/text-display.ts'
 import type { Measurements } from './measurements.ts'
 import { runsJson, samplingJson, templateJson } from './run-facts.ts'
 
@@ -44,6 +45,15 @@ export function jsonDocument({ engine, result, text, reasoning, measured, logpro
     },
     ...(logprobs === undefined ? {} : { logprobs }),
   }
+}
+
+/** A document in one line. @param value JSON text, put behind `text` */
+export function documentLine(document: object, value: string | undefined): string {
+  if (value === undefined) return toJson(document)
+  const fields = Object.entries(document)
+  const at = 1 + fields.findIndex(([name]) => name === 'text')
+  const [head, tail] = [fields.slice(0, at), fields.slice(at)].map((part) => toJson(Object.fromEntries(part)))
+  return `${head!.slice(0, -1)},"value":${value},${tail!.slice(1)}`
 }
 
 /** What takes the document's place when the run failed. */

@@ -1,9 +1,10 @@
 /** `--json`: the text is collected, and one document is written at the end. */
 import type { Engine } from '../engine/engine.ts'
-import { toJson } from '../system/text-display.ts'
+import type { StructureRequest } from '../engine/structure-request.ts'
 import type { AnswerWriter } from './answer-writer.ts'
-import { jsonDocument, type LogprobEntry } from './json-document.ts'
+import { documentLine, jsonDocument, type LogprobEntry } from './json-document.ts'
 import type { Output } from './stdout.ts'
+import { jsonValueOf } from './structured-value.ts'
 
 export interface JsonSinkOptions {
   readonly output: Output
@@ -11,9 +12,12 @@ export interface JsonSinkOptions {
   readonly logprobs: boolean
   /** Leave the reasoning of the model out. */
   readonly hideReasoning: boolean
+  /** What the answer satisfies: one of JSON has its value beside its text. */
+  readonly structure?: StructureRequest | undefined
 }
 
-export function createJsonSink({ output, engine, logprobs, hideReasoning }: JsonSinkOptions): AnswerWriter {
+export function createJsonSink(options: JsonSinkOptions): AnswerWriter {
+  const { output, engine, logprobs, hideReasoning, structure } = options
   const pieces: string[] = []
   const thoughts: string[] = []
   const entries: LogprobEntry[] = []
@@ -34,15 +38,16 @@ export function createJsonSink({ output, engine, logprobs, hideReasoning }: Json
       },
     },
     async finish(result, measured) {
+      const text = pieces.join('')
       const document = jsonDocument({
         engine,
         result,
-        text: pieces.join(''),
+        text,
         reasoning: hideReasoning ? '' : thoughts.join(''),
         measured,
         logprobs: logprobs ? entries : undefined,
       })
-      await output.write(`${toJson(document)}\n`)
+      await output.write(`${documentLine(document, jsonValueOf(structure, text))}\n`)
       await output.flush()
     },
     fail: () => output.flush(),

@@ -4,10 +4,12 @@
  */
 import { toJson } from '../system/text-display.ts'
 import type { AnswerWriter } from './answer-writer.ts'
-import { errorDocument, jsonDocument } from './json-document.ts'
+import { documentLine, errorDocument, jsonDocument } from './json-document.ts'
 import type { JsonSinkOptions } from './json-sink.ts'
+import { jsonValueOf } from './structured-value.ts'
 
-export function createJsonlSink({ output, engine, logprobs, hideReasoning }: JsonSinkOptions): AnswerWriter {
+export function createJsonlSink(options: JsonSinkOptions): AnswerWriter {
+  const { output, engine, logprobs, hideReasoning, structure } = options
   const pieces: string[] = []
   const thoughts: string[] = []
   let thought = ''
@@ -36,7 +38,8 @@ export function createJsonlSink({ output, engine, logprobs, hideReasoning }: Jso
       if (thought !== '') await token({ id: null, text: '' })
       const text = pieces.join('')
       const document = jsonDocument({ engine, result, text, reasoning: thoughts.join(''), measured })
-      await write({ event: 'end', ...document })
+      const value = result.structure?.isComplete ? jsonValueOf(structure, text) : undefined
+      await output.write(`${documentLine({ event: 'end', ...document }, value)}\n`)
       await output.flush()
     },
     async fail(error) {

@@ -39,6 +39,11 @@ export function toJson(value: unknown, indent?: number): string {
   return text.replace(UNSAFE, (character) => (character === '\n' ? character : asUnit(character)))
 }
 
+/** JSON text of somebody else's, in one line, the same way. */
+export function escapeJson(json: string): string {
+  return json.replace(UNSAFE, asUnit)
+}
+
 function escapeCharacter(character: string): string {
   const code = character.charCodeAt(0)
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : asUnit(character)

@@ -53,7 +53,7 @@ describe.runIf(hasShell('bash'))('[completion.shells] bash (needs bash)', () => 
     [['spout', '--dt'], ['--dtype']],
     [
       ['spout', 'x', '--json'],
-      ['--json', '--jsonl'],
+      ['--json-style', '--json', '--jsonl'],
     ],
     [
       ['spout', '--dtype', 'q'],

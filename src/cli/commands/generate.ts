@@ -5,13 +5,14 @@
 import type { EncodedPrompt } from '../../engine/encode-prompt.ts'
 import type { Engine, EngineResult, RequestFacts } from '../../engine/engine.ts'
 import { type GenerateRequest, makeRequest } from '../../engine/request.ts'
+import type { StructureRequest } from '../../engine/structure-request.ts'
 import { SpoutError } from '../../errors.ts'
 import { type EngineStart, startEngine } from '../../open/start-engine.ts'
 import type { FileOutput } from '../../output/file-output.ts'
 import { measure } from '../../output/measurements.ts'
 import { refusedLines, runsText, samplingText, templateText } from '../../output/run-facts.ts'
 import { openAnswer } from '../answer.ts'
-import { cutNote, lacksAnswer, noAnswer } from '../answer-end.ts'
+import { cutNote, lacksAnswer, noAnswer, structureEnd } from '../answer-end.ts'
 import { startClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
@@ -23,7 +24,7 @@ import type { Options } from '../options.ts'
 import { parseCommandLine } from '../program.ts'
 import { findPrompt, type PromptSource, readPrompt, readText } from '../prompt-source.ts'
 import type { ReceiptFile } from '../receipt-file.ts'
-import { checkFlags, flagNotes, requestOptions } from '../request-from-flags.ts'
+import { checkFlags, flagNotes, hasStructure, requestOptions } from '../request-from-flags.ts'
 import { namingSettings, settingLines, withSettings } from '../settings.ts'
 import { systemRefused } from '../system-refused.ts'
 import { noteEmbedded } from '../terminal/embedded-note.ts'
@@ -60,15 +61,37 @@ async function runGenerate(words: readonly string[], options: Options, context: 
     const { benchCommand } = await import('./bench.ts')
     return benchCommand(words, options, context)
   }
+  const structure = await structureOf(options)
+  if (structure !== undefined && (options.explain || options.check !== undefined))
+    return checkStructureOnly(structure, options, context)
   const source = sourceOf(words, options)
   const receipt = await openReceipt(options)
-  const job = { source, options, context, file: await openFile(options.output), receipt }
+  const job = { source, options, context, structure, file: await openFile(options.output), receipt }
   if (options.dryRun) {
     const { dryRun } = await import('../dry-run.ts')
     await dryRun(await readRequest(job), options, context)
   } else {
     await generateOnce(job)
   }
+}
+
+/** What the flags say of it, with the code for it where they say something. */
+async function structureOf(options: Options): Promise<StructureRequest | undefined> {
+  if (!hasStructure(options)) return undefined
+  const { structureFromFlags } = await import('../structure-from-flags.ts')
+  const { request, note } = await structureFromFlags(options)
+  if (options.verbose) writeLine(note)
+  return request
+}
+
+async function checkStructureOnly(
+  structure: StructureRequest,
+  { check: file }: Options,
+  context: Context,
+): Promise<void> {
+  const { check, explain } = await import('./structure.ts')
+  if (file === undefined) await explain(structure, context)
+  else await check(structure, file, context)
 }
 
 /** For `--verbose`: what is about to answer, and how. */
@@ -81,6 +104,7 @@ function sayWhatRuns({ model }: Engine, facts: RequestFacts): void {
 
 interface Job {
   readonly source: PromptSource
+  readonly structure: StructureRequest | undefined
   readonly options: Options
   readonly context: Context
   readonly file: FileOutput | undefined
@@ -143,13 +167,14 @@ async function openFile(path: string | undefined): Promise<FileOutput | undefine
 }
 
 function sourceOf(words: readonly string[], options: Options): PromptSource {
-  const source = findPrompt({ words, files: options.file ?? [], stdinAllowed: options.stdin })
+  const stdinAllowed = options.stdin && options.schema !== '-' && options.items !== '-'
+  const source = findPrompt({ words, files: options.file ?? [], stdinAllowed })
   if (source !== undefined) return source
   process.stderr.write(`${shortHelp()}\n`)
   throw new SpoutError('usage', 'prompt: none given', { hint: 'spout "your prompt", or pipe a text in' })
 }
 
-async function readRequest({ source, options, context }: Job): Promise<GenerateRequest> {
+async function readRequest({ source, options, context, structure }: Job): Promise<GenerateRequest> {
   const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
   const prompt = await readPrompt(source, {
     signal: context.interrupts.signal,
@@ -160,7 +185,7 @@ async function readRequest({ source, options, context }: Job): Promise<GenerateR
       if (!options.quiet) writeLine('waiting for stdin; --no-stdin goes on without it')
     },
   })
-  return makeRequest({ ...requestOptions(options), prompt, system })
+  return makeRequest({ ...requestOptions(options), prompt, system, structure })
 }
 
 interface Ready {
@@ -178,6 +203,7 @@ async function answer({ options, context, file, receipt }: Job, { request, encod
     file,
     options,
     engine,
+    structure: request.structure,
     onFirst: () => {
       status.clear()
       interrupts.listen()
@@ -205,6 +231,8 @@ async function answer({ options, context, file, receipt }: Job, { request, encod
   if (cut !== undefined && !options.quiet) writeLine(cut)
   if (options.stats) await writeStatistics({ engine, result, loadedAt, color: options.color })
   interrupts.signal.throwIfAborted()
+  const shortEnd = structureEnd(result, engine, writer.tail)
+  if (shortEnd !== undefined) throw shortEnd
   if (lacksAnswer(result, options.think)) throw noAnswer(result, engine)
   if (engine.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
 }

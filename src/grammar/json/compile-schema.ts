@@ -3,6 +3,7 @@
  * its place, and what nothing can satisfy is cut off. The grammar itself is made as it is walked.
  */
 import type { CompiledGrammar } from '../parser/expressions.ts'
+import type { State } from '../parser/rules.ts'
 import { refuse } from '../regex/refuse.ts'
 import { NOTHING, type Regexes } from '../regex/regexes.ts'
 import type { Conjunction } from './graph.ts'
@@ -32,6 +33,38 @@ export function compileSchema(
 ): CompiledGrammar {
   if (Buffer.byteLength(schema) > MOST_BYTES) throw refuse('schema', 'it is larger than 4 MiB')
   return compileJson(regexes, parseJson(schema, 'schema'), options)
+}
+
+export interface ItemsStructure {
+  readonly schema: string
+  /** How many there are. Default: any number. */
+  readonly min?: number
+  readonly max?: number
+  readonly options?: SchemaOptions
+}
+
+/** Documents that satisfy a schema, each on a line of its own. @throws SpoutError as `compileSchema` does. */
+export function compileItems(
+  regexes: Regexes,
+  { schema, min = 0, max = Number.POSITIVE_INFINITY, options }: ItemsStructure,
+): CompiledGrammar {
+  if (min > max) throw refuse('items', `at least ${min} and at most ${max} of them`)
+  const item = compileSchema(regexes, schema, { ...options, style: 'line' })
+  const { rules } = item
+  const start = rules.rule((from) => addItem(from, 0))
+  const lineEnd = regexes.byte(0x0a)
+  const addItem = (from: State, count: number): void => {
+    if (count >= min) rules.accept(from)
+    if (count >= max) return
+    // Beyond the least number, where there is no greatest, the next state is this one.
+    const isLoop = count >= min && max === Number.POSITIVE_INFINITY
+    const end: State = isLoop ? from : rules.state(start, () => addItem(end, count + 1))
+    const written = rules.state(start)
+    rules.call(from, item.start, written)
+    rules.terminal(written, lineEnd, end)
+  }
+  if (min === 0) rules.setNullable(start)
+  return { rules, start }
 }
 
 /** Any JSON value, or any object or array. */

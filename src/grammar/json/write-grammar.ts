@@ -11,7 +11,8 @@ import type { Conjunction, Graph } from './graph.ts'
 import { isArray, isObject, type Json } from './json-text.ts'
 import type { NormalForm } from './normal-form.ts'
 
-export type JsonStyle = 'auto' | 'compact' | 'pretty'
+/** `line`: with spaces or without, and no line breaks. */
+export type JsonStyle = 'auto' | 'compact' | 'pretty' | 'line'
 
 interface Style {
   readonly colon: string
@@ -27,6 +28,7 @@ const STYLES: Record<JsonStyle, readonly Style[]> = {
   auto: [COMPACT, SPACED, ...PRETTY],
   compact: [COMPACT],
   pretty: PRETTY.slice(0, 1),
+  line: [COMPACT, SPACED],
 }
 
 /** Deeper members stand in one line. */

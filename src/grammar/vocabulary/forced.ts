@@ -29,7 +29,7 @@ export function makeGuess(parts: Parts, place: Place, tail: readonly number[]): 
 }
 
 /** Bytes are forced while there is one that can come, and the text cannot end. */
-function forcedBytes(automaton: Automaton, place: Place): { bytes: number[]; place: Place } {
+export function forcedBytes(automaton: Automaton, place: Place): { bytes: number[]; place: Place } {
   const bytes: number[] = []
   let at = place
   while (bytes.length < MOST_BYTES && !automaton.isComplete(at)) {

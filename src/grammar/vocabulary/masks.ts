@@ -45,7 +45,7 @@ export class Masks {
     if (known !== undefined) return known
     const mask = this.#take()
     for (const slice of this.#vocabulary.slices) this.#addSlice(slice, place, mask)
-    this.#addEnds(place, mask)
+    this.#setEnds(place, mask)
     this.#kept.set(place, mask)
     return mask
   }
@@ -65,15 +65,19 @@ export class Masks {
         mask.count += this.#walk(trie, { ...range, place, mask })
       }
     }
-    this.#addEnds(place, mask)
+    this.#setEnds(place, mask)
     return mask
   }
 
-  #addEnds(place: Place, mask: Mask): void {
-    if (!this.#automaton.isComplete(place)) return
+  /** An end id is no text, whatever it reads as: it is legal exactly where the text is complete. */
+  #setEnds(place: Place, mask: Mask): void {
+    const isComplete = this.#automaton.isComplete(place)
     for (const id of this.#vocabulary.endIds) {
-      mask.bits[id >> 5]! |= 1 << (id & 31)
-      mask.count++
+      const bit = 1 << (id & 31)
+      const isSet = (mask.bits[id >> 5]! & bit) !== 0
+      if (isSet === isComplete) continue
+      mask.bits[id >> 5]! ^= bit
+      mask.count += isComplete ? 1 : -1
     }
   }
 

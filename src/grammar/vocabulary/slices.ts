@@ -74,6 +74,22 @@ export function sliceVocabulary(vocabulary: TokenBytes, slicing = true): SlicedV
   }
 }
 
+/** The tokens that are line breaks and nothing else, so many at most. */
+export function lineBreakIds({ texts: { bytes, starts }, size }: SlicedVocabulary, most: number): number[] {
+  const found: number[] = []
+  for (let id = 0; id < size; id++) {
+    const [from, to] = [starts[id]!, starts[id + 1]!]
+    if (to > from && to - from <= most && bytes.subarray(from, to).every((byte) => byte === 0x0a))
+      found.push(id)
+  }
+  return found
+}
+
+/** The same tokens with other ends. */
+export function withEndIds(vocabulary: SlicedVocabulary, endIds: Iterable<number>): SlicedVocabulary {
+  return { ...vocabulary, endIds: [...endIds].filter((id) => id >= 0 && id < vocabulary.size) }
+}
+
 function bitsOf(ids: readonly number[], words: number): Uint32Array {
   const bits = new Uint32Array(words)
   for (const id of ids) bits[id >> 5]! |= 1 << (id & 31)

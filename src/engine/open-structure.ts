@@ -1,0 +1,47 @@
+/** A constraint for one answer: the structure it must satisfy, behind what the model thinks first. */
+
+import { ThinkConstraint } from '../generation/think-constraint.ts'
+import { markerIds, openedBlock, type ThinkMarkers } from '../generation/think-markers.ts'
+import type { Constraint } from '../grammar/constraint.ts'
+import { Structures } from '../grammar/structures.ts'
+import { lineBreakIds, sliceVocabulary } from '../grammar/vocabulary/slices.ts'
+import { tokenBytesOf } from '../grammar/vocabulary/vocabulary.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { EncodedPrompt } from './encode-prompt.ts'
+import type { StructureRequest } from './structure-request.ts'
+
+export interface OpenedStructure {
+  readonly constraint: Constraint
+  /** The answer is finished. */
+  release(): void
+}
+
+export interface OpenStructureParts {
+  readonly structures: Structures
+  /** Borrowed. */
+  readonly tokenizer: Tokenizer
+  readonly prompt: Pick<EncodedPrompt, 'rendered'>
+  /** What ends the answer. */
+  readonly stopIds: ReadonlySet<number>
+  /** How the model marks what it thinks; `undefined` of one without a chat template. */
+  readonly markers: readonly ThinkMarkers[] | undefined
+}
+
+/** @throws SpoutError `usage`, `data`, or `config` where the vocabulary cannot spell it. */
+export function openStructure(
+  { of }: StructureRequest,
+  { structures, tokenizer, prompt, stopIds, markers }: OpenStructureParts,
+): OpenedStructure {
+  const { constraint, release } = structures.open(of, stopIds)
+  const { rendered } = prompt
+  if (rendered === undefined || markers === undefined) return { constraint, release }
+  const opened = openedBlock(rendered, markers)
+  const keep = markerIds(tokenizer, markers)
+  const lineBreaks = lineBreakIds(structures.vocabulary, 2)
+  const parts = { tokenizer, markers, keep, lineBreaks, opened }
+  return { constraint: new ThinkConstraint(constraint, parts), release }
+}
+
+export function structuresOf(tokenizer: Tokenizer): Structures {
+  return new Structures(() => sliceVocabulary(tokenBytesOf(tokenizer, [])))
+}

@@ -1,0 +1,141 @@
+/** What an answer must satisfy, as plain data; also in the shapes that others use for it. */
+import { SpoutError } from '../errors.ts'
+import type { SchemaOptions } from '../grammar/json/compile-schema.ts'
+import { checkStructure, type Notation, type Structure } from '../grammar/structure.ts'
+
+export interface StructureRequest {
+  readonly of: Structure
+  /** What a chat model is told of it, in its system message: the schema, its type in TypeScript, or nothing. Default `auto`. */
+  readonly prompt?: 'auto' | 'none' | 'types' | undefined
+  /** What happens near the limit of tokens: the answer stays incomplete, or is brought to an end in time. Default `fail`. */
+  readonly onLimit?: 'fail' | 'close' | undefined
+  /** What must come is run ahead, where that changes no bit. Default `auto`. */
+  readonly jump?: 'auto' | 'off' | undefined
+}
+
+/** As a program writes it: a schema may be a value, and a structure may stand alone. */
+export type StructureInput =
+  | StructureRequest
+  | (Omit<StructureRequest, 'of'> & { readonly of: LooseStructure })
+
+export type LooseStructure =
+  | { readonly kind: 'schema'; readonly schema: unknown; readonly options?: SchemaOptions }
+  | {
+      readonly kind: 'items'
+      readonly schema: unknown
+      readonly min?: number
+      readonly max?: number
+      readonly options?: SchemaOptions
+    }
+  | { readonly kind: 'json' | 'object' | 'array'; readonly options?: SchemaOptions }
+  | { readonly kind: 'regex'; readonly regex: string }
+  | { readonly kind: 'choice'; readonly choices: readonly string[] }
+  | { readonly kind: 'grammar'; readonly text: string; readonly notation: Notation }
+
+/** Schemas as text. An object takes no keys but those it names, unless it says otherwise: models invent fewer then. */
+export function structureRequest({ of, ...rest }: StructureInput): StructureRequest {
+  const isSchema = of.kind === 'schema' || of.kind === 'items'
+  if (!isSchema) return { ...rest, of: withClosed(of) }
+  const schema = typeof of.schema === 'string' ? of.schema : JSON.stringify(of.schema)
+  if (schema === undefined) throw new SpoutError('usage', 'schema: none is given')
+  return { ...rest, of: withClosed({ ...of, schema }) }
+}
+
+function withClosed(structure: Structure): Structure {
+  if (!isJson(structure) || structure.options?.closed !== undefined) return structure
+  return { ...structure, options: { ...structure.options, closed: true } }
+}
+
+/** Structures whose texts are JSON, as a whole or line by line. */
+export function isJson(
+  structure: Structure,
+): structure is Extract<Structure, { readonly options?: SchemaOptions }> {
+  return !['regex', 'choice', 'grammar'].includes(structure.kind)
+}
+
+/**
+ * The `response_format` of a chat completion: `text`, `json_object`, or `json_schema` with its schema in `json_schema.schema`
+ * (in the responses API beside it).
+ * @returns `undefined` for plain text.
+ * @throws SpoutError `usage` naming what is wrong with it.
+ */
+export function structureOfResponseFormat(format: unknown): StructureRequest | undefined {
+  if (format === undefined || format === null) return undefined
+  const { type, json_schema: named, ...flat } = asObject(format, 'response_format')
+  if (type === 'text') return undefined
+  if (type === 'json_object') return structureRequest({ of: { kind: 'object' } })
+  if (type !== 'json_schema')
+    throw new SpoutError(
+      'usage',
+      `response_format: type ${JSON.stringify(type)} is not text, json_object or json_schema`,
+    )
+  const { schema } = named === undefined ? flat : asObject(named, 'response_format.json_schema')
+  if (schema === undefined) throw new SpoutError('usage', 'response_format: json_schema.schema is missing')
+  return structureRequest({ of: { kind: 'schema', schema } })
+}
+
+const FIELDS: Readonly<Record<string, readonly string[]>> = {
+  prompt: ['auto', 'none', 'types'],
+  onLimit: ['fail', 'close'],
+  jump: ['auto', 'off'],
+}
+
+/** A structure of a request that came as JSON. @throws SpoutError `usage` that names what is wrong with it. */
+export function structureFromJson(value: unknown): StructureRequest {
+  const { of, ...rest } = asObject(value, 'structure')
+  for (const [name, given] of Object.entries(rest)) {
+    if (FIELDS[name]?.includes(given as string)) continue
+    throw new SpoutError('usage', `structure.${name}: ${JSON.stringify(given)} is not one of its values`)
+  }
+  checkShape(asObject(of, 'structure.of'))
+  const request = structureRequest({ ...rest, of } as StructureInput)
+  checkStructure(request.of)
+  return request
+}
+
+/** What a structure of each kind must have, as what. */
+const SHAPES: Readonly<Record<string, Readonly<Record<string, (value: unknown) => boolean>>>> = {
+  schema: { schema: (value) => value !== undefined },
+  items: {
+    schema: (value) => value !== undefined,
+    min: isCount,
+    max: isCount,
+  },
+  json: {},
+  object: {},
+  array: {},
+  regex: { regex: (value) => typeof value === 'string' },
+  choice: { choices: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string') },
+  grammar: {
+    text: (value) => typeof value === 'string',
+    notation: (value) => ['gbnf', 'lark', 'ebnf'].includes(value as string),
+  },
+}
+
+function checkShape(structure: Readonly<Record<string, unknown>>): void {
+  const shape = Object.hasOwn(SHAPES, String(structure.kind)) ? SHAPES[String(structure.kind)] : undefined
+  if (shape === undefined)
+    throw new SpoutError(
+      'usage',
+      `structure.of.kind: ${JSON.stringify(structure.kind)} is not one of ${Object.keys(SHAPES).join(', ')}`,
+    )
+  for (const [name, fits] of Object.entries(shape))
+    if (!fits(structure[name]))
+      throw new SpoutError('usage', `structure.of.${name}: missing, or of another type`)
+  const { style, closed } =
+    structure.options === undefined ? {} : asObject(structure.options, 'structure.of.options')
+  if (![undefined, 'auto', 'compact', 'pretty', 'line'].includes(style as string | undefined))
+    throw new SpoutError('usage', 'structure.of.options.style: it is not auto, compact, pretty or line')
+  if (closed !== undefined && typeof closed !== 'boolean')
+    throw new SpoutError('usage', 'structure.of.options.closed: it is not true or false')
+}
+
+function isCount(value: unknown): boolean {
+  return value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)
+}
+
+function asObject(value: unknown, name: string): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Readonly<Record<string, unknown>>
+  throw new SpoutError('usage', `${name}: it is not an object`)
+}

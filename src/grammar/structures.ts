@@ -1,0 +1,64 @@
+/**
+ * Constraints over the vocabulary of one model. What was found out of a structure, places and masks, stays for the next text
+ * with the same one; two texts at once never share it, for each may have to forget.
+ */
+import { GrammarConstraint } from './grammar-constraint.ts'
+import type { Automaton } from './parser/automaton.ts'
+import { openAutomaton, type Structure } from './structure.ts'
+import { Masks } from './vocabulary/masks.ts'
+import { type SlicedVocabulary, withEndIds } from './vocabulary/slices.ts'
+
+export interface OpenedConstraint {
+  readonly constraint: GrammarConstraint
+  /** The text is finished: what was found out may be used again. */
+  release(): void
+}
+
+interface Found {
+  readonly automaton: Automaton
+  readonly vocabulary: SlicedVocabulary
+  readonly masks: Masks
+}
+
+/** Structures of which something is kept, the oldest let go. */
+const MOST_KEPT = 8
+
+export class Structures {
+  readonly #open: () => SlicedVocabulary
+  #vocabulary: SlicedVocabulary | undefined
+  readonly #kept = new Map<string, Found>()
+
+  /** @param open makes the vocabulary: when the first structure comes */
+  constructor(open: () => SlicedVocabulary) {
+    this.#open = open
+  }
+
+  /** The tokens, whichever end a text. */
+  get vocabulary(): SlicedVocabulary {
+    this.#vocabulary ??= this.#open()
+    return this.#vocabulary
+  }
+
+  /** @throws SpoutError as `openConstraint` does. */
+  open(structure: Structure, endIds: Iterable<number>): OpenedConstraint {
+    const ends = [...endIds].sort((a, b) => a - b)
+    const key = JSON.stringify([structure, ends])
+    const found = this.#kept.get(key) ?? this.#find(structure, ends)
+    this.#kept.delete(key)
+    return {
+      constraint: new GrammarConstraint(found.automaton, found.vocabulary, found.masks),
+      release: () => this.#keep(key, found),
+    }
+  }
+
+  #find(structure: Structure, ends: readonly number[]): Found {
+    const vocabulary = withEndIds(this.vocabulary, ends)
+    const automaton = openAutomaton(structure, vocabulary)
+    return { automaton, vocabulary, masks: new Masks(automaton, vocabulary) }
+  }
+
+  #keep(key: string, found: Found): void {
+    this.#kept.set(key, found)
+    if (this.#kept.size > MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value!)
+  }
+}
