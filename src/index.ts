@@ -1,8 +1,10 @@
 /** What the library exports. */
 export type { Backend, KvCache, Logits, ModelFacts, Numerics, Part, Rows, Runner } from './backend/backend.ts'
 export type { KvPool, KvSequence, Page, SequenceStart } from './backend/kv.ts'
-export type { Runs } from './backend/runs.ts'
-export type { ChatMessage } from './chat-template/chat-template.ts'
+export type { RuntimeChoice } from './backend/onnx/runtime/open-runtime.ts'
+export type { KernelUse, RefusedWay, Runs } from './backend/runs.ts'
+export type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template/chat-template.ts'
+export type { Drafter } from './drafting/drafter.ts'
 export type { EncodedPrompt } from './engine/encode-prompt.ts'
 export type {
   AnswerSink,
@@ -22,27 +24,46 @@ export {
   type StructureRequest,
   structureOfResponseFormat,
 } from './engine/structure-request.ts'
+export type { NamedLogprobs, NamedSink, TokenName } from './engine/token-names.ts'
 export { type ErrorCode, EXIT_CODES, SpoutError } from './errors.ts'
-export type { StructureResult } from './generation/generate.ts'
-export { type GenerateOptions, type GenerateResult, generate } from './generation/generate.ts'
-export { prefill } from './generation/prefill.ts'
+export {
+  type GenerateOptions,
+  type GenerateResult,
+  generate,
+  type StructureResult,
+} from './generation/generate.ts'
+export type { TextOptions } from './generation/make-text.ts'
+export { type PrefillOptions, prefill } from './generation/prefill.ts'
+export type { ForcedCounts } from './generation/sequence.ts'
 export type { FinishReason } from './generation/stop-criteria.ts'
 export type { Timings } from './generation/timings.ts'
-export { TokenOutputStream } from './generation/token-output-stream.ts'
-export type { TokenSink } from './generation/token-sink.ts'
+export { TokenOutputStream, type TokenOutputStreamOptions } from './generation/token-output-stream.ts'
+export type { SinkWait, TokenSink } from './generation/token-sink.ts'
 export type { Allowed, Constraint } from './grammar/constraint.ts'
 export type { SchemaOptions } from './grammar/json/compile-schema.ts'
+export type { JsonStyle } from './grammar/json/write-grammar.ts'
 export type { Notation, Structure } from './grammar/structure.ts'
-export type { FetchIo, Progress } from './hub-cache/fetch-io.ts'
-export type { ResolvedModel } from './model/resolved-model.ts'
+export type { FetchIo, Note, Progress } from './hub-cache/fetch-io.ts'
+export type { DtypeChoice, DtypeName } from './model/dtype.ts'
+export type { Dtype, ModelConfig, ResolvedModel } from './model/resolved-model.ts'
 export { type Answer, type CompleteOptions, complete, stream } from './open/complete.ts'
+export type { DeviceChoice } from './open/device-choice.ts'
+export type { OpenedConversation, OpenedEngine } from './open/disposable-engine.ts'
 export { EMBEDDED_MODEL } from './open/embedded-model.ts'
-export { openBackend, openEngine } from './open/open-engine.ts'
+export type { CachePlace, ListedModel, Prepared, PrepareOptions, PullOptions } from './open/models.ts'
+export * as models from './open/models.ts'
+export { type OpenedBackend, openBackend, openEngine } from './open/open-engine.ts'
 export type { ModelChoice, OpenEngineOptions, OpenHow, OpenIo } from './open/open-options.ts'
 export type { LogitsProcessor } from './sampling/logits-processor.ts'
 export type { AllowedIds, Mask } from './sampling/masked-row.ts'
-export { createSampler } from './sampling/sampler.ts'
+export {
+  createSampler,
+  type Distribution,
+  type OpenSampler,
+  type Sampler,
+  type SamplerModel,
+} from './sampling/sampler.ts'
 export type { SamplingOptions, SamplingParams } from './sampling/sampling-params.ts'
 export type { TokenLogprobs } from './sampling/token-logprobs.ts'
-export type { Tokenizer } from './tokenizer/tokenizer.ts'
+export type { DecodeOptions, EncodeOptions, PieceTable, Tokenizer } from './tokenizer/tokenizer.ts'
 export type { Trace } from './trace.ts'

@@ -98,6 +98,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'open',
     'engine',
     'generation',
+    'grammar',
+    'drafting',
     'sampling',
     'grammar',
     'backend',

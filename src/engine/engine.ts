@@ -1,5 +1,6 @@
 import type { Runs } from '../backend/runs.ts'
 import type { GenerateResult } from '../generation/generate.ts'
+import type { SinkWait } from '../generation/token-sink.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import type { Trace } from '../trace.ts'
 import type { EncodedPrompt } from './encode-prompt.ts'
@@ -72,7 +73,7 @@ export interface AnswerSink extends NamedSink {
    * Where this is, the reasoning of a chat model comes here and is kept out of the text. It became certain with the id
    * that `token` is told next, if any.
    */
-  reasoning?(text: string): Promise<void> | undefined
+  reasoning?(text: string): SinkWait
 }
 
 /** Input and output of one request: where its answer goes, what aborts it, who is told. */

@@ -3,6 +3,7 @@
 import { StopStrings } from '../generation/stop-strings.ts'
 import { openedBlock, type ThinkMarkers } from '../generation/think-markers.ts'
 import { type Segment, ThinkSplitter } from '../generation/think-splitter.ts'
+import type { SinkWait } from '../generation/token-sink.ts'
 import type { AnswerSink } from './engine.ts'
 import type { NamedSink } from './token-names.ts'
 
@@ -32,7 +33,7 @@ export function splitReasoning(
   const stops = new StopStrings(stopStrings)
   let reasoned = false
   let answered = false
-  const reason = (segments: readonly Segment[]): Promise<void> | undefined => {
+  const reason = (segments: readonly Segment[]): SinkWait => {
     const text = textOf(segments, 'reasoning')
     reasoned ||= text !== ''
     return text === '' ? undefined : sink.reasoning(text)
@@ -42,7 +43,7 @@ export function splitReasoning(
     answered ||= certain.trim() !== ''
     return certain
   }
-  const rest = (text: string): Promise<void> | undefined => (text === '' ? undefined : sink.lastPiece(text))
+  const rest = (text: string): SinkWait => (text === '' ? undefined : sink.lastPiece(text))
   return {
     get stopped() {
       return stops.matched !== undefined
@@ -78,9 +79,6 @@ function textOf(segments: readonly Segment[], channel: Segment['channel']): stri
     .join('')
 }
 
-function both(
-  first: Promise<void> | undefined,
-  second: Promise<void> | undefined,
-): Promise<void> | undefined {
-  return first === undefined ? second : first.then(() => second)
+function both(first: SinkWait, second: SinkWait): SinkWait {
+  return first === undefined ? second : Promise.resolve(first).then(() => second)
 }

@@ -1,10 +1,10 @@
 /** Log-probabilities whose ids have their texts beside them, for readers without the tokenizer. */
-import type { TokenSink } from '../generation/token-sink.ts'
+import type { SinkWait, TokenSink } from '../generation/token-sink.ts'
 import type { TokenLogprobs } from '../sampling/token-logprobs.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 /** A token by itself, whatever stands beside it. */
-interface TokenName {
+export interface TokenName {
   /** U+FFFD stands for a part of a character. */
   readonly token: string
   /** UTF-8; those of neighbours, joined, are the text. */
@@ -17,7 +17,7 @@ export interface NamedLogprobs extends TokenLogprobs, TokenName {
 
 /** A sink that is told the names of tokens with their log-probabilities. */
 export interface NamedSink extends TokenSink {
-  token(id: number, text: string, logprobs?: NamedLogprobs): Promise<void> | undefined
+  token(id: number, text: string, logprobs?: NamedLogprobs): SinkWait
 }
 
 /** What gives the names to such a sink. */

@@ -5,7 +5,7 @@
 import type { Backend, KvCache, Logits } from '../backend/backend.ts'
 import { pieceEnd } from '../backend/pieces.ts'
 
-interface PrefillOptions {
+export interface PrefillOptions {
   readonly ids: Int32Array
   readonly cache: KvCache
   readonly signal?: AbortSignal | undefined

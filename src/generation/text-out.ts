@@ -39,7 +39,7 @@ export class TextOut {
   write(id: number, piece: string, logprobs: TokenLogprobs | undefined): Promise<void> | undefined {
     const full = this.#sink.token(id, piece, logprobs)
     if (piece !== '') this.firstAt ??= performance.now()
-    return full
+    return full as Promise<void> | undefined
   }
 
   /** Hands over what was held back. */

@@ -8,7 +8,7 @@ export interface Progress {
 }
 
 /** Told what was decided (`info`) and what should be looked at (`warning`). */
-type Note = (text: string, level: 'info' | 'warning') => void
+export type Note = (text: string, level: 'info' | 'warning') => void
 
 /** How the finding and fetching of files is connected to the outside. */
 export interface FetchIo {

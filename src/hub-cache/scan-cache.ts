@@ -106,6 +106,12 @@ function scanSnapshot(cache: RepoCache, commit: string, refs: readonly string[])
   }
 }
 
+/** What to type to get a snapshot: `org/name`, with a revision where it is not the default branch. */
+export function snapshotName({ repo, refs, commit }: CachedSnapshot): string {
+  if (refs.includes('main')) return repo
+  return `${repo}@${refs[0] ?? commit}`
+}
+
 function fileAt(folder: string, name: string): CachedFile {
   const path = join(folder, name)
   const isLink = lstatSync(path).isSymbolicLink()

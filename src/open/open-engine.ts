@@ -26,6 +26,7 @@ import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { chatStopsOf } from './chat-stops.ts'
 import type { DeviceChoice } from './device-choice.ts'
+import { disposableEngine, type OpenedEngine } from './disposable-engine.ts'
 import { EMBEDDED_MODEL } from './embedded-model.ts'
 import { loadOnDevice } from './load-on-device.ts'
 import type { ModelChoice, OpenEngineOptions, OpenHow, OpenIo } from './open-options.ts'
@@ -41,8 +42,8 @@ export interface OpenedBackend {
 }
 
 /** Loads a model and makes the engine that owns it. @throws as `openBackend` does. */
-export async function openEngine(options: OpenEngineOptions = {}): Promise<Engine> {
-  return finishEngine(await startModel(options), options)
+export async function openEngine(options: OpenEngineOptions = {}): Promise<OpenedEngine> {
+  return disposableEngine(await finishEngine(await startModel(options), options))
 }
 
 /** The engine of a model, once its session is there. @throws as `openBackend` does. */

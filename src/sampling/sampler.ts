@@ -46,7 +46,7 @@ export interface Distribution {
 }
 
 /** A sampler that also shows what it would draw from. */
-interface OpenSampler extends Sampler {
+export interface OpenSampler extends Sampler {
   /** The next step, counted from 1. */
   readonly step: number
   /** What `sample` would draw from, as a copy; draws nothing and accepts nothing, but overwrites `logits`. */
@@ -54,7 +54,7 @@ interface OpenSampler extends Sampler {
 }
 
 /** What a sampler must know of the model; a `Backend` will do. */
-interface SamplerModel {
+export interface SamplerModel {
   readonly vocabSize: number
   /** EOS and every other end id: what min-new-tokens holds back. */
   readonly stopTokenIds: Iterable<number>

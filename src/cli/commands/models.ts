@@ -4,7 +4,13 @@ import { cacheRoot, offlineVariable } from '../../hub/hub-environment.ts'
 import { repoCache } from '../../hub-cache/hub-cache.ts'
 import { removeModel } from '../../hub-cache/remove-model.ts'
 import { resolveHubModel, resolveModel } from '../../hub-cache/resolve-model.ts'
-import { type CachedSnapshot, scanCache, scanRepo, scanUnfinished } from '../../hub-cache/scan-cache.ts'
+import {
+  type CachedSnapshot,
+  scanCache,
+  scanRepo,
+  scanUnfinished,
+  snapshotName,
+} from '../../hub-cache/scan-cache.ts'
 import { verifySnapshot } from '../../hub-cache/verify-model.ts'
 import { graphsBelow } from '../../model/graph-files.ts'
 import { parseHubId } from '../../model/model-id.ts'
@@ -21,7 +27,6 @@ import {
   descriptionJson,
   descriptionText,
   dtypesText,
-  nameOf,
   type ShownModel,
   snapshotJson,
   tableText,
@@ -47,7 +52,7 @@ async function list(_models: readonly string[], options: ModelsOptions, io: Mode
   if (options.json) return printJson(io, [...found.map(snapshotJson), ...unfinished.map(unfinishedJson)])
   if (found.length + unfinished.length === 0) return void io.stderr.write(`no models in ${root}\n`)
   const rows = found.map((snapshot) => [
-    nameOf(snapshot),
+    snapshotName(snapshot),
     snapshot.commit.slice(0, 12),
     dtypesText(snapshot),
     bytesText(snapshot.size),
@@ -160,7 +165,7 @@ async function verify(models: readonly string[], options: ModelsOptions, io: Mod
     ]
     const unknown = verdict.unknown.length > 0 ? `, ${verdict.unknown.length} without a known hash` : ''
     io.stdout.write(
-      `${nameOf(snapshot)} ${snapshot.commit.slice(0, 12)}: ${verdict.good} files good${unknown}\n`,
+      `${snapshotName(snapshot)} ${snapshot.commit.slice(0, 12)}: ${verdict.good} files good${unknown}\n`,
     )
     for (const line of bad) io.stdout.write(`  ${escapeText(line)}\n`)
   }

@@ -6,12 +6,6 @@ import { escapeText } from '../../system/text-display.ts'
 
 // Models as text for people and as JSON for programs.
 
-/** What to type to get this snapshot. */
-export function nameOf({ repo, refs, commit }: CachedSnapshot): string {
-  if (refs.includes('main')) return repo
-  return `${repo}@${refs[0] ?? commit}`
-}
-
 /** The dtypes of a snapshot, and those of which parts never came. */
 export function dtypesText({ dtypes, lacking }: CachedSnapshot): string {
   const unfinished = lacking.map(({ dtype }) => dtype).filter((dtype) => !dtypes.includes(dtype))
