@@ -7,6 +7,7 @@ import { withRepair } from '../hub-cache/check-cached.ts'
 import { type PlannedModel, planModel } from '../hub-cache/plan-model.ts'
 import { factsOf } from '../model/check-model-files.ts'
 import { kvBytesPerToken, kvBytesToldBy } from '../model/kv-size.ts'
+import type { ModelConfig } from '../model/resolved-model.ts'
 import { samplingDefaults } from '../sampling/generation-defaults.ts'
 import { overlaid, type SamplingOptions } from '../sampling/sampling-params.ts'
 import { availableMemory } from '../system/available-memory.ts'
@@ -73,16 +74,11 @@ async function planOf(
   const { files, bytesToFetch } = resolved
   const sampling = overlaid(samplingDefaults(config.generation).options, request.sampling)
   const weightBytes = files.reduce((sum, { bytes }) => sum + bytes, 0)
-  // Of a model that is still to be fetched there is no graph to ask.
-  const isHere = statusOf(resolved.onnxPath)?.isFile() === true
-  const perToken = isHere
-    ? kvBytesPerToken(factsOf(resolved.onnxPath), config)
-    : kvBytesToldBy(config, resolved.dtype)
   const tokens = Math.min(
     maxTokens === 0 ? Number.POSITIVE_INFINITY : promptTokens + maxTokens,
     contextLength ?? promptTokens + DEFAULT_RAW_TOKENS,
   )
-  const kvBytes = perToken === undefined ? undefined : perToken * tokens
+  const kvBytes = kvBytesOf(resolved, config, tokens)
   const freeBytes = availableMemory()
   const tooLong = contextLength !== undefined && promptTokens >= contextLength
   const tooLarge = weightBytes + (kvBytes ?? 0) > freeBytes
@@ -105,6 +101,16 @@ async function planOf(
     seed: sampling.seed,
     obstacle: tooLong ? 'context' : tooLarge ? 'memory' : undefined,
   }
+}
+
+/** Bytes of keys and values of so many tokens, as far as they can be told. */
+function kvBytesOf(model: PlannedModel, config: ModelConfig, tokens: number): number | undefined {
+  // Of a model that is still to be fetched there is no graph to ask.
+  const isHere = statusOf(model.onnxPath)?.isFile() === true
+  const perToken = isHere
+    ? kvBytesPerToken(factsOf(model.onnxPath), config)
+    : kvBytesToldBy(config, model.dtype)
+  return perToken === undefined ? undefined : perToken * tokens
 }
 
 function shorter(a: number | undefined, b: number | undefined): number | undefined {

@@ -92,19 +92,22 @@ const TABLE = {
 type FunctionName = keyof typeof TABLE
 
 /** The opened library: its functions, and the process-wide handles every session needs. */
-export interface OrtLibrary {
+export interface OrtLibrary extends OrtCalls {
   readonly version: string
   readonly env: Pointer
   readonly allocator: Pointer
   readonly cpuMemory: Pointer
+}
+
+interface OrtCalls {
   /** Calls a function; a status that is not null becomes a SpoutError. */
   call(name: FunctionName, ...args: unknown[]): void
   /** Calls a function whose last argument receives a handle, and returns the handle. */
   make(name: FunctionName, ...args: unknown[]): Pointer
   /**
    * As `call`, on a thread of the pool. koffi keeps none of the arguments alive meanwhile: memory of ours among them must be
-   * referenced by who calls until the promise is settled. The closure below holds `args`, which is what saves those that
-   * nobody else holds; taken apart from it, the collector would free them under the library.
+   * referenced by who calls until the promise is settled. The closure in `callOnPool` holds `args`, which is what saves those
+   * that nobody else holds; taken apart from it, the collector would free them under the library.
    */
   callAsync(name: FunctionName, ...args: unknown[]): Promise<void>
   /** Where a function lies, for native code that calls it. */
@@ -157,20 +160,33 @@ function open(path: string): Promise<OrtLibrary> {
   const getVersion = koffi.decode(koffi.decode(base, pointerSize, 'void*'), koffi.proto('const char* ()'))
   const table = getApi(API_VERSION)
   if (table === null) throw new Error(`ONNX Runtime ${getVersion()} has no C API of version ${API_VERSION}`)
+  return withEnvironment(callsOf(table), getVersion())
+}
 
+async function withEnvironment(calls: OrtCalls, version: string): Promise<OrtLibrary> {
+  const handle = new BigUint64Array(stableMemory(8))
+  // Severity 4: fatal only. An error comes back as a status; a log line beside it would land on stderr.
+  await calls.callAsync('CreateEnv', 4, ENVIRONMENT_NAME, handle)
+  const env = handle[0]!
+  calls.call('DisableTelemetryEvents', env)
+  const allocator = calls.make('GetAllocatorWithDefaultOptions')
+  const cpuMemory = calls.make('CreateCpuMemoryInfo', 0, 0)
+  return { version, env, allocator, cpuMemory, ...calls }
+}
+
+/** The functions of the API by name. @param table `struct OrtApi` */
+function callsOf(table: unknown): OrtCalls {
   const functions = new Map<FunctionName, NativeFunction>()
+  const placeOf = (name: FunctionName) => koffi.decode(table, TABLE[name][0] * pointerSize, 'void*')
   const fn = (name: FunctionName): NativeFunction => {
     let found = functions.get(name)
     if (found === undefined) {
-      const [index, signature] = TABLE[name]
-      const prototype = koffi.proto(signature.replace(/^S/, 'void*'))
-      found = koffi.decode(koffi.decode(table, index * pointerSize, 'void*'), prototype) as NativeFunction
+      const prototype = koffi.proto(TABLE[name][1].replace(/^S/, 'void*'))
+      found = koffi.decode(placeOf(name), prototype) as NativeFunction
       functions.set(name, found)
     }
     return found
   }
-  const address = (name: FunctionName): Pointer =>
-    koffi.address(koffi.decode(table, TABLE[name][0] * pointerSize, 'void*'))
   const check = (status: Pointer | null): void => {
     if (status === null || status === 0n) return
     const message = String(fn('GetErrorMessage')(status))
@@ -178,36 +194,36 @@ function open(path: string): Promise<OrtLibrary> {
     throw ortError(message)
   }
   const call = (name: FunctionName, ...args: unknown[]): void => check(fn(name)(...args))
-  const make = (name: FunctionName, ...args: unknown[]): Pointer => {
-    const out = new BigUint64Array(stableMemory(8))
-    call(name, ...args, out)
-    return out[0]!
+  return {
+    ...{ fn, check, call },
+    address: (name) => koffi.address(placeOf(name)),
+    make(name, ...args) {
+      const out = new BigUint64Array(stableMemory(8))
+      call(name, ...args, out)
+      return out[0]!
+    },
+    callAsync: (name, ...args) => callOnPool(fn(name), args, check),
   }
-  const callAsync = (name: FunctionName, ...args: unknown[]): Promise<void> =>
-    new Promise((resolve, reject) => {
-      fn(name).async(...args, (error: Error | null, status: Pointer | null) => {
-        args.length = 0 // Named here, they live until now.
-        try {
-          if (error !== null) throw error
-          check(status)
-          resolve()
-        } catch (cause) {
-          reject(cause)
-        }
-      })
-    })
+}
 
-  const createEnvironment = async (): Promise<OrtLibrary> => {
-    const handle = new BigUint64Array(stableMemory(8))
-    // Severity 4: fatal only. An error comes back as a status; a log line beside it would land on stderr.
-    await callAsync('CreateEnv', 4, ENVIRONMENT_NAME, handle)
-    const env = handle[0]!
-    call('DisableTelemetryEvents', env)
-    const allocator = make('GetAllocatorWithDefaultOptions')
-    const cpuMemory = make('CreateCpuMemoryInfo', 0, 0)
-    return { version: getVersion(), env, allocator, cpuMemory, call, make, callAsync, address, fn, check }
-  }
-  return createEnvironment()
+/** Calls a function on a thread of the pool. */
+function callOnPool(
+  fn: NativeFunction,
+  args: unknown[],
+  check: (status: Pointer | null) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fn.async(...args, (error: Error | null, status: Pointer | null) => {
+      args.length = 0 // Named here, they live until now.
+      try {
+        if (error !== null) throw error
+        check(status)
+        resolve()
+      } catch (cause) {
+        reject(cause)
+      }
+    })
+  })
 }
 
 /** Read on another thread: held, so that it is not collected meanwhile. */
