@@ -30,3 +30,22 @@ test.each(DOCUMENTS)('%s links only to documents that are there', (document) => 
   const gone = Array.from(links, ([, path]) => path!).filter((path) => !existsSync(join(folder, path)))
   expect(gone).toEqual([])
 })
+
+test('the architecture tells of every room, and its ways lead through files that are there', () => {
+  const page = textOf('docs/architecture.md')
+  const rooms = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [entry.name] : [],
+  )
+  const table = page.split('\n').filter((line) => line.startsWith('| `'))
+  const untold = rooms.filter((room) => !table.some((line) => line.split('|')[1]!.includes(`\`${room}/\``)))
+  expect(untold).toEqual([])
+
+  const ways = Array.from(page.matchAll(/^```\n([\s\S]*?)^```/gm), ([, block]) => block!).join('')
+  const named = Array.from(
+    ways.matchAll(new RegExp(`\\b(?:${rooms.join('|')})/[\\w./-]*`, 'g')),
+    ([path]) => path,
+  )
+  expect(named.length).toBeGreaterThan(10)
+  const exists = (path: string) => ['', '.ts'].some((end) => existsSync(join(ROOT, 'src', `${path}${end}`)))
+  expect(named.filter((path) => !exists(path))).toEqual([])
+})

@@ -1,5 +1,5 @@
 /**
- * The start of an engine for whoever has other things to do meanwhile. What takes longest goes first: the runtime's library
+ * Starts an engine while the caller does other things, such as reading a prompt. What takes longest goes first: the runtime's library
  * opens on a thread of its own, while this one reads the code that will need it. Nothing but that code's types is imported.
  */
 import { openRuntime, type RuntimeChoice } from '../backend/onnx/runtime/open-runtime.ts'

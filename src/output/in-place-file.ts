@@ -1,4 +1,7 @@
-/** A file that cannot be replaced, for it would be another: what is written is held until the end, and then put into it. */
+/**
+ * A file that must stay the one it is (it has other names, another owner, a mount on it), so it is not replaced by renaming: what is
+ * written is collected until the end, and then put into it.
+ */
 import {
   closeSync,
   constants,

@@ -1,4 +1,4 @@
-/** Libraries that write to file descriptor 2 past everybody: what they say there goes nowhere while something is asked of them. */
+/** Silences libraries that write to file descriptor 2 by themselves, for the time of one call. */
 
 import { closeSync, openSync } from 'node:fs'
 import koffi from 'koffi'

@@ -1,4 +1,4 @@
-/** A file that is read here and there for as long as somebody may ask. */
+/** Reads at any place of a file, which stays open for as long as its reader is referenced. */
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { openRegular } from '../system/regular-file.ts'
 

@@ -1,4 +1,4 @@
-/** Room in the context for a message and its answer: where it is full, the oldest turns are no longer told. */
+/** Room in the context for a message and its answer: where it is full, the oldest turns are left out of the prompt. */
 
 /** An answer gets at least this part of the context, up to so many tokens. */
 const ANSWER_SHARE = 1 / 8

@@ -44,7 +44,7 @@ export interface KernelCalls {
   readonly end: Label
 }
 
-/** Calls a function of the API; what is wrong ends the computation. */
+/** Calls a function of the API. A status that is not null goes to `end`, in rax. */
 function emitCall({ code, end }: KernelCalls, address: bigint): void {
   code.movNumber(RAX, address)
   code.callRegister(RAX)

@@ -17,12 +17,12 @@ export interface Tile {
 /** The data that tiles read. */
 export type TileData = Pick<Tile, 'exp' | 'blocks'>
 
-/** How far ahead weights are asked for: half and twice as far took 2 to 5 % longer, not at all 15 %. */
+/** How far ahead weights are prefetched. A step took 2 to 5 % longer with 1 or 4 KiB, and 15 % without any prefetch. */
 const PREFETCH_BYTES = 2048
 
 /**
- * Weights further on. A single row waits for memory, and what the processor fetches by itself comes too late: panels are too short
- * and too many. What lies after the last panel of all is asked for in vain.
+ * Prefetches weights further on. A single row is bound by memory, and the processor's own prefetcher comes too late for panels this
+ * short. Beyond the last panel it prefetches what nobody reads, which is harmless.
  */
 export function emitPrefetch(code: Assembler, offset: number, shape: MatmulShape): void {
   for (let line = 0; line < blockCodeBytes(shape); line += VECTOR_BYTES) {

@@ -1,7 +1,7 @@
 /**
  * A prepared model: the graph as ONNX Runtime optimized it, with its weights as the kernels want them, in a folder of
  * our cache. It says what it was made of and for which machine; where anything differs, or its manifest is not what was
- * written, it is not there for anybody.
+ * written, it is ignored.
  *
  *   prepared/<key>/model.onnx        the optimized graph
  *                  model.onnx.data   weights, mapped by the runtime

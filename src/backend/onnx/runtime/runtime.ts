@@ -1,6 +1,6 @@
 /**
  * What the backend needs of a binding to ONNX Runtime: sessions, tensors, and names bound to tensors before a run.
- * Two implementations: `c-api.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
+ * Two implementations: `c-session.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
  */
 import type { Isa } from '../../../kernels/isa.ts'
 import type { KernelParts } from '../../../kernels/kernel-parts.ts'
