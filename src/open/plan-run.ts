@@ -95,7 +95,7 @@ async function planOf(
     weightBytes,
     bytesToFetch,
     freeBytes,
-    runs: isHere ? await expectedRuns(resolved, config, options) : undefined,
+    runs: isHere(resolved) ? await expectedRuns(resolved, config, options) : undefined,
     hasChatTemplate: template !== undefined,
     sampling,
     seed: sampling.seed,
@@ -105,13 +105,14 @@ async function planOf(
 
 /** Bytes of keys and values of so many tokens, as far as they can be told. */
 function kvBytesOf(model: PlannedModel, config: ModelConfig, tokens: number): number | undefined {
-  // Of a model that is still to be fetched there is no graph to ask.
-  const isHere = statusOf(model.onnxPath)?.isFile() === true
-  const perToken = isHere
+  const perToken = isHere(model)
     ? kvBytesPerToken(factsOf(model.onnxPath), config)
     : kvBytesToldBy(config, model.dtype)
   return perToken === undefined ? undefined : perToken * tokens
 }
+
+/** Of a model that is still to be fetched there is no graph to ask. */
+const isHere = ({ onnxPath }: PlannedModel): boolean => statusOf(onnxPath)?.isFile() === true
 
 function shorter(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
