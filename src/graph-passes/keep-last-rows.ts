@@ -8,11 +8,14 @@ import { INT64 } from '../onnx-file/fields.ts'
 import { type Graph, type GraphBody, type GraphNode, producersOf, readersOf } from '../onnx-file/graph.ts'
 import { makeInitializer, makeInput, makeNode, withFirstInput } from '../onnx-file/make-parts.ts'
 import { withBodies } from '../onnx-file/read-body.ts'
-import { innerNames } from '../onnx-file/unread.ts'
+import { innerNames, withoutUnused } from '../onnx-file/unread.ts'
+import { withoutInput } from '../onnx-file/without-input.ts'
 import { type Constants, constantsOf } from './constants.ts'
 import { findHeads } from './heads.ts'
 
 export const NUM_LOGITS_TO_KEEP = 'num_logits_to_keep'
+/** Where the last rows begin, in a graph that is cut to them. */
+const START = 'spout.start'
 const INT64_MAX = (1n << 63n) - 1n
 
 /** The graph with the input `num_logits_to_keep`, or `undefined` when its head is not one we recognise. */
@@ -49,6 +52,41 @@ export function keepLastRow(graph: Graph): Graph | undefined {
   }
 }
 
+/**
+ * The graph with logits of the rows that an input names, whichever they are, in place of the last ones; its own input for how
+ * many, if it has one, is then to be 0. `undefined` when the head is not one we recognise.
+ */
+export function keepWantedRows(graph: Graph): Graph | undefined {
+  const hasOwn = !producersOf(graph).has(START) && graph.inputs.includes(NUM_LOGITS_TO_KEEP)
+  const patched = hasOwn
+    ? cutBeforeHead(graph, { logits: 'logits', rows: 'spout.wanted_rows', cut: wantedOf })
+    : wantedForLast(graph)
+  if (patched === undefined) return undefined
+  const made = {
+    ...graph,
+    nodes: withoutUnused(patched.nodes, graph.outputs),
+    inputs: [...graph.inputs, WANTED],
+    otherFields: [...graph.otherFields, makeInput(WANTED, { type: INT64, dims: [`${WANTED}_count`] })],
+  }
+  return hasOwn ? made : withoutInput(made, NUM_LOGITS_TO_KEEP)
+}
+
+/** A graph that was cut to its last rows, by `keepLastRows`. */
+function wantedForLast(graph: Graph): GraphBody | undefined {
+  const isCut = (node: GraphNode): boolean => node.opType === 'Slice' && node.inputs[1] === START
+  if (!graph.nodes.some(isCut)) return undefined
+  return {
+    ...graph,
+    nodes: graph.nodes.map((node) => (isCut(node) ? wantedOf(node.inputs[0]!, node.outputs[0]!) : node)),
+  }
+}
+
+/** The rows whose logits are wanted, by their numbers: int64 [any number]. */
+export const WANTED = 'spout.wanted'
+
+const wantedOf: HeadCut['cut'] = (hidden, rows) =>
+  makeNode('Gather', { inputs: [hidden, WANTED], outputs: [rows], ints: { axis: 1 } })
+
 interface HeadCut {
   readonly logits: string
   /** The name of the rows that are left. */
@@ -61,7 +99,7 @@ interface HeadCut {
 export const LAST_ROW = 'spout.last'
 
 const sliceOf: HeadCut['cut'] = (hidden, rows) =>
-  makeNode('Slice', { inputs: [hidden, 'spout.start', 'spout.end', 'spout.one'], outputs: [rows] })
+  makeNode('Slice', { inputs: [hidden, START, 'spout.end', 'spout.one'], outputs: [rows] })
 
 const lastOf: HeadCut['cut'] = (hidden, rows) =>
   makeNode('Gather', { inputs: [hidden, LAST_ROW], outputs: [rows], ints: { axis: 1 } })
@@ -108,7 +146,7 @@ function cutInBranches(
 function startNodes(): GraphNode[] {
   return [
     makeNode('Neg', { inputs: [NUM_LOGITS_TO_KEEP], outputs: ['spout.start_scalar'] }),
-    makeNode('Reshape', { inputs: ['spout.start_scalar', 'spout.one'], outputs: ['spout.start'] }),
+    makeNode('Reshape', { inputs: ['spout.start_scalar', 'spout.one'], outputs: [START] }),
   ]
 }
 

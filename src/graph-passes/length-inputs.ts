@@ -4,9 +4,9 @@
  * leaves to the CPU; a run with nodes on the CPU cannot be recorded. We know both numbers: here they become inputs.
  */
 import { INT32 } from '../onnx-file/fields.ts'
-import { constantOf, type Graph, type GraphNode, producersOf, readersOf } from '../onnx-file/graph.ts'
+import { constantOf, type Graph, type GraphNode, producersOf } from '../onnx-file/graph.ts'
 import { makeInput, withInputs } from '../onnx-file/make-parts.ts'
-import { innerNames } from '../onnx-file/unread.ts'
+import { withoutUnused } from '../onnx-file/unread.ts'
 import { withoutInput } from '../onnx-file/without-input.ts'
 
 /** Tokens of the text after this run, less one: int32 [1]. */
@@ -63,18 +63,4 @@ function areLengths(graph: Graph, attention: GraphNode): boolean {
     Object.keys(shape.ints).length === 0 &&
     isOne(pick?.inputs[1])
   )
-}
-
-/** Without nodes that nothing reads any more, from the last to the first. */
-function withoutUnused(nodes: readonly GraphNode[], outputs: readonly string[]): GraphNode[] {
-  let left = [...nodes]
-  for (;;) {
-    const body = { nodes: left } as unknown as Graph
-    const readers = readersOf(body)
-    const inner = innerNames(body)
-    const isRead = (name: string): boolean => readers.has(name) || inner.has(name) || outputs.includes(name)
-    const kept = left.filter((node) => node.outputs.some(isRead))
-    if (kept.length === left.length) return kept
-    left = kept
-  }
 }

@@ -1,43 +1,86 @@
-/** A graph whose attention is our own operator, where keys and values are appended in place. */
+/**
+ * A graph whose attention is our own operator. Keys and values of all its layers lie in pages, and every row of a run is of one of
+ * several sequences: inputs that all attentions share name both, in place of a past, a present and lengths for each.
+ */
 
-import { type AttentionShape, attentionName, isAttentionShape } from '../kernels/attention/attention-shape.ts'
+import {
+  type AttentionShape,
+  attentionName,
+  isAttentionShape,
+  layerPageBytes,
+} from '../kernels/attention/attention-shape.ts'
 import { OWN_DOMAIN, withDomain } from '../onnx-file/domains.ts'
-import { FLOAT, MICROSOFT } from '../onnx-file/fields.ts'
+import { FLOAT, INT32, INT64, MICROSOFT, UINT8 } from '../onnx-file/fields.ts'
 import { floatsOf } from '../onnx-file/float-attributes.ts'
 import { type Graph, type GraphNode, producersOf, readersOf } from '../onnx-file/graph.ts'
 import { projectedHeadDim } from '../onnx-file/head-dim.ts'
 import { inputShapes, type ValueShape } from '../onnx-file/input-shapes.ts'
-import { makeNode } from '../onnx-file/make-parts.ts'
-import { innerNames } from '../onnx-file/unread.ts'
+import { makeInitializer, makeInput, makeNode } from '../onnx-file/make-parts.ts'
+import { innerNames, withoutUnused } from '../onnx-file/unread.ts'
+import { withoutInput, withoutValues } from '../onnx-file/without-input.ts'
+
+/** Keys and values in pages: bytes [pages, size of a page], which a run appends to. */
+export const KV = 'spout.kv'
+/** Of each sequence of a run, its rows and the tokens before them: int32 [sequences, 2]. */
+export const PARTS = 'spout.parts'
+/** The pages of these sequences by their numbers, those of one after those of the other: int32 [so many or more]. */
+export const PAGES = 'spout.pages'
 
 interface OwnAttention {
   readonly graph: Graph
   readonly attentions: readonly AttentionShape[]
 }
 
-/**
- * The same graph, and no shapes, when it has no attention that we compute.
- * @param original before its matmuls became our own, which tell less of themselves
- */
-export function withOwnAttention(graph: Graph, original = graph): OwnAttention {
+/** The same graph, and no shapes, when it has no attention that we compute. */
+export function withOwnAttention(graph: Graph): OwnAttention {
   const attentions: AttentionShape[] = []
-  const values = valuesOf(graph, original)
+  const layers: Uint8Array[] = []
+  const gone = { inputs: new Set<string>(), outputs: new Set<string>() }
+  const values = valuesOf(graph)
+  let pageBytes = 0
   const nodes = graph.nodes.map((node) => {
     const shape = shapeOf(node, values)
     if (shape === undefined) return node
     attentions.push(shape)
-    return ownNode(node, shape)
+    const layer = `spout.layer.${node.outputs[0]}`
+    layers.push(makeInitializer(layer, { type: INT64, dims: [1], raw: int64(pageBytes) }))
+    pageBytes += layerPageBytes(shape)
+    for (const place of [PAST_KEY, PAST_VALUE]) gone.inputs.add(node.inputs[place]!)
+    for (const name of node.outputs.slice(1)) gone.outputs.add(name)
+    return ownNode(node, shape, layer)
   })
   if (attentions.length === 0) return { graph, attentions }
+  const inputs = [
+    makeInput(KV, { type: UINT8, dims: ['spout.pool_pages', pageBytes] }),
+    makeInput(PARTS, { type: INT32, dims: ['spout.sequences', 2] }),
+    makeInput(PAGES, { type: INT32, dims: ['spout.page_count'] }),
+  ]
+  const cut = withoutValues(graph, gone)
   return {
-    graph: {
-      ...graph,
-      nodes,
+    graph: withoutMask({
+      ...cut,
+      nodes: withoutUnused(nodes, cut.outputs),
+      inputs: [...cut.inputs, KV, PARTS, PAGES],
+      otherFields: [...cut.otherFields, ...layers, ...inputs],
       modelFields: withDomain(graph.modelFields, OWN_DOMAIN),
       opTypes: new Set([...graph.opTypes, ...attentions.map(attentionName)]),
-    },
+    }),
     attentions,
   }
+}
+
+/** Exporters make the lengths of it, which nobody wants any more. */
+function withoutMask(graph: Graph): Graph {
+  const isRead = readersOf(graph).has(MASK) || innerNames(graph).has(MASK)
+  return isRead ? graph : withoutInput(graph, MASK)
+}
+
+const MASK = 'attention_mask'
+
+function int64(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64LE(BigInt(value))
+  return bytes
 }
 
 /** Whether a graph has an attention that we may compute. */
@@ -56,12 +99,12 @@ interface Values {
   readonly inner: ReadonlySet<string>
 }
 
-function valuesOf(graph: Graph, original = graph): Values {
+function valuesOf(graph: Graph): Values {
   return {
     graph,
     inputs: inputShapes(graph),
     readers: readersOf(graph),
-    headDims: headDimsOf(original),
+    headDims: headDimsOf(graph),
     inner: innerNames(graph),
   }
 }
@@ -88,7 +131,8 @@ const KNOWN: ReadonlySet<string> = new Set([
   'smooth_softmax',
 ])
 /** Places among the inputs. */
-const [PAST_KEY, PAST_VALUE, LENGTHS, TOTAL, COS, SIN] = [3, 4, 5, 6, 7, 8] as const
+const [PAST_KEY, PAST_VALUE, LENGTHS, COS, SIN] = [3, 4, 5, 7, 8] as const
+
 function shapeOf(node: GraphNode, values: Values): AttentionShape | undefined {
   if (!isAttention(node)) return undefined
   const { num_heads: heads = 0, kv_num_heads: kvHeads = 0, do_rotary: rotary = 0 } = node.ints
@@ -145,13 +189,13 @@ function hasAngles({ inputs }: GraphNode, { graph }: Values, headDim: number): b
   })
 }
 
-function ownNode({ inputs, outputs }: GraphNode, shape: AttentionShape): GraphNode {
+function ownNode({ inputs, outputs }: GraphNode, shape: AttentionShape, layer: string): GraphNode {
   const [output] = outputs as [string]
-  const last = shape.isRotated ? SIN : LENGTHS
-  const rest = inputs.filter((name, i) => name !== '' && i !== TOTAL && i <= last)
+  const rows = inputs.slice(0, PAST_KEY).filter((name) => name !== '')
+  const angles = shape.isRotated ? [inputs[COS]!, inputs[SIN]!] : []
   return makeNode(attentionName(shape), {
-    inputs: rest,
-    outputs: [...outputs, `spout.work.${output}`],
+    inputs: [...rows, KV, layer, PARTS, PAGES, ...angles],
+    outputs: [output, `spout.work.${output}`],
     domain: OWN_DOMAIN,
   })
 }

@@ -1,5 +1,5 @@
 /** New parts of a graph: nodes, their attributes, tensors. */
-import { ATTRIBUTE, ENTRY, EXTERNAL, GRAPH, NODE, TENSOR } from './fields.ts'
+import { ATTRIBUTE, DIMENSION, ENTRY, EXTERNAL, GRAPH, NODE, TENSOR } from './fields.ts'
 import type { GraphNode } from './graph.ts'
 import { bytesField, bytesSource, concat, fieldsOf, varintField } from './wire.ts'
 
@@ -69,18 +69,28 @@ interface TensorContent extends TensorShape {
   readonly raw: Uint8Array
 }
 
+/** A value that a graph is given or gives: a dimension of any size has a name. */
+export interface ValueType {
+  /** onnx.TensorProto.DataType. */
+  readonly type: number
+  readonly dims: readonly (number | string)[]
+}
+
 /** An input (ValueInfoProto), as a field of its graph. */
-export function makeInput(name: string, shape: TensorShape): Uint8Array {
+export function makeInput(name: string, shape: ValueType): Uint8Array {
   return valueField(GRAPH.input, name, shape)
 }
 
 /** An output (ValueInfoProto), as a field of its graph. */
-export function makeOutput(name: string, shape: TensorShape): Uint8Array {
+export function makeOutput(name: string, shape: ValueType): Uint8Array {
   return valueField(GRAPH.output, name, shape)
 }
 
-function valueField(field: number, name: string, { type, dims }: TensorShape): Uint8Array {
-  const sizes = dims.map((size) => bytesField(1, [varintField(1, size)]))
+function valueField(field: number, name: string, { type, dims }: ValueType): Uint8Array {
+  const sizes = dims.map((size) => {
+    const isNumber = typeof size === 'number'
+    return bytesField(1, [isNumber ? varintField(DIMENSION.value, size) : bytesField(DIMENSION.name, size)])
+  })
   const tensorType = [varintField(1, type), bytesField(2, sizes)]
   return bytesField(field, [bytesField(1, name), bytesField(2, [bytesField(1, tensorType)])])
 }

@@ -1,4 +1,4 @@
-import type { Graph, GraphBody, GraphNode } from './graph.ts'
+import { type Graph, type GraphBody, type GraphNode, readersOf } from './graph.ts'
 import { findInitializer } from './tensor-bytes.ts'
 
 /** Without those of the names, from the matmul up, that nothing reads now: the runtime would load and transpose them. */
@@ -47,4 +47,18 @@ function readNames({ nodes, outputs }: GraphBody, read = new Set<string>()): Rea
     for (const body of bodies) readNames(body, read)
   }
   return read
+}
+
+/** Without nodes that nothing reads any more, from the last to the first. */
+export function withoutUnused(nodes: readonly GraphNode[], outputs: readonly string[]): GraphNode[] {
+  let left = [...nodes]
+  for (;;) {
+    const body = { nodes: left } as unknown as GraphBody
+    const readers = readersOf(body)
+    const inner = innerNames(body)
+    const isRead = (name: string): boolean => readers.has(name) || inner.has(name) || outputs.includes(name)
+    const kept = left.filter((node) => node.outputs.some(isRead))
+    if (kept.length === left.length) return kept
+    left = kept
+  }
 }

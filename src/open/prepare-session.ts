@@ -7,6 +7,7 @@ import { compareRows } from '../backend/onnx/prepared/compare-rows.ts'
 import { type PreparedKey, preparedFolder } from '../backend/onnx/prepared/prepared-model.ts'
 import { preparedLimit, prunePrepared, removeUnfinished } from '../backend/onnx/prepared/prepared-store.ts'
 import { equalRows, probe } from '../backend/onnx/prepared/probe.ts'
+import { proveRows } from '../backend/onnx/prepared/prove-rows.ts'
 import { rearrange } from '../backend/onnx/prepared/rearrange.ts'
 import {
   type ChangedGraph,
@@ -187,11 +188,15 @@ async function tryOnce(
   })
   try {
     const open = () => openPrepared(runtime, written.prepared, session)
-    const reason = tooLarge(written, cacheFolder) ?? (await whyNot(open, work, { before, isSame }))
+    const found = { exactRows: false }
+    const prove = async ({ plan }: OpenedModel, { runner }: OnnxBackend): Promise<void> => {
+      found.exactRows = plan.ragged !== undefined && (await proveRows(runner))
+    }
+    const reason = tooLarge(written, cacheFolder) ?? (await whyNot(open, work, { before, isSame, prove }))
     if (!sources.every((state) => sameContent(state))) {
       throw new SpoutError('failed', 'models prepare: the model changed meanwhile', { hint: 'try again' })
     }
-    if (reason === undefined) written.accept()
+    if (reason === undefined) written.accept(found)
     else if (mayRefuse) written.refuse(reason)
     return reason
   } finally {
@@ -206,15 +211,26 @@ function tooLarge({ prepared }: WrittenModel, cacheFolder: string): string | und
     : undefined
 }
 
+interface Trying {
+  readonly before: Rows
+  readonly isSame: (a: Rows, b: Rows) => boolean
+  /** Finds out more of a session that gives the same answers. */
+  readonly prove: (loaded: OpenedModel, backend: OnnxBackend) => Promise<void>
+}
+
 /** What is wrong with a prepared session, if anything. */
 async function whyNot(
   open: () => Promise<OpenedModel>,
   work: Work,
-  { before, isSame }: { before: Rows; isSame: (a: Rows, b: Rows) => boolean },
+  { before, isSame, prove }: Trying,
 ): Promise<string | undefined> {
   try {
-    const after = await probeAndClose(work, await open(), before)
-    return isSame(before, after) ? undefined : 'the prepared graph answers otherwise than the model'
+    return await withBackend(work, await open(), async (loaded, backend) => {
+      const after = await probe(backend, before)
+      if (!isSame(before, after)) return 'the prepared graph answers otherwise than the model'
+      await prove(loaded, backend)
+      return undefined
+    })
   } catch (error) {
     // Branches of an If, for one, get names from the optimizer that it then does not accept.
     if (!(error instanceof SpoutError) || error.code !== 'failed') throw error
@@ -223,14 +239,20 @@ async function whyNot(
 }
 
 /** The answers of a session, which is closed: two at once would need the memory of both. */
-async function probeAndClose(
+function probeAndClose(work: Work, loaded: OpenedModel): Promise<Float32Array[]> {
+  return withBackend(work, loaded, (_, backend) => probe(backend))
+}
+
+async function withBackend<T>(
   { tokenizer, config }: Work,
   loaded: OpenedModel,
-  guide?: Rows,
-): Promise<Float32Array[]> {
+  act: (loaded: OpenedModel, backend: OnnxBackend) => Promise<T>,
+): Promise<T> {
+  let backend: OnnxBackend | undefined
   try {
-    return await probe(new OnnxBackend(loaded, tokenizer, config), guide)
+    backend = new OnnxBackend(loaded, tokenizer, config)
+    return await act(loaded, backend)
   } finally {
-    await loaded.dispose()
+    await (backend ?? loaded).dispose()
   }
 }

@@ -13,6 +13,9 @@ const READ = 1
 const WRITE = 2
 const PRIVATE = 2
 const ANONYMOUS = 0x20
+/** Nothing is set aside for it. */
+const NO_RESERVE = 0x4000
+const DONT_NEED = 4
 const HUGE_PAGES = 14
 
 export const PROTECTION = { read: READ, readWrite: READ | WRITE, readExecute: READ | 4 } as const
@@ -35,6 +38,44 @@ export function mapMemory(bytes: number): Mapped {
   const mapped = map({ bytes, protection: PROTECTION.readWrite, flags: PRIVATE | ANONYMOUS })
   libc!.advise(mapped.address, bytes, HUGE_PAGES)
   return mapped
+}
+
+/** A range of addresses, of which parts become memory. */
+export interface Reserved extends Mapped {
+  readonly bytes: number
+  /** Makes memory of zeros, of whole pages of the system. @throws SpoutError `os` when there is none. */
+  commit(offset: number, bytes: number): void
+  /** Memory as bytes, until it is released. */
+  view(offset: number, bytes: number): Uint8Array
+  /** Gives back what memory holds there; it is zeros when it is used again. */
+  forget(offset: number, bytes: number): void
+}
+
+/** Addresses for `bytes`, or for half as many and so on where a limit of the process forbids it. @throws SpoutError `os` for none. */
+export function reserveMemory(bytes: number, least: number): Reserved {
+  for (let size = bytes; ; size = Math.max(least, Math.floor(size / 2))) {
+    try {
+      return reserved(map({ bytes: size, protection: 0, flags: PRIVATE | ANONYMOUS | NO_RESERVE }), size)
+    } catch (error) {
+      if (size === least) throw error
+    }
+  }
+}
+
+function reserved({ address, release }: Mapped, bytes: number): Reserved {
+  return {
+    address,
+    bytes,
+    release,
+    commit(offset, count) {
+      if (libc!.protect(address + BigInt(offset), count, PROTECTION.readWrite) === 0) return
+      throw new SpoutError('os', `memory: cannot allocate ${count} bytes`)
+    },
+    view: (offset, count) => new Uint8Array(koffi.view(address + BigInt(offset), count)),
+    forget(offset, count) {
+      libc!.advise(address + BigInt(offset), count, DONT_NEED)
+    },
+  }
 }
 
 /** Bytes of an open file, to be read only. @throws SpoutError `os` when they cannot be mapped. */

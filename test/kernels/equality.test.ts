@@ -15,7 +15,7 @@ import {
   widthsOf,
 } from '../support/attention-graphs.ts'
 import { bytesOf } from '../support/interpreter/run-own-graph.ts'
-import { ALL_WAYS, attendOwn, runOwnGraph } from '../support/kernel-ways.ts'
+import { ALL_WAYS, attendSequences, runOwnGraph } from '../support/kernel-ways.ts'
 import { graphOf } from '../support/matmul-graphs.ts'
 import { type MatmulShape, matmulNode, matmulWeights } from '../support/quantized-matmuls.ts'
 import type { Feed } from '../support/run-graph.ts'
@@ -141,16 +141,23 @@ test('attention', async () => {
   await fc.assert(
     fc.asyncProperty(attentions, async ({ group, chunks, seed, ...size }) => {
       const options = { ...size, heads: group * size.kvHeads }
-      const count = chunks.reduce((a, b) => a + b, 0)
       const widths = widthsOf(options)
-      const rows = attentionRows(widths, count, seed)
       const graph = attentionGraph(options)
       const { graph: own, attentions } = withOwnAttention(graph)
-      const expected = bitsOf(attended(graph, { ...options, scale: attentions[0]!.scale }, rows))
+      // Beside it another sequence, of a row in each run.
+      const runs = chunks.map((count) => [
+        { sequence: 1, count: 1 },
+        { sequence: 0, count },
+      ])
+      const counts = [chunks.reduce((a, b) => a + b, 0), chunks.length]
+      const sequences = counts.map((count, i) => attentionRows(widths, count, seed + i))
+      const { scale } = attentions[0]!
+      const expected = sequences.map((rows) => bitsOf(attended(graph, { ...options, scale }, rows)))
       const operators = distinctOperators({ matmuls: [], attentions })
       for (const way of ALL_WAYS) {
-        const found = await attendOwn(way, { graph: own, operators, rows, widths, chunks, ...size })
-        expect(bitsOf(found), way.name).toBe(expected)
+        const run = { graph: own, operators, sequences, widths, runs, ...size }
+        const found = await attendSequences(way, run)
+        expect(found.map(bitsOf), way.name).toEqual(expected)
       }
     }),
     { numRuns: 8, examples: [[LONG]] },

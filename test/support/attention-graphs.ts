@@ -2,9 +2,11 @@
 
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import type { Session } from '../../src/backend/onnx/runtime/runtime.ts'
+import { KV, PAGES, PARTS } from '../../src/graph-passes/own-attention.ts'
 import type { Isa } from '../../src/kernels/isa.ts'
 import type { OwnOperators } from '../../src/kernels/operators.ts'
 import { encodeGraph, type Graph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
+import { AttentionPages, type RunPart } from './attention-pages.ts'
 import { graphFile } from './graph-file.ts'
 import { stable } from './run-graph.ts'
 import { bytesOfField, FLOAT, initializer, intAttribute, model, node, value } from './tiny-graphs.ts'
@@ -104,7 +106,6 @@ export function attentionRows(widths: readonly number[], count: number, seed = 1
 
 export interface AttentionRun {
   readonly graph: Graph
-  readonly operators?: OwnOperators | undefined
   /** Of each input. */
   readonly rows: readonly Float32Array[]
   readonly widths: readonly number[]
@@ -112,19 +113,16 @@ export interface AttentionRun {
   readonly chunks: readonly number[]
   readonly kvHeads: number
   readonly headDim: number
-  readonly capacity?: number
   readonly threads?: number
-  readonly isa?: Isa
 }
 
-/** What comes out of all rows, run by run. */
+/** What comes out of all rows, run by run: by ONNX Runtime's own kernel. */
 export async function attend(run: AttentionRun): Promise<Float32Array> {
-  const { graph, operators, chunks, kvHeads, headDim, capacity = 1024, threads = 1, isa } = run
-  const own = operators && { operators, weights: [] }
-  const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder, own }
-  const session = await openCApiRuntime().createSession(source, { threads, spinning: false, isa })
+  const { graph, rows, widths, chunks, kvHeads, headDim, threads = 1 } = run
+  const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder }
+  const session = await openCApiRuntime().createSession(source, { threads, spinning: false })
   const states = ['key', 'value'].map((name) => {
-    const tensor = session.allocate('float32', [1, kvHeads, capacity, headDim])
+    const tensor = session.allocate('float32', [1, kvHeads, 1024, headDim])
     // What was there before is not to matter.
     ;(tensor.data as Float32Array).fill(Number.NaN)
     session.bindInput(`past.${name}`, tensor)
@@ -135,13 +133,11 @@ export async function attend(run: AttentionRun): Promise<Float32Array> {
   try {
     let past = 0
     for (const count of chunks) {
-      bindRows(session, run, { past, count })
-      session.bindOutput('output')
-      await session.run()
-      const output = session.takeOutput('output')
-      for (const number of output.data as Float32Array) found.push(number)
-      output.dispose()
+      bindRows(session, widths, rowsFrom(rows, widths, { first: past, count }))
       past += count
+      session.bindData('lengths', 'int32', stable(Int32Array.of(past - 1)), [1, 1])
+      session.bindData('total', 'int32', stable(Int32Array.of(past)), [])
+      for (const number of await runOnce(session)) found.push(number)
     }
   } finally {
     for (const tensor of states) tensor.dispose()
@@ -150,20 +146,99 @@ export async function attend(run: AttentionRun): Promise<Float32Array> {
   return Float32Array.from(found)
 }
 
-function bindRows(
-  session: Session,
-  { graph, rows, widths }: AttentionRun,
-  { past, count }: { past: number; count: number },
-): void {
-  const names = graph.inputs.filter((name) => ['rows', 'query', 'key', 'value'].includes(name))
-  for (const [i, name] of names.entries()) {
-    const width = widths[i]!
-    const part = stable(rows[i]!.subarray(past * width, (past + count) * width))
-    session.bindData(name, 'float32', part, [1, count, width])
+/** Rows of several sequences in each run of an attention of ours. */
+export interface RaggedRun {
+  readonly graph: Graph
+  readonly operators: OwnOperators | undefined
+  /** Of each sequence, of each input. */
+  readonly sequences: readonly (readonly Float32Array[])[]
+  readonly widths: readonly number[]
+  readonly runs: readonly (readonly RunPart[])[]
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly threads?: number
+  readonly isa?: Isa
+  readonly pages?: AttentionPages
+}
+
+/** What comes out of the rows of each sequence, on the processor. */
+export async function attendRagged(run: RaggedRun): Promise<Float32Array[]> {
+  const { graph, operators, widths, runs, threads = 1, isa } = run
+  const own = operators && { operators, weights: [] }
+  const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder, own }
+  const session = await openCApiRuntime().createSession(source, { threads, spinning: false, isa })
+  const pages = run.pages ?? new AttentionPages(run)
+  const found = new RowsBySequence(run.sequences.length)
+  try {
+    session.bindData(KV, 'uint8', pages.bytes, pages.dims)
+    for (const parts of runs) {
+      bindRows(session, widths, raggedRows(run, pages, parts))
+      const tables = pages.append(parts)
+      session.bindData(PARTS, 'int32', stable(tables.parts), [tables.parts.length / 2, 2])
+      session.bindData(PAGES, 'int32', stable(tables.pages), [tables.pages.length])
+      found.add(parts, await runOnce(session))
+    }
+  } finally {
+    await session.dispose()
   }
-  const total = past + count
-  session.bindData('lengths', 'int32', stable(Int32Array.of(total - 1)), [1, 1])
-  if (session.inputs.some(({ name }) => name === 'total')) {
-    session.bindData('total', 'int32', stable(Int32Array.of(total)), [])
+  return found.all()
+}
+
+/** Of each input, the rows of a run: those of one part after those of the other. */
+export function raggedRows(
+  { sequences, widths }: RaggedRun,
+  pages: AttentionPages,
+  parts: readonly RunPart[],
+): Float32Array[] {
+  const each = parts.map(({ sequence, count }) => {
+    return rowsFrom(sequences[sequence]!, widths, { first: pages.lengthOf(sequence), count })
+  })
+  return widths.map((_, i) => Float32Array.from(each.flatMap((rows) => [...rows[i]!])))
+}
+
+function rowsFrom(
+  rows: readonly Float32Array[],
+  widths: readonly number[],
+  { first, count }: { first: number; count: number },
+): Float32Array[] {
+  return rows.map((all, i) => all.subarray(first * widths[i]!, (first + count) * widths[i]!))
+}
+
+/** Rows as they come, kept for each sequence. */
+export class RowsBySequence {
+  readonly #found: number[][]
+
+  constructor(count: number) {
+    this.#found = Array.from({ length: count }, () => [])
+  }
+
+  add(parts: readonly RunPart[], rows: ArrayLike<number>): void {
+    const count = parts.reduce((sum, part) => sum + part.count, 0)
+    const width = count === 0 ? 0 : rows.length / count
+    let at = 0
+    for (const part of parts) {
+      for (const end = at + part.count * width; at < end; at++) this.#found[part.sequence]!.push(rows[at]!)
+    }
+  }
+
+  all(): Float32Array[] {
+    return this.#found.map((numbers) => Float32Array.from(numbers))
+  }
+}
+
+async function runOnce(session: Session): Promise<number[]> {
+  session.bindOutput('output')
+  await session.run()
+  const output = session.takeOutput('output')
+  const numbers = Array.from(output.data as Float32Array)
+  output.dispose()
+  return numbers
+}
+
+function bindRows(session: Session, widths: readonly number[], rows: readonly Float32Array[]): void {
+  const names = session.inputs.map(({ name }) => name)
+  const wanted = names.filter((name) => ['rows', 'query', 'key', 'value'].includes(name))
+  for (const [i, name] of wanted.entries()) {
+    session.bindData(name, 'float32', stable(rows[i]!), [1, rows[i]!.length / widths[i]!, widths[i]!])
   }
 }

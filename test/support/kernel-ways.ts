@@ -4,7 +4,7 @@ import type { Runtime } from '../../src/backend/onnx/runtime/runtime.ts'
 import type { OwnGraph } from '../../src/graph-passes/own-graph.ts'
 import { ISAS, type Isa, kernelChoice } from '../../src/kernels/isa.ts'
 import { encodeGraph } from '../../src/onnx-file/graph-file.ts'
-import { type AttentionRun, attend } from './attention-graphs.ts'
+import { type AttentionRun, attendRagged, type RaggedRun } from './attention-graphs.ts'
 import { attendInterpreted } from './interpreter/attend.ts'
 import { interpretGraph } from './interpreter/run-own-graph.ts'
 import { openInterpretedRuntime } from './interpreter/runtime.ts'
@@ -44,8 +44,20 @@ export async function runOwnGraph(
   return runGraph({ bytes: encodeGraph(graph), weightsFolder, ...rest }, feeds, { threads, isa })
 }
 
-export async function attendOwn({ isa, isNative }: Way, run: AttentionRun): Promise<Float32Array> {
-  return isNative ? attend({ ...run, isa }) : attendInterpreted(run, isa)
+/** What comes out of the rows of each sequence. */
+export async function attendSequences({ isa, isNative }: Way, run: RaggedRun): Promise<Float32Array[]> {
+  return isNative ? attendRagged({ ...run, isa }) : attendInterpreted(run, isa)
+}
+
+/** Of a single sequence, whose rows come in `chunks`. */
+export async function attendOwn(
+  way: Way,
+  { rows, chunks, ...run }: AttentionRun & Pick<RaggedRun, 'operators' | 'pages'>,
+): Promise<Float32Array> {
+  // A run of no rows is one of no sequences.
+  const runs = chunks.map((count) => (count === 0 ? [] : [{ sequence: 0, count }]))
+  const [found] = await attendSequences(way, { ...run, sequences: [rows], runs })
+  return found!
 }
 
 /** For whole models; the session is to be told the set as well. */

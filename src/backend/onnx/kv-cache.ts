@@ -8,6 +8,7 @@ import type { FixedSlot, RowsSlot, WindowSlot } from './plan/state-slots.ts'
 import type { Session } from './runtime/runtime.ts'
 import { HandedOverRows } from './states/handed-over-rows.ts'
 import { type CacheLimits, InPlaceRows } from './states/in-place-rows.ts'
+import { PagedRows, type Paging } from './states/paged-rows.ts'
 import type { StateGroup } from './states/state-group.ts'
 import { SwappedStates } from './states/swapped-states.ts'
 import { WindowBuffers } from './states/window-buffers.ts'
@@ -20,6 +21,8 @@ export interface BindingOwner {
 interface CacheOptions {
   readonly limits: CacheLimits
   readonly owner: BindingOwner
+  /** Where attention is ours. */
+  readonly paging?: Paging | undefined
   /** What the text begins with: run with the first ids that are appended. */
   readonly ids?: Int32Array | undefined
 }
@@ -30,7 +33,7 @@ export class OnnxKvCache implements KvSequence {
   readonly #owner: BindingOwner
   readonly #plan: FeedPlan
   readonly #session: Session
-  readonly #limits: CacheLimits
+  readonly #options: CacheOptions
   /** The ids of the text; those before `#held` are in the states. */
   #ids = new Int32Array(0)
   #held = 0
@@ -42,10 +45,11 @@ export class OnnxKvCache implements KvSequence {
   /** True when the states were made with the rope table of long texts. */
   #long = false
 
-  constructor(session: Session, plan: FeedPlan, { limits, owner, ids }: CacheOptions) {
-    this.#groups = groupsFor(session, plan, limits)
+  constructor(session: Session, plan: FeedPlan, options: CacheOptions) {
+    const { owner, ids } = options
+    this.#groups = groupsFor(session, plan, options)
     this.#session = session
-    this.#limits = limits
+    this.#options = options
     this.#owner = owner
     this.#plan = plan
     if (ids !== undefined) {
@@ -68,8 +72,7 @@ export class OnnxKvCache implements KvSequence {
   }
 
   fork(): OnnxKvCache {
-    const options = { limits: this.#limits, owner: this.#owner, ids: this.ids }
-    return new OnnxKvCache(this.#session, this.#plan, options)
+    return new OnnxKvCache(this.#session, this.#plan, { ...this.#options, ids: this.ids })
   }
 
   /** Tokens that the states hold: more than `length` after a trim, fewer when they have to be run again. */
@@ -172,13 +175,14 @@ const NO_PAGES: readonly Page[] = []
 /** A prompt goes in several times faster than as many single steps; a cautious number for it. */
 const TOKENS_PER_STEP = 4
 
-function groupsFor(session: Session, { slots }: FeedPlan, limits: CacheLimits): StateGroup[] {
+function groupsFor(session: Session, { slots }: FeedPlan, { limits, paging }: CacheOptions): StateGroup[] {
   const rows = slots.filter((slot): slot is RowsSlot => slot.kind === 'rows')
   const inPlace = rows.filter((slot) => slot.inPlace && session.writesInPlace)
   const handedOver = rows.filter((slot) => !inPlace.includes(slot))
   const windows = slots.filter((slot): slot is WindowSlot => slot.kind === 'window')
   const fixed = slots.filter((slot): slot is FixedSlot => slot.kind === 'fixed')
   return [
+    ...(paging === undefined ? [] : [new PagedRows(paging)]),
     ...(inPlace.length > 0 ? [new InPlaceRows(session, inPlace, limits)] : []),
     ...(handedOver.length > 0 ? [new HandedOverRows(session, handedOver)] : []),
     ...(windows.length > 0 ? [new WindowBuffers(session, windows)] : []),

@@ -32,6 +32,8 @@ export interface OpenedModel extends OpenedGraph {
   readonly embedder?: Embedder | undefined
   /** What keys and values depend on. */
   readonly fingerprint: string
+  /** The logits of a row do not depend, not in the last bit, on the rows beside it, nor on where ids are cut into runs. */
+  readonly exactRows: boolean
   dispose(): Promise<void>
 }
 
@@ -166,7 +168,8 @@ export async function openPrepared(
   const session = await runtime.createSession(source, options)
   const { sources: files, precise, runtimeVersion, changes } = manifest
   const fingerprint = fingerprintOf({ runtimeVersion, precise, device: 'cpu', files, changes })
-  return { session, operators, plan, fingerprint, dispose: () => session.dispose() }
+  const exactRows = manifest.exactRows ?? false
+  return { session, operators, plan, fingerprint, exactRows, dispose: () => session.dispose() }
 }
 
 const NO_BYTES = new Uint8Array(0)
@@ -180,7 +183,7 @@ interface Around {
 
 /** A decoder with its plan, and with what embeds for it. @throws TraitError, for a head of other rows changes nothing here. */
 async function completed(
-  { session, operators, graph }: Decoder,
+  { session, operators, rows, graph }: Decoder,
   { runtime, path, config, options }: Around,
 ): Promise<OpenedModel> {
   const opened: { dispose(): Promise<void> }[] = [session]
@@ -193,8 +196,8 @@ async function completed(
       embedder = await openEmbedder(runtime, { decoder: session, decoderPath: path, config, options })
       opened.push(embedder)
     }
-    const plan = makeFeedPlan({ session, graph, config, ...(embedder && { embeddings: embedder.names }) })
-    checkAppending(operators, plan)
+    const embeddings = embedder && { embeddings: embedder.names }
+    const plan = makeFeedPlan({ session, graph, config, rows, ...embeddings })
     const fingerprint = fingerprintOf({
       runtimeVersion: await runtime.version(),
       precise: options.precise ?? false,
@@ -202,17 +205,12 @@ async function completed(
       files: [...graph.files, ...(embedder?.files ?? [])],
       changes: operatorNames(operators),
     })
-    return { session, operators, plan, embedder, fingerprint, dispose }
+    // Nothing was tried of it: only what its operators promise.
+    const exactRows = plan.ragged === 'exact'
+    return { session, operators, plan, embedder, fingerprint, exactRows, dispose }
   } catch (error) {
     await dispose()
     // ONNX Runtime cannot tell the shapes of what comes after kernels of ours.
     throw error instanceof SpoutError && error.code === 'config' ? new TraitError('kernels', error) : error
   }
-}
-
-/** Our attention appends in place; where keys and values cannot be appended so, it cannot run. */
-function checkAppending(operators: Decoder['operators'], { slots }: FeedPlan): void {
-  const hasAttention = (operators?.attentions.length ?? 0) > 0
-  if (!hasAttention || slots.every((slot) => slot.kind !== 'rows' || slot.inPlace)) return
-  throw new SpoutError('config', 'model graph: keys and values cannot be appended in place')
 }

@@ -5,7 +5,7 @@ import { float16ToFloat32 } from '../../onnx-file/float16.ts'
 import { stableMemory } from '../../system/stable-memory.ts'
 import type { Rows } from '../backend.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
-import type { Session } from './runtime/runtime.ts'
+import type { Session, Tensor } from './runtime/runtime.ts'
 
 /** Rows `at` and following, of one run of the session. */
 export interface RowRange {
@@ -26,16 +26,20 @@ export class LogitRows implements Rows {
   #output: Float32Array | Uint16Array = this.#rows
   #first = this.#rows
   /** Rows that the graph is asked for; bound once. */
-  readonly #keep = new BigInt64Array(stableMemory(8)).fill(1n)
+  readonly #keep = new BigInt64Array(stableMemory(8))
   /** What is bound as output: so many rows from `#boundAt` on; 0: none. */
   #bound = 0
   #boundAt = 0
+  /** Over the first rows, by their number: made once. */
+  readonly #tensors = new Map<number, Tensor>()
 
   constructor(session: Session, plan: FeedPlan) {
     this.#session = session
     this.#plan = plan
     this.givesSeveral = plan.keepInput !== undefined && plan.logitsRank === 3 && !plan.isLastRow
     this.reserve(1)
+    // All, where the graph is told which of them are wanted.
+    this.#keep[0] = plan.ragged === undefined ? 1n : 0n
     if (plan.keepInput !== undefined) {
       session.bindData(NUM_LOGITS_TO_KEEP, 'int64', this.#keep, plan.keepInput)
     }
@@ -55,6 +59,8 @@ export class LogitRows implements Rows {
     this.#output = logitsType === 'float16' ? new Uint16Array(stableMemory(2 * rows * vocabSize)) : this.#rows
     this.#first = this.#rows.subarray(0, vocabSize)
     this.#bound = 0
+    for (const tensor of this.#tensors.values()) tensor.dispose()
+    this.#tensors.clear()
   }
 
   /** Binds the output of a run of `ids` ids. */
@@ -75,6 +81,34 @@ export class LogitRows implements Rows {
     this.#keep[0] = BigInt(rows)
     this.#bound = rows
     this.#boundAt = at
+  }
+
+  /** Binds the output of a run that is told which rows are wanted: `count` of them, from the first one on. */
+  bindWanted(count: number): void {
+    this.count = count
+    const rows = Math.max(1, count)
+    this.reserve(rows)
+    if (rows === this.#bound) return
+    this.#session.bindOutput('logits', this.#wantedTensor(rows))
+    this.#bound = rows
+  }
+
+  /** Brings the rows of such a run to where they are read. */
+  takeWanted(): void {
+    if (!(this.#output instanceof Uint16Array)) return
+    const end = this.count * this.#plan.vocabSize
+    float16ToFloat32(this.#output.subarray(0, end), this.#rows.subarray(0, end))
+  }
+
+  #wantedTensor(rows: number): Tensor {
+    let tensor = this.#tensors.get(rows)
+    if (tensor === undefined) {
+      const { vocabSize, logitsType } = this.#plan
+      const place = this.#output.subarray(0, rows * vocabSize)
+      tensor = this.#session.wrap(logitsType, [1, rows, vocabSize], place)
+      this.#tensors.set(rows, tensor)
+    }
+    return tensor
   }
 
   /** Brings the rows of a run that is done to where they are read. */

@@ -2,12 +2,14 @@
 import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
-import type { Backend, KvCache, Logits } from '../backend.ts'
+import type { Backend, KvCache, Logits, Runner } from '../backend.ts'
 import type { OpenedModel } from './load-session.ts'
 import { OnnxRunner } from './onnx-runner.ts'
+import { PagedRunner } from './paged-runner.ts'
+import { hasStates } from './plan/feed-plan.ts'
 
 export class OnnxBackend implements Backend {
-  readonly runner: OnnxRunner
+  readonly runner: Runner
   readonly tokenizer: Tokenizer
   readonly eosTokenId: number | undefined
   readonly stopTokenIds: ReadonlySet<number>
@@ -22,7 +24,8 @@ export class OnnxBackend implements Backend {
   constructor(loaded: OpenedModel, tokenizer: Tokenizer, config: ModelConfig, contextLength?: number) {
     const { plan } = loaded
     refuseOtherTokenizer(tokenizer, plan.vocabSize)
-    this.runner = new OnnxRunner(loaded, config, contextLength)
+    const Kind = plan.ragged === undefined ? OnnxRunner : PagedRunner
+    this.runner = new Kind(loaded, config, contextLength)
     const { facts, numerics } = this.runner
     this.tokenizer = tokenizer
     this.eosTokenId = config.eosTokenIds[0]
@@ -30,7 +33,8 @@ export class OnnxBackend implements Backend {
     this.vocabSize = facts.vocabSize
     this.contextLength = facts.contextLength
     this.exactSplits = numerics.exactSplits
-    this.settles = numerics.exactSplits && plan.chunking === 'any' && plan.slots.length > 0
+    const mayFollow = plan.chunking === 'any' && hasStates(plan)
+    this.settles = numerics.exactSplits && !numerics.exactRows && mayFollow
     this.prefillChunk = numerics.mostRows
   }
 

@@ -8,13 +8,14 @@ import { Feeds } from './feeds.ts'
 import { type BindingOwner, OnnxKvCache } from './kv-cache.ts'
 import type { OpenedModel } from './load-session.ts'
 import { LogitRows, type RowRange } from './logit-rows.ts'
+import { PagePool } from './pages/page-pool.ts'
+import { PageTables } from './pages/page-tables.ts'
+import { hasStates } from './plan/feed-plan.ts'
+import { MOST_WANTED, modelFacts, PREFILL_CHUNK, wantedRows } from './run-limits.ts'
+import type { Paging } from './states/paged-rows.ts'
 
-/** Tokens of one run of a prompt: measured fastest among 64 to 1,024, and small in memory; an interrupt is heard between. */
-const PREFILL_CHUNK = 128
 /** On a graphics card (an H100: 8,000 tokens a second with 128 in a run, 37,000 with 1,024). */
 const GPU_PREFILL_CHUNK = 1024
-/** Of a vocabulary of 151,936: 78 MB. */
-const MOST_WANTED = 128
 
 export class OnnxRunner implements Runner {
   readonly facts: ModelFacts
@@ -24,6 +25,7 @@ export class OnnxRunner implements Runner {
   readonly #feeds: Feeds
   readonly #rows: LogitRows
   readonly #owner: BindingOwner = { current: undefined }
+  readonly #paging: Paging | undefined
   /** From the start of a run to its end: the buffers are of this one. */
   #isRunning = false
   #isDisposed = false
@@ -31,11 +33,7 @@ export class OnnxRunner implements Runner {
   constructor(loaded: OpenedModel, config: ModelConfig, contextLength = Number.POSITIVE_INFINITY) {
     const { session, plan, embedder } = loaded
     this.#loaded = loaded
-    this.facts = {
-      vocabSize: plan.vocabSize,
-      contextLength: Math.min(contextLength, plan.contextLength),
-      stopTokenIds: new Set(config.eosTokenIds),
-    }
+    this.facts = modelFacts(plan, config, contextLength)
     this.numerics = {
       exactSplits: plan.exactSplits,
       exactRows: false,
@@ -45,6 +43,7 @@ export class OnnxRunner implements Runner {
       fingerprint: loaded.fingerprint,
     }
     this.pool = unpagedPool((start) => this.#open(start))
+    this.#paging = pagingOf(loaded)
     this.#feeds = new Feeds(session, plan, embedder)
     this.#rows = new LogitRows(session, plan)
   }
@@ -75,19 +74,18 @@ export class OnnxRunner implements Runner {
   async dispose(): Promise<void> {
     this.#isDisposed = true
     await this.#loaded.dispose()
+    this.#paging?.pool.dispose()
   }
 
   #open({ ids, expected = 0 }: SequenceStart = {}): OnnxKvCache {
     if (this.#isDisposed) throw afterDispose('backend')
     const { session, plan } = this.#loaded
     const limits = { expected, most: this.facts.contextLength }
-    return new OnnxKvCache(session, plan, { limits, owner: this.#owner, ids })
+    return new OnnxKvCache(session, plan, { limits, owner: this.#owner, paging: this.#paging, ids })
   }
 
   #reserveRows(batch: readonly Part[]): void {
-    let count = 0
-    for (let i = 0; i < batch.length; i++) count += batch[i]!.wanted
-    if (count > MOST_WANTED) throw new SpoutError('internal', `runner: ${count} rows of logits at once`)
+    const count = wantedRows(batch)
     this.#rows.count = count
     // One more, for a last part of which none is wanted.
     this.#rows.reserve(batch.at(-1)?.wanted === 0 ? count + 1 : count)
@@ -149,6 +147,13 @@ interface RunLimits {
   readonly firstWanted: number
 }
 
+/** Attention of ours has its keys and values in pages, whatever other states there are. */
+function pagingOf({ session, plan }: OpenedModel): Paging | undefined {
+  if (plan.pageBytes === undefined) return undefined
+  const pool = new PagePool(plan.pageBytes)
+  return { pool, tables: new PageTables(session, pool) }
+}
+
 /** Of states that are not shared. */
 function unpagedPool(open: KvPool['open']): KvPool {
   return {
@@ -168,7 +173,7 @@ function unpagedPool(open: KvPool['open']): KvPool {
  * from its first run on, or its first keys would be of the other table.
  */
 function prefillChunk({ plan, session }: OpenedModel): number {
-  const inPieces = plan.chunking !== 'one-by-one' && plan.exactSplits && plan.slots.length > 0
+  const inPieces = plan.chunking !== 'one-by-one' && plan.exactSplits && hasStates(plan)
   if (!inPieces) return Number.POSITIVE_INFINITY
   const chunk = session.isOnGpu ? GPU_PREFILL_CHUNK : PREFILL_CHUNK
   if (plan.ropeSwitch >= plan.contextLength) return chunk

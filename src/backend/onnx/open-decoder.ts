@@ -5,6 +5,7 @@ import { flattenEmbedding } from '../../graph-passes/flat-embedding.ts'
 import { storeGraph } from '../../graph-passes/graph-store.ts'
 import { keepLastRows } from '../../graph-passes/keep-last-rows.ts'
 import { type OwnGraph, withOwnOperators } from '../../graph-passes/own-graph.ts'
+import type { RowUse } from '../../graph-passes/row-by-row.ts'
 import type { OwnOperators } from '../../kernels/operators.ts'
 import { encodeGraph, type Graph } from '../../onnx-file/graph-file.ts'
 import { refusedGraph } from './refused-graph.ts'
@@ -25,6 +26,8 @@ export interface OpenedGraph {
   readonly session: Session
   /** Of ours, in the graph. */
   readonly operators: OwnOperators | undefined
+  /** Of a graph with attention of ours: whether its rows may be of several sequences. */
+  readonly rows?: RowUse | undefined
 }
 
 export interface Decoder extends OpenedGraph {
@@ -53,9 +56,9 @@ export function decoderVariants(
       head,
       async open() {
         const cacheFolder = head === 'last row' ? source.options.cacheFolder : undefined
-        const { session, operators } = await openGraph(runtime, { ...source, graph, own, cacheFolder })
-        if (head === 'last row') await checkHead(session)
-        return { session, operators, graph }
+        const opened = await openGraph(runtime, { ...source, graph, own, cacheFolder })
+        if (head === 'last row') await checkHead(opened.session)
+        return { ...opened, graph }
       },
     })),
   )
@@ -89,12 +92,12 @@ interface GraphToOpen extends DecoderSource {
 /** @throws SpoutError `config` when the runtime refuses the graph, or a file of its weights cannot be read. */
 export async function openGraph(runtime: Runtime, input: GraphToOpen): Promise<OpenedGraph> {
   const { path, options, cacheFolder } = input
-  const { graph, own } = ownGraphOf(input)
+  const { graph, own, rows } = ownGraphOf(input)
   const bytes = encodeGraph(graph)
   const stored = cacheFolder === undefined ? undefined : storeGraph(bytes, cacheFolder)
   const source = { bytes, weightsFolder: graph.weightsFolder, path: stored, own }
   try {
-    return { session: await runtime.createSession(source, options), operators: own?.operators }
+    return { session: await runtime.createSession(source, options), operators: own?.operators, rows }
   } catch (error) {
     throw refusedGraph(error, basename(path))
   }

@@ -1,4 +1,4 @@
-/** The tasks of attention: a segment of the keys for a single row; all keys for a few queries of several rows. */
+/** The tasks of attention: a segment of the keys for a single row; all keys of a head for a few queries of several rows. */
 import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
 import {
@@ -20,12 +20,13 @@ import {
   RSI,
   RSP,
 } from '../x64/registers.ts'
-import { JOB } from './attention-job.ts'
+import { JOB, TILE, TILE_BYTES } from './attention-job.ts'
 import {
   type AttentionShape,
   groupOf,
   headBytes,
-  recordBytes,
+  headPageBytes,
+  partialBytes,
   SEGMENT,
   sumOffset,
   tileQueries,
@@ -34,12 +35,12 @@ import { SCORE_BYTES, type SegmentCode } from './segment-code.ts'
 
 const SAVED = [RBX, RBP, R12, R13, R14, R15]
 
-/** The frame of a task, on a multiple of 64: scores, records, and what is kept across calls. */
+/** The frame of a task, on a multiple of 64: scores, partials, and what is kept across calls. */
 interface Frame {
-  /** Records of all keys so far. */
+  /** Partials of all keys so far. */
   readonly state: number
   /** Of a segment. */
-  readonly record: number
+  readonly partial: number
   readonly job: number
   /** The first key of the segment, by its number. */
   readonly first: number
@@ -47,14 +48,18 @@ interface Frame {
   readonly keys: number
   /** Where the limits of the queries are. */
   readonly limits: number
-  /** Heads of keys, those left or those done. */
+  /** The head of keys; of a single row, how many are left. */
   readonly heads: number
-  /** From the keys of all heads to those of this one. */
+  /** From what a page has of this layer to this head. */
   readonly head: number
+  /** Where the table has the page of the segment. */
+  readonly pages: number
   /** Keys that one of the queries sees. */
   readonly most: number
   /** The first query by its number. */
   readonly query: number
+  /** From a row to its position. */
+  readonly origin: number
   readonly stack: number
   readonly bytes: number
 }
@@ -62,13 +67,26 @@ interface Frame {
 function frameOf({ isa }: Assembler, shape: AttentionShape): Frame {
   const size = tileQueries(isa)
   const state = size * SCORE_BYTES
-  const record = state + size * recordBytes(shape)
-  const start = record + size * recordBytes(shape)
-  const [job, first, keys, limits, heads, head, most, query, stack] = Array.from(
-    { length: 9 },
-    (_, i) => start + 8 * i,
-  ) as [number, number, number, number, number, number, number, number, number]
-  return { state, record, job, first, keys, limits, heads, head, most, query, stack, bytes: start + 128 }
+  const partial = state + size * partialBytes(shape)
+  const start = partial + size * partialBytes(shape)
+  const names = [
+    'job',
+    'first',
+    'keys',
+    'limits',
+    'heads',
+    'head',
+    'pages',
+    'most',
+    'query',
+    'origin',
+    'stack',
+  ] as const
+  const places = Object.fromEntries(names.map((name, i) => [name, start + 8 * i])) as Record<
+    (typeof names)[number],
+    number
+  >
+  return { state, partial, ...places, bytes: start + 128 }
 }
 
 function emitEnter(code: Assembler, { bytes, stack, job }: Frame): void {
@@ -96,7 +114,7 @@ function rowTiles(shape: AttentionShape, most: number): number[] {
   return Array.from({ length: Math.ceil(group / size) }, (_, i) => Math.min(size, group - i * size))
 }
 
-/** A task, `void (job, index)`, for a single row: the records of one segment for all heads. */
+/** A task, `void (job, index)`, for a single row: the partials of one segment for all heads. */
 export function emitRowTask(code: Assembler, shape: AttentionShape, segment: SegmentCode): Label {
   const frame = frameOf(code, shape)
   const entry = code.label()
@@ -104,36 +122,38 @@ export function emitRowTask(code: Assembler, shape: AttentionShape, segment: Seg
   const isWhole = code.label()
   code.bind(entry)
   emitEnter(code, frame)
-  // r13: the first key, then the records; r14: where keys and values of a head begin; r15: queries
+  // r13: the first key, then the partials; r14: keys and values of the head; r15: queries
   code.imulNumber(R13, RSI, SEGMENT)
   code.store(at(RSP, frame.first), R13)
   code.load(RAX, at(RDI, JOB.limits))
   code.store(at(RSP, frame.limits), RAX)
-  code.load(RCX, at(RDI, JOB.total))
+  // All heads see alike: the limit of one is how many keys there are.
+  code.loadWord(RCX, at(RAX))
   code.sub(RCX, R13)
   code.cmpNumber(RCX, SEGMENT)
   code.jumpIf('less', isWhole)
   code.movNumber(RCX, SEGMENT)
   code.bind(isWhole)
   code.store(at(RSP, frame.keys), RCX)
-  code.imulNumber(R14, R13, headBytes(shape))
-  code.imulNumber(R13, RSI, shape.heads * recordBytes(shape))
-  code.load(RAX, at(RDI, JOB.records))
+  code.imulNumber(R14, RSI, 4)
+  code.load(RAX, at(RDI, JOB.pages))
+  code.add(R14, RAX)
+  emitPageAt(code, R14)
+  code.imulNumber(R13, RSI, shape.heads * partialBytes(shape))
+  code.load(RAX, at(RDI, JOB.partials))
   code.add(R13, RAX)
   code.load(R15, at(RDI, JOB.queries))
   code.movNumber(RAX, shape.kvHeads)
   code.store(at(RSP, frame.heads), RAX)
   code.bind(next)
   for (const queries of rowTiles(shape, segment.tiles.length)) {
-    emitTileArguments(code, frame)
+    emitTileArguments(code, shape, frame)
     code.mov(RDX, R13)
     code.call(segment.tiles[queries - 1]!)
-    code.addNumber(R13, queries * recordBytes(shape))
+    code.addNumber(R13, queries * partialBytes(shape))
     code.addNumber(R15, queries * headBytes(shape))
   }
-  code.load(RDI, at(RSP, frame.job))
-  code.load(RAX, at(RDI, JOB.headStride))
-  code.add(R14, RAX)
+  code.addNumber(R14, headPageBytes(shape))
   code.load(RAX, at(RSP, frame.heads))
   code.subNumber(RAX, 1)
   code.store(at(RSP, frame.heads), RAX)
@@ -142,13 +162,18 @@ export function emitRowTask(code: Assembler, shape: AttentionShape, segment: Seg
   return entry
 }
 
-/** What a tile takes, but for where its records go. */
-function emitTileArguments(code: Assembler, frame: Frame): void {
-  code.load(RDI, at(RSP, frame.job))
-  code.load(R8, at(RDI, JOB.keys))
-  code.add(R8, R14)
-  code.load(R9, at(RDI, JOB.values))
-  code.add(R9, R14)
+/** Makes the place in the table what this layer has of the page. rdi: the job. Takes rax. */
+function emitPageAt(code: Assembler, register: number): void {
+  code.loadWord(register, at(register))
+  code.imul(register, at(RDI, JOB.pageBytes))
+  code.load(RAX, at(RDI, JOB.pool))
+  code.add(register, RAX)
+}
+
+/** What a tile takes, but for where its partials go. r14: keys and values of the head. */
+function emitTileArguments(code: Assembler, shape: AttentionShape, frame: Frame): void {
+  code.mov(R8, R14)
+  code.lea(R9, at(R14, headPageBytes(shape) / 2))
   code.load(R10, at(RSP, frame.limits))
   code.load(R11, at(RSP, frame.first))
   code.load(RCX, at(RSP, frame.keys))
@@ -156,7 +181,7 @@ function emitTileArguments(code: Assembler, frame: Frame): void {
   code.mov(RDI, RSP)
 }
 
-/** A function of the job that merges the records of a single row, and makes the output of them. */
+/** A function of the job that merges the partials of a single row, and makes the output of them. */
 export function emitRowOutput(code: Assembler, shape: AttentionShape, segment: SegmentCode): Label {
   const entry = code.label()
   const nextHead = code.label()
@@ -165,9 +190,9 @@ export function emitRowOutput(code: Assembler, shape: AttentionShape, segment: S
   const saved = [RBX, RBP, R12, R13, R14]
   code.bind(entry)
   for (const register of saved) code.push(register)
-  // rbx: the job; rdi: records of the head; rbp: output; r12: heads left; r13: segments left
+  // rbx: the job; rdi: partials of the head; rbp: output; r12: heads left; r13: segments left
   code.mov(RBX, RDI)
-  code.load(RDI, at(RBX, JOB.records))
+  code.load(RDI, at(RBX, JOB.partials))
   code.load(RBP, at(RBX, JOB.output))
   code.movNumber(R12, shape.heads)
   code.bind(nextHead)
@@ -176,12 +201,12 @@ export function emitRowOutput(code: Assembler, shape: AttentionShape, segment: S
   code.bind(nextSegment)
   code.subNumber(R13, 1)
   code.jumpIf('equal', merged)
-  code.addNumber(RSI, shape.heads * recordBytes(shape))
+  code.addNumber(RSI, shape.heads * partialBytes(shape))
   code.call(segment.merge)
   code.jump(nextSegment)
   code.bind(merged)
-  emitOutputOf(code, shape, { record: RDI, to: RBP })
-  code.addNumber(RDI, recordBytes(shape))
+  emitOutputOf(code, shape, { partial: RDI, to: RBP })
+  code.addNumber(RDI, partialBytes(shape))
   code.addNumber(RBP, headBytes(shape))
   code.subNumber(R12, 1)
   code.jumpIf('notEqual', nextHead)
@@ -195,62 +220,62 @@ export function emitRowOutput(code: Assembler, shape: AttentionShape, segment: S
 function emitOutputOf(
   code: Assembler,
   shape: AttentionShape,
-  { record, to }: { record: number; to: number },
+  { partial, to }: { partial: number; to: number },
 ): void {
   const { lanes } = code
-  lanes.load(0, at(record, sumOffset(shape)))
+  lanes.load(0, at(partial, sumOffset(shape)))
   for (let i = 0; i < shape.headDim / 16; i++) {
-    lanes.load(1, at(record, 64 * i))
+    lanes.load(1, at(partial, 64 * i))
     lanes.div(1, 1, 0)
     lanes.store(at(to, 64 * i), 1)
   }
 }
 
-/** A task, `void (job, index)`: a tile of queries of every head of keys, over all keys that one of them sees. */
-export function emitRowsTask(code: Assembler, shape: AttentionShape, segment: SegmentCode): Label {
+/** A task, `void (job, index)`: a tile of queries of one head of keys, over all keys that one of them sees. */
+export function emitTileTask(code: Assembler, shape: AttentionShape, segment: SegmentCode): Label {
   const frame = frameOf(code, shape)
   const entry = code.label()
-  const nextHead = code.label()
   code.bind(entry)
   emitEnter(code, frame)
-  emitQueriesOf(code, shape, frame)
-  code.movNumber(RAX, 0)
-  code.store(at(RSP, frame.heads), RAX)
-  code.store(at(RSP, frame.head), RAX)
-  code.bind(nextHead)
-  emitHeadOfRows(code, shape, { frame, segment })
+  emitTileOf(code, shape, frame)
+  emitSegments(code, shape, { frame, segment })
   emitOutputs(code, shape, frame)
-  code.load(RDI, at(RSP, frame.job))
-  code.load(RAX, at(RSP, frame.head))
-  code.load(RCX, at(RDI, JOB.headStride))
-  code.add(RAX, RCX)
-  code.store(at(RSP, frame.head), RAX)
-  code.load(RAX, at(RDI, JOB.rows))
-  code.imulNumber(RAX, RAX, groupOf(shape) * headBytes(shape))
-  code.add(R15, RAX)
-  code.load(RAX, at(RSP, frame.heads))
-  code.addNumber(RAX, 1)
-  code.store(at(RSP, frame.heads), RAX)
-  code.cmpNumber(RAX, shape.kvHeads)
-  code.jumpIf('notEqual', nextHead)
   emitLeave(code, frame)
   return entry
 }
 
-/** r13: how many queries task rsi has; r15: where they are; their limits, the largest of them last. */
-function emitQueriesOf(code: Assembler, shape: AttentionShape, frame: Frame): void {
-  const isWhole = code.label()
-  code.imulNumber(RAX, RSI, tileQueries(code.isa))
-  code.store(at(RSP, frame.query), RAX)
-  code.load(R13, at(RDI, JOB.rows))
-  code.imulNumber(R13, R13, groupOf(shape))
-  code.sub(R13, RAX)
-  code.cmpNumber(R13, tileQueries(code.isa))
-  code.jumpIf('less', isWhole)
-  code.movNumber(R13, tileQueries(code.isa))
-  code.bind(isWhole)
-  code.load(R15, at(RDI, JOB.queries))
-  code.imulNumber(RCX, RAX, headBytes(shape))
+/** r13: how many queries task rsi has; r15: where they are; their limits, the largest of them last. rdi: the job. */
+function emitTileOf(code: Assembler, shape: AttentionShape, frame: Frame): void {
+  const nextHead = code.label()
+  const found = code.label()
+  // Tasks are the tiles of the first head of keys, then those of the second, and so on.
+  code.movNumber(RAX, 0)
+  code.load(RCX, at(RDI, JOB.tileCount))
+  code.bind(nextHead)
+  code.cmp(RSI, RCX)
+  code.jumpIf('less', found)
+  code.sub(RSI, RCX)
+  code.addNumber(RAX, 1)
+  code.jump(nextHead)
+  code.bind(found)
+  code.store(at(RSP, frame.heads), RAX)
+  code.imulNumber(RCX, RAX, headPageBytes(shape))
+  code.store(at(RSP, frame.head), RCX)
+  code.load(R15, at(RDI, JOB.rows))
+  code.imulNumber(R15, R15, groupOf(shape))
+  code.imul(R15, RAX)
+  // r8: the tile; rax: its first query
+  code.imulNumber(R8, RSI, TILE_BYTES)
+  code.load(RAX, at(RDI, JOB.tiles))
+  code.add(R8, RAX)
+  for (const field of ['pages', 'origin', 'query'] as const) {
+    code.load(RAX, at(R8, TILE[field]))
+    code.store(at(RSP, frame[field]), RAX)
+  }
+  code.load(R13, at(R8, TILE.count))
+  code.add(R15, RAX)
+  code.imulNumber(R15, R15, headBytes(shape))
+  code.load(RCX, at(RDI, JOB.queries))
   code.add(R15, RCX)
   code.imulNumber(RAX, RAX, 4)
   code.load(RCX, at(RDI, JOB.limits))
@@ -262,8 +287,8 @@ function emitQueriesOf(code: Assembler, shape: AttentionShape, frame: Frame): vo
   code.store(at(RSP, frame.most), RAX)
 }
 
-/** Makes the records of the queries, segment by segment. */
-function emitHeadOfRows(
+/** Makes the partials of the queries, segment by segment. */
+function emitSegments(
   code: Assembler,
   shape: AttentionShape,
   { frame, segment }: { frame: Frame; segment: SegmentCode },
@@ -272,10 +297,10 @@ function emitHeadOfRows(
   const isWhole = code.label()
   const isFirst = code.label()
   const isMerged = code.label()
-  code.load(R14, at(RSP, frame.head))
   code.movNumber(RAX, 0)
   code.store(at(RSP, frame.first), RAX)
   code.bind(next)
+  emitPageOfSegment(code, frame)
   code.load(RCX, at(RSP, frame.most))
   code.load(RAX, at(RSP, frame.first))
   code.sub(RCX, RAX)
@@ -287,22 +312,32 @@ function emitHeadOfRows(
   code.lea(RDX, at(RSP, frame.state))
   code.test(RAX, RAX)
   code.jumpIf('equal', isFirst)
-  code.lea(RDX, at(RSP, frame.record))
+  code.lea(RDX, at(RSP, frame.partial))
   code.bind(isFirst)
-  emitTileArguments(code, frame)
+  emitTileArguments(code, shape, frame)
   emitTileCall(code, segment.tiles)
   code.load(RAX, at(RSP, frame.first))
   code.test(RAX, RAX)
   code.jumpIf('equal', isMerged)
   emitMerges(code, shape, { frame, merge: segment.merge })
   code.bind(isMerged)
-  code.addNumber(R14, SEGMENT * headBytes(shape))
   code.load(RAX, at(RSP, frame.first))
   code.addNumber(RAX, SEGMENT)
   code.store(at(RSP, frame.first), RAX)
   code.load(RCX, at(RSP, frame.most))
   code.cmp(RAX, RCX)
   code.jumpIf('less', next)
+}
+
+/** r14: keys and values of the head in the next page of the table. Takes rax, rdi. */
+function emitPageOfSegment(code: Assembler, frame: Frame): void {
+  code.load(RDI, at(RSP, frame.job))
+  code.load(R14, at(RSP, frame.pages))
+  code.lea(RAX, at(R14, 4))
+  code.store(at(RSP, frame.pages), RAX)
+  emitPageAt(code, R14)
+  code.load(RAX, at(RSP, frame.head))
+  code.add(R14, RAX)
 }
 
 /** The tile of r13 queries. */
@@ -326,24 +361,24 @@ function emitMerges(
 ): void {
   const next = code.label()
   code.lea(RDI, at(RSP, frame.state))
-  code.lea(RSI, at(RSP, frame.record))
+  code.lea(RSI, at(RSP, frame.partial))
   code.mov(RBX, R13)
   code.bind(next)
   code.call(merge)
-  code.addNumber(RDI, recordBytes(shape))
-  code.addNumber(RSI, recordBytes(shape))
+  code.addNumber(RDI, partialBytes(shape))
+  code.addNumber(RSI, partialBytes(shape))
   code.subNumber(RBX, 1)
   code.jumpIf('notEqual', next)
 }
 
-/** From the records to the rows and heads that the queries are of. */
+/** From the partials to the rows and heads that the queries are of. */
 function emitOutputs(code: Assembler, shape: AttentionShape, frame: Frame): void {
   const group = groupOf(shape)
   const bytes = headBytes(shape)
   const next = code.label()
-  // rdi: the record; r8: its limit; r9: the query by its number; r10: before the first row; r11: output of the head
+  // rdi: the partial; r8: its limit; r9: the query by its number; r10: from a row to its position; r11: output of the head
   code.load(RAX, at(RSP, frame.job))
-  code.load(R10, at(RAX, JOB.past))
+  code.load(R10, at(RSP, frame.origin))
   code.load(R11, at(RAX, JOB.output))
   code.load(RAX, at(RSP, frame.heads))
   code.imulNumber(RAX, RAX, group * bytes)
@@ -364,8 +399,8 @@ function emitOutputs(code: Assembler, shape: AttentionShape, frame: Frame): void
   code.imulNumber(RAX, RAX, shape.heads * bytes)
   code.add(RAX, RSI)
   code.add(RAX, R11)
-  emitOutputOf(code, shape, { record: RDI, to: RAX })
-  code.addNumber(RDI, recordBytes(shape))
+  emitOutputOf(code, shape, { partial: RDI, to: RAX })
+  code.addNumber(RDI, partialBytes(shape))
   code.addNumber(R8, 4)
   code.addNumber(R9, 1)
   code.subNumber(RBX, 1)

@@ -1,6 +1,6 @@
 /** The entry of an attention as an operator of ONNX Runtime: reads what it is given, asks for its outputs, hands out its tasks. */
 
-import { FLOAT, INT32, UINT8 } from '../../onnx-file/fields.ts'
+import { FLOAT, INT32, INT64, UINT8 } from '../../onnx-file/fields.ts'
 import { emitWithoutDenormals } from '../abi/denormals.ts'
 import {
   CALL_FRAME,
@@ -17,29 +17,27 @@ import {
 import type { OperatorKind } from '../abi/operator-code.ts'
 import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
-import { at, R8, R12, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
-import { emitRowOutput, emitRowsTask, emitRowTask } from './attend-code.ts'
-import { JOB, JOB_BYTES, type JobField } from './attention-job.ts'
+import { at, R8, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
+import { emitRowOutput, emitRowTask, emitTileTask } from './attend-code.ts'
+import { JOB, JOB_BYTES, type JobField, PLACE_BYTES, TILE_BYTES } from './attention-job.ts'
 import {
   type AttentionShape,
   attentionName,
   groupOf,
   headBytes,
   isAttentionShape,
-  KEY_BLOCK,
-  recordBytes,
-  SEGMENT,
+  layerPageBytes,
+  partialBytes,
   tileQueries,
 } from './attention-shape.ts'
+import { emitPartChecks, emitPlaces } from './part-code.ts'
 import { emitRotateTask, ROTATE_ROWS } from './rotate-code.ts'
 import { emitSegmentCode } from './segment-code.ts'
 
 const CALLS = callFrame(JOB_BYTES)
-/** Where the dimensions of the past are kept. */
-const PAST_DIMS = JOB_BYTES + CALL_FRAME
+const SAVED = [RBX, RBP, R12, R13, R14, R15]
 /** With the saved registers and the return address a multiple of 16. */
-const FRAME = 16 * Math.ceil((PAST_DIMS + 32) / 16)
-const SAVED = [RBX, RBP, R12]
+const FRAME = 16 * Math.ceil((JOB_BYTES + CALL_FRAME) / 16) + 8
 
 /** An attention as an operator. @throws RangeError for a shape that there is no code for. */
 export function attentionKind(shape: AttentionShape): OperatorKind {
@@ -47,8 +45,8 @@ export function attentionKind(shape: AttentionShape): OperatorKind {
   const rows = Array.from({ length: shape.isPacked ? 1 : 3 }, () => FLOAT)
   return {
     name: attentionName(shape),
-    inputs: [...rows, FLOAT, FLOAT, INT32, ...(shape.isRotated ? [FLOAT, FLOAT] : [])],
-    outputs: [FLOAT, FLOAT, FLOAT, UINT8],
+    inputs: [...rows, UINT8, INT64, INT32, INT32, ...(shape.isRotated ? [FLOAT, FLOAT] : [])],
+    outputs: [FLOAT, UINT8],
     emitCompute: (code, api, message) => emitCompute(code, shape, api, message),
   }
 }
@@ -57,14 +55,15 @@ interface Tasks {
   readonly rotate: Label
   readonly row: Label
   readonly rowOutput: Label
-  readonly rows: Label
+  readonly tile: Label
 }
 
 /**
  * `OrtStatus* (kernel, context)`. Inputs: fp32 [1, rows, heads × headDim] of queries, then keys and values, or all three side by
- * side; the keys and values so far, fp32 [1, kvHeads, capacity, headDim]; how many there are with these less one, int32 [1, 1];
- * cosines and sines, fp32 [positions, headDim / 2]. Outputs: fp32 [1, rows, heads × headDim]; keys and values, which must be the
- * memory of those so far; memory for the work, which nobody reads.
+ * side; the pages, bytes [pages, size of a page], which are written as well; where this layer begins in a page, int64 [1]; of
+ * each sequence its rows, one or more, and the tokens before them, int32 [sequences, 2]; the pages of the sequences by their
+ * numbers, those of one after those of the other, int32 [any number as large]; cosines and sines, fp32 [positions, headDim / 2].
+ * Outputs: fp32 [1, rows, heads × headDim]; memory for the work, which nobody reads.
  * @param message address of what to say when an input has another shape.
  */
 function emitCompute(code: Assembler, shape: AttentionShape, api: KernelApi, message: bigint): Label {
@@ -73,7 +72,7 @@ function emitCompute(code: Assembler, shape: AttentionShape, api: KernelApi, mes
     rotate: emitWithoutDenormals(code, emitRotateTask(code, shape)),
     row: emitWithoutDenormals(code, emitRowTask(code, shape, segment)),
     rowOutput: emitWithoutDenormals(code, emitRowOutput(code, shape, segment)),
-    rows: emitWithoutDenormals(code, emitRowsTask(code, shape, segment)),
+    tile: emitWithoutDenormals(code, emitTileTask(code, shape, segment)),
   }
   const entry = code.label()
   const isWrong = code.label()
@@ -83,15 +82,17 @@ function emitCompute(code: Assembler, shape: AttentionShape, api: KernelApi, mes
   code.subNumber(RSP, FRAME)
   code.mov(R12, RSI)
   // rbx: rows
-  const past = emitRowInputs(calls, shape, isWrong)
-  emitPastInputs(calls, shape, { first: past, isWrong })
-  emitAngleInputs(calls, shape, { first: past + 3, isWrong })
+  const first = emitRowInputs(calls, shape, isWrong)
+  emitPoolInputs(calls, shape, { first, isWrong })
+  emitTableInputs(calls, { first: first + 2, isWrong })
+  emitAngleInputs(calls, shape, { first: first + 4, isWrong })
+  emitPartChecks(code, isWrong)
   emitRowsOutput(calls, shape)
-  emitPastOutputs(calls, isWrong)
   code.movNumber(RAX, 0)
   code.test(RBX, RBX)
   code.jumpIf('equal', calls.end)
   emitWorkOutput(calls, shape)
+  emitPlaces(code, shape)
   emitWork(calls, shape, tasks)
   code.bind(isWrong)
   emitWrongShape(calls, message)
@@ -128,82 +129,71 @@ function emitRowInputs(calls: KernelCalls, shape: AttentionShape, isWrong: Label
   return 3
 }
 
-/** Keys and values so far, and how many there are. */
-function emitPastInputs(
-  calls: KernelCalls,
-  shape: AttentionShape,
-  { first, isWrong }: { first: number; isWrong: Label },
-): void {
+interface Inputs {
+  readonly first: number
+  readonly isWrong: Label
+}
+
+/** The pages, and which part of each is this layer's. */
+function emitPoolInputs(calls: KernelCalls, shape: AttentionShape, { first, isWrong }: Inputs): void {
   const { code } = calls
-  const dims = [1, shape.kvHeads, undefined, shape.headDim]
-  emitInput(calls, first, JOB.keys)
-  emitDims(calls, dims, isWrong)
-  for (let i = 0; i < dims.length; i++) {
-    code.load(RAX, at(R8, 8 * i))
-    code.store(at(RSP, PAST_DIMS + 8 * i), RAX)
-  }
-  emitInput(calls, first + 1, JOB.values)
-  emitDims(calls, dims, isWrong)
-  code.load(RAX, at(R8, 16))
-  code.load(RBP, at(RSP, PAST_DIMS + 16))
-  code.cmp(RAX, RBP)
-  code.jumpIf('notEqual', isWrong)
-  code.imulNumber(RAX, RBP, headBytes(shape))
-  code.store(at(RSP, JOB.headStride), RAX)
-  // Whole blocks.
-  code.mov(RAX, RBP)
-  code.shr(RAX, Math.log2(KEY_BLOCK))
-  code.imulNumber(RAX, RAX, KEY_BLOCK)
-  code.cmp(RAX, RBP)
-  code.jumpIf('notEqual', isWrong)
-  emitInput(calls, first + 2, JOB.total)
-  emitTotal(calls, isWrong)
+  emitInput(calls, first, JOB.pool)
+  emitDims(calls, [undefined, undefined], isWrong)
+  emitDimTo(code, 0, JOB.poolPages)
+  emitDimTo(code, 1, JOB.pageBytes)
+  emitInput(calls, first + 1, JOB.layer)
+  emitDims(calls, [1], isWrong)
+  code.load(RAX, at(RSP, JOB.layer))
+  code.load(RAX, at(RAX))
+  // rcx: what a page has from there on
+  code.load(RCX, at(RSP, JOB.pageBytes))
+  code.cmp(RCX, RAX)
+  // Also where it begins before the page: such a number is a very large one here.
+  code.jumpIf('below', isWrong)
+  code.sub(RCX, RAX)
+  code.cmpNumber(RCX, layerPageBytes(shape))
+  code.jumpIf('less', isWrong)
+  code.load(RCX, at(RSP, JOB.pool))
+  code.add(RCX, RAX)
+  code.store(at(RSP, JOB.pool), RCX)
 }
 
-/** rax: all keys, of which the new rows are the last, and for which there is room. */
-function emitTotal({ code, frame }: KernelCalls, isWrong: Label): void {
-  const isOne = code.label()
-  const next = code.label()
-  code.load(R8, at(RSP, frame.dims))
-  code.load(RCX, at(RSP, frame.dimCount))
-  code.bind(next)
-  code.test(RCX, RCX)
-  code.jumpIf('equal', isOne)
-  code.load(RAX, at(R8))
-  code.cmpNumber(RAX, 1)
-  code.jumpIf('notEqual', isWrong)
-  code.addNumber(R8, 8)
-  code.subNumber(RCX, 1)
-  code.jump(next)
-  code.bind(isOne)
-  code.load(RAX, at(RSP, JOB.total))
-  code.loadWord(RAX, at(RAX))
-  code.addNumber(RAX, 1)
-  code.store(at(RSP, JOB.total), RAX)
-  // A negative number is a very large one here.
-  code.cmp(RBP, RAX)
-  code.jumpIf('below', isWrong)
-  code.mov(RCX, RAX)
-  code.sub(RCX, RBX)
-  code.jumpIf('below', isWrong)
-  code.store(at(RSP, JOB.past), RCX)
+/** The sequences, and the table of their pages. */
+function emitTableInputs(calls: KernelCalls, { first, isWrong }: Inputs): void {
+  const { code } = calls
+  emitInput(calls, first, JOB.parts)
+  emitDims(calls, [undefined, 2], isWrong)
+  emitDimTo(code, 0, JOB.partCount)
+  emitInput(calls, first + 1, JOB.pages)
+  emitDims(calls, [undefined], isWrong)
+  emitDimTo(code, 0, JOB.pageCount)
 }
 
-/** Cosines and sines of all positions up to the last. */
-function emitAngleInputs(
-  calls: KernelCalls,
-  shape: AttentionShape,
-  { first, isWrong }: { first: number; isWrong: Label },
-): void {
+/** A dimension of the input asked for last. */
+function emitDimTo(code: Assembler, index: number, field: number): void {
+  code.load(RAX, at(R8, 8 * index))
+  code.store(at(RSP, field), RAX)
+}
+
+/** Positions are counted in 32 bits. */
+const MOST_POSITIONS = 2 ** 31 - 1
+
+/** Cosines and sines; how many positions have both. */
+function emitAngleInputs(calls: KernelCalls, shape: AttentionShape, { first, isWrong }: Inputs): void {
+  const { code } = calls
+  code.movNumber(RAX, MOST_POSITIONS)
+  code.store(at(RSP, JOB.positions), RAX)
   if (!shape.isRotated) return
-  const { code } = calls
   for (const [i, field] of [JOB.cos, JOB.sin].entries()) {
+    const isMore = code.label()
     emitInput(calls, first + i, field)
     emitDims(calls, [undefined, shape.headDim / 2], isWrong)
     code.load(RAX, at(R8))
-    code.load(RCX, at(RSP, JOB.total))
+    code.load(RCX, at(RSP, JOB.positions))
     code.cmp(RAX, RCX)
-    code.jumpIf('less', isWrong)
+    code.jumpIf('greaterOrEqual', isMore)
+    code.store(at(RSP, JOB.positions), RAX)
+    code.bind(isMore)
   }
 }
 
@@ -219,58 +209,40 @@ function emitRowsOutput(calls: KernelCalls, { heads, headDim }: AttentionShape):
   emitOutput(calls, 0, JOB.output)
 }
 
-/** Keys and values have to be appended where they are. */
-function emitPastOutputs(calls: KernelCalls, isWrong: Label): void {
-  const { code, frame } = calls
-  for (let i = 0; i < 4; i++) {
-    code.load(RAX, at(RSP, PAST_DIMS + 8 * i))
-    code.store(at(RSP, frame.outDims + 8 * i), RAX)
-  }
-  code.movNumber(RAX, 4)
-  code.store(at(RSP, frame.dimCount), RAX)
-  for (const [i, field] of [JOB.keys, JOB.values].entries()) {
-    emitOutput(calls, 1 + i, JOB.work)
-    code.load(RAX, at(RSP, JOB.work))
-    code.load(RCX, at(RSP, field))
-    code.cmp(RAX, RCX)
-    code.jumpIf('notEqual', isWrong)
-  }
-}
-
-/** Memory for rotated queries, limits and, of a single row, records. */
+/** Memory for rotated queries, limits, places, tiles and, of a single row, partials. */
 function emitWorkOutput(calls: KernelCalls, shape: AttentionShape): void {
   const { code, frame } = calls
+  const group = groupOf(shape)
   const several = code.label()
-  const step = (field: JobField): void => {
-    code.store(at(RSP, JOB[field]), RBP)
-  }
+  const perRow: readonly [JobField, number][] = [
+    ['queries', shape.heads * headBytes(shape)],
+    ['limits', 4 * group],
+    ['places', PLACE_BYTES],
+    ['tiles', TILE_BYTES * Math.ceil(group / tileQueries(code.isa))],
+  ]
   // rbp: so many bytes so far
   code.movNumber(RBP, 0)
-  step('queries')
-  code.imulNumber(RAX, RBX, shape.heads * headBytes(shape))
-  code.add(RBP, RAX)
-  step('limits')
-  code.imulNumber(RAX, RBX, 4 * groupOf(shape))
-  code.add(RBP, RAX)
-  code.addNumber(RBP, 63)
-  code.shr(RBP, 6)
-  code.imulNumber(RBP, RBP, 64)
-  step('records')
-  code.load(RAX, at(RSP, JOB.total))
-  code.addNumber(RAX, SEGMENT - 1)
-  code.shr(RAX, Math.log2(SEGMENT))
-  code.store(at(RSP, JOB.segments), RAX)
+  for (const [field, bytes] of perRow) {
+    code.store(at(RSP, JOB[field]), RBP)
+    code.imulNumber(RAX, RBX, bytes)
+    code.add(RBP, RAX)
+    code.addNumber(RBP, 63)
+    code.shr(RBP, 6)
+    code.imulNumber(RBP, RBP, 64)
+  }
+  code.store(at(RSP, JOB.partials), RBP)
   code.cmpNumber(RBX, 1)
   code.jumpIf('notEqual', several)
-  code.imulNumber(RAX, RAX, shape.heads * recordBytes(shape))
+  code.load(RAX, at(RSP, JOB.segments))
+  code.imulNumber(RAX, RAX, shape.heads * partialBytes(shape))
   code.add(RBP, RAX)
   code.bind(several)
   code.store(at(RSP, frame.outDims), RBP)
   code.movNumber(RAX, 1)
   code.store(at(RSP, frame.dimCount), RAX)
-  emitOutput(calls, 3, JOB.work)
+  emitOutput(calls, 1, JOB.work)
   code.load(RCX, at(RSP, JOB.work))
-  for (const field of ['queries', 'limits', 'records'] as const) {
+  for (const field of [...perRow.map(([name]) => name), 'partials'] as const) {
     code.load(RAX, at(RSP, JOB[field]))
     code.add(RAX, RCX)
     code.store(at(RSP, JOB[field]), RAX)
@@ -282,7 +254,7 @@ function emitWork(calls: KernelCalls, shape: AttentionShape, tasks: Tasks): void
   const { code, end } = calls
   const several = code.label()
   const shared = code.label()
-  const hasRecords = code.label()
+  const hasPartials = code.label()
   code.cmpNumber(RBX, 1)
   code.jumpIf('notEqual', several)
   emitTask(calls, tasks.rotate, 0)
@@ -290,10 +262,10 @@ function emitWork(calls: KernelCalls, shape: AttentionShape, tasks: Tasks): void
   code.cmpNumber(RDX, 1)
   code.jumpIf('notEqual', shared)
   emitTask(calls, tasks.row, 0)
-  code.jump(hasRecords)
+  code.jump(hasPartials)
   code.bind(shared)
   emitShare(calls, tasks.row)
-  code.bind(hasRecords)
+  code.bind(hasPartials)
   code.mov(RDI, RSP)
   code.call(tasks.rowOutput)
   code.movNumber(RAX, 0)
@@ -302,20 +274,9 @@ function emitWork(calls: KernelCalls, shape: AttentionShape, tasks: Tasks): void
   code.lea(RDX, at(RBX, ROTATE_ROWS - 1))
   code.shr(RDX, Math.log2(ROTATE_ROWS))
   emitShare(calls, tasks.rotate)
-  emitTileCount(code, shape)
-  emitShare(calls, tasks.rows)
+  code.load(RDX, at(RSP, JOB.tileCount))
+  code.imulNumber(RDX, RDX, shape.kvHeads)
+  emitShare(calls, tasks.tile)
   code.movNumber(RAX, 0)
   code.jump(end)
-}
-
-/** rdx: tiles of all queries of a head of keys. */
-function emitTileCount(code: Assembler, shape: AttentionShape): void {
-  const next = code.label()
-  code.imulNumber(RCX, RBX, groupOf(shape))
-  code.movNumber(RDX, 0)
-  code.bind(next)
-  code.addNumber(RDX, 1)
-  code.subNumber(RCX, tileQueries(code.isa))
-  code.cmpNumber(RCX, 1)
-  code.jumpIf('greaterOrEqual', next)
 }

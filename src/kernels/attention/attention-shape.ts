@@ -1,11 +1,12 @@
 /**
- * Attention that we compute ourselves, and how its keys and values lie:
+ * Attention that we compute ourselves, over rows of many sequences at once, and how their keys and values lie: in pages of 128
+ * tokens each, wherever there is room, which a table names in their order. A page holds, of each layer one after the other,
  *
- *   keys    [kvHeads] [capacity / 16] blocks of headDim × 16 keys: lanes are keys, so that no sum is taken across lanes
- *   values  [kvHeads] [capacity] rows of headDim
+ *   [kvHeads] keys    128 / 16 blocks of headDim × 16 keys: lanes are keys, so that no sum is taken across lanes
+ *             values  128 rows of headDim
  *
- * The query heads that share keys and values (a group) are computed together, several rows of them at once: each key and each
- * value is read once for up to `tileQueries` of them.
+ * The query heads that share keys and values (a group) are computed together, several rows of a sequence at once: each key and
+ * each value is read once for up to `tileQueries` of them.
  */
 
 import type { Isa } from '../isa.ts'
@@ -45,13 +46,17 @@ export function isAttentionShape(value: unknown): value is AttentionShape {
 
 /** Keys of a block. */
 export const KEY_BLOCK = 16
-/** Keys whose scores are computed and summed up together; what became of such segments is merged in their order. */
+/** Keys whose scores are computed and summed up together, those of a page; what became of such segments is merged in their order. */
 export const SEGMENT = 128
 /** Queries of a tile: with four vectors of sums each 7 fill 28 of 32 vectors; with one each 6 fill 6 of 7. */
 export const tileQueries = (isa: Isa): number => (isa === 'avx512-vnni' ? 7 : 6)
 
 /** Query heads for each head of keys and values. */
 export const groupOf = ({ heads, kvHeads }: AttentionShape): number => heads / kvHeads
+/** Keys and values of a head in a page: values begin halfway. */
+export const headPageBytes = (shape: AttentionShape): number => 2 * SEGMENT * headBytes(shape)
+/** What one layer takes of a page. */
+export const layerPageBytes = (shape: AttentionShape): number => shape.kvHeads * headPageBytes(shape)
 export const headBytes = ({ headDim }: AttentionShape): number => 4 * headDim
 
 /** Of the operator that computes this attention. */
@@ -61,9 +66,9 @@ export function attentionName({ heads, kvHeads, headDim, scale, ...shape }: Atte
 }
 
 /**
- * What a segment makes of a query: the sum of the values, each times e to its score less the largest; the largest score; the sum
+ * A softmax partial, what a segment makes of a query: the sum of the values, each times e to its score less the largest; the largest score; the sum
  * of these powers. The last two stand in all lanes of a vector.
  */
 export const largestOffset = headBytes
 export const sumOffset = (shape: AttentionShape): number => headBytes(shape) + 64
-export const recordBytes = (shape: AttentionShape): number => headBytes(shape) + 128
+export const partialBytes = (shape: AttentionShape): number => headBytes(shape) + 128

@@ -1,4 +1,4 @@
-/** New tokens: their queries are rotated and scaled, their keys rotated, keys and values written where all others are. */
+/** New tokens: their queries are rotated and scaled, their keys rotated, keys and values written to their pages. */
 
 import { floatBits } from '../numerics/exp.ts'
 import type { Assembler } from '../x64/assembler.ts'
@@ -22,8 +22,15 @@ import {
   RSI,
   RSP,
 } from '../x64/registers.ts'
-import { JOB } from './attention-job.ts'
-import { type AttentionShape, groupOf, headBytes, KEY_BLOCK, MOST_HEAD_DIM } from './attention-shape.ts'
+import { JOB, PLACE, PLACE_BYTES } from './attention-job.ts'
+import {
+  type AttentionShape,
+  groupOf,
+  headBytes,
+  headPageBytes,
+  KEY_BLOCK,
+  MOST_HEAD_DIM,
+} from './attention-shape.ts'
 
 /** Rows of a task. */
 export const ROTATE_ROWS = 16
@@ -50,7 +57,7 @@ export function emitRotateTask(code: Assembler, shape: AttentionShape): Label {
   code.bind(entry)
   for (const register of SAVED) code.push(register)
   code.subNumber(RSP, BUFFER_BYTES)
-  // rbx: the job; r12: the row; r13: the row after the last; r14: its position
+  // rbx: the job; r12: the row; r13: the row after the last; r14: its position; r15: its place
   code.mov(RBX, RDI)
   code.imulNumber(R12, RSI, ROTATE_ROWS)
   code.lea(R13, at(R12, ROTATE_ROWS))
@@ -62,8 +69,10 @@ export function emitRotateTask(code: Assembler, shape: AttentionShape): Label {
   code.movNumber(RAX, floatBits(shape.scale))
   code.lanes.broadcastRegister(SCALE, RAX)
   code.bind(nextRow)
-  code.load(R14, at(RBX, JOB.past))
-  code.add(R14, R12)
+  code.imulNumber(R15, R12, PLACE_BYTES)
+  code.load(RAX, at(RBX, JOB.places))
+  code.add(R15, RAX)
+  code.loadWord(R14, at(R15, PLACE.position))
   if (shape.isRotated) emitAngles(code, shape)
   emitQueries(code, shape)
   emitLimits(code, shape)
@@ -125,22 +134,22 @@ function emitLimits(code: Assembler, shape: AttentionShape): void {
   for (let i = 0; i < group; i++) code.storeWord(at(RDI, 4 * i), RAX)
 }
 
-/** To the lane of their position. */
+/** To the lane of their place in the page. */
 function emitKeys(code: Assembler, shape: AttentionShape): void {
   const bytes = headBytes(shape)
   const next = code.label()
   emitSource(code, shape, { field: JOB.key, heads: shape.kvHeads })
-  code.mov(RAX, R14)
+  // rax: blocks before it; r10: keys before its block; rdx: the lane
+  code.loadWord(RDX, at(R15, PLACE.inPage))
+  code.mov(RAX, RDX)
   code.shr(RAX, Math.log2(KEY_BLOCK))
   code.imulNumber(R10, RAX, KEY_BLOCK)
-  code.mov(RDX, R14)
   code.sub(RDX, R10)
   code.imulNumber(RDX, RDX, 4)
   code.imulNumber(R10, R10, bytes)
-  code.load(RDI, at(RBX, JOB.keys))
+  code.load(RDI, at(R15, PLACE.page))
   code.add(RDI, R10)
   code.add(RDI, RDX)
-  code.load(R11, at(RBX, JOB.headStride))
   code.movNumber(RCX, shape.kvHeads)
   code.bind(next)
   emitHead(code, shape, { to: RSP, isScaled: false })
@@ -149,7 +158,7 @@ function emitKeys(code: Assembler, shape: AttentionShape): void {
     code.storeWord(at(RDI, 4 * KEY_BLOCK * d), RAX)
   }
   code.addNumber(RSI, bytes)
-  code.add(RDI, R11)
+  code.addNumber(RDI, headPageBytes(shape))
   code.subNumber(RCX, 1)
   code.jumpIf('notEqual', next)
 }
@@ -158,8 +167,10 @@ function emitValues(code: Assembler, shape: AttentionShape): void {
   const bytes = headBytes(shape)
   const next = code.label()
   emitSource(code, shape, { field: JOB.value, heads: shape.kvHeads })
-  code.load(RDI, at(RBX, JOB.values))
-  code.imulNumber(R10, R14, bytes)
+  code.loadWord(R10, at(R15, PLACE.inPage))
+  code.imulNumber(R10, R10, bytes)
+  code.load(RDI, at(R15, PLACE.page))
+  code.addNumber(RDI, headPageBytes(shape) / 2)
   code.add(RDI, R10)
   code.movNumber(RCX, shape.kvHeads)
   code.bind(next)
@@ -168,7 +179,7 @@ function emitValues(code: Assembler, shape: AttentionShape): void {
     code.lanes.store(at(RDI, 64 * i), X)
   }
   code.addNumber(RSI, bytes)
-  code.add(RDI, R11)
+  code.addNumber(RDI, headPageBytes(shape))
   code.subNumber(RCX, 1)
   code.jumpIf('notEqual', next)
 }

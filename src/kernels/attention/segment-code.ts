@@ -10,7 +10,7 @@ import {
   headBytes,
   KEY_BLOCK,
   largestOffset,
-  recordBytes,
+  partialBytes,
   SEGMENT,
   sumOffset,
   tileQueries,
@@ -68,9 +68,9 @@ function tiling({ lanes: { vectors } }: Assembler, queries: number): { wide: num
 }
 
 /**
- * A function that makes a record of each query. rsi: the queries, one after the other; r8, r9: the keys and the values of the
+ * A function that makes a partial of each query. rsi: the queries, one after the other; r8, r9: the keys and the values of the
  * segment; rcx: how many of them, 1 or more; r10: the limits of the queries; r11: the first key by its number; rdx: where the
- * records go; rdi: memory for the scores. Every number is made in the same way whatever stands beside it. Takes all other
+ * partials go; rdi: memory for the scores. Every number is made in the same way whatever stands beside it. Takes all other
  * registers but rsp and r13 to r15.
  */
 function emitTile(code: Assembler, shape: AttentionShape, tile: Tile): Label {
@@ -166,7 +166,7 @@ function emitMasked(
   }
 }
 
-/** Makes each score e to the power of it less the largest; these and their sum go to the records. */
+/** Makes each score e to the power of it less the largest; these and their sum go to the partials. */
 function emitSoftmax(code: Assembler, shape: AttentionShape, { queries, exp }: Tile): void {
   const [largest, sum, x, other, smallest] = [0, 1, 2, 3, 6] as const
   const { lanes } = code
@@ -174,7 +174,7 @@ function emitSoftmax(code: Assembler, shape: AttentionShape, { queries, exp }: T
   lanes.broadcastRegister(smallest, RAX)
   const constants = emitExpConstants(code, exp, FIRST_CONSTANT)
   for (let query = 0; query < queries; query++) {
-    const record = query * recordBytes(shape)
+    const partial = query * partialBytes(shape)
     const nextMax = code.label()
     const nextPower = code.label()
     code.lea(RBP, at(RDI, query * SCORE_BYTES))
@@ -186,7 +186,7 @@ function emitSoftmax(code: Assembler, shape: AttentionShape, { queries, exp }: T
     code.subNumber(RBX, 1)
     code.jumpIf('notEqual', nextMax)
     lanes.fold(largest, other, (to, a, b) => lanes.max(to, a, b))
-    lanes.store(at(RDX, record + largestOffset(shape)), largest)
+    lanes.store(at(RDX, partial + largestOffset(shape)), largest)
     code.lea(RBP, at(RDI, query * SCORE_BYTES))
     emitBlockCount(code)
     lanes.zero(sum)
@@ -200,7 +200,7 @@ function emitSoftmax(code: Assembler, shape: AttentionShape, { queries, exp }: T
     code.subNumber(RBX, 1)
     code.jumpIf('notEqual', nextPower)
     lanes.fold(sum, other, (to, a, b) => lanes.add(to, a, b))
-    lanes.store(at(RDX, record + sumOffset(shape)), sum)
+    lanes.store(at(RDX, partial + sumOffset(shape)), sum)
   }
 }
 
@@ -233,13 +233,13 @@ function emitWeightedSums(
     code.jumpIf('notEqual', next)
     for (let query = 0; query < queries; query++) {
       for (let i = 0; i < wide; i++) {
-        lanes.store(at(RDX, query * recordBytes(shape) + 64 * (first + i)), query * wide + i)
+        lanes.store(at(RDX, query * partialBytes(shape) + 64 * (first + i)), query * wide + i)
       }
     }
   }
 }
 
-/** A function that adds the record at rsi to that at rdi; both are of one query, that at rsi of keys further on. Takes rax. */
+/** A function that adds the partial at rsi to that at rdi; both are of one query, that at rsi of keys further on. Takes rax. */
 function emitMerge(code: Assembler, shape: AttentionShape, exp: Label): Label {
   const [largest, before, after, x] = [0, 1, 2, 3] as const
   const { lanes } = code

@@ -1,8 +1,8 @@
 /** Rows of several ids and several parts are those of single runs, for every kind of state. */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Runner } from '../../../src/backend/backend.ts'
 import type { KvSequence } from '../../../src/backend/kv.ts'
-import type { OnnxRunner } from '../../../src/backend/onnx/onnx-runner.ts'
 import { graphFile } from '../../support/graph-file.ts'
 import { emptyConfig, openModel } from '../../support/open-onnx.ts'
 import { TOY_VOCAB, type ToyLayer, toyDecoder } from '../../support/toy-decoder.ts'
@@ -17,7 +17,7 @@ const KINDS: Readonly<Record<string, readonly ToyLayer[]>> = {
 const ids = fc.array(fc.integer({ min: 0, max: TOY_VOCAB - 2 }), { minLength: 1, maxLength: 9 })
 
 describe.each(Object.entries(KINDS))('%s', (_, layers) => {
-  let runner: OnnxRunner
+  let runner: Runner
   beforeAll(async () => {
     const path = graphFile(toyDecoder({ layers }))
     runner = (await openModel(path, { config: { ...emptyConfig, headDim: 16 } })).backend.runner

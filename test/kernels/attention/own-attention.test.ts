@@ -3,15 +3,18 @@ import { describe, expect, test } from 'vitest'
 import { hasOwnAttention, withOwnAttention } from '../../../src/graph-passes/own-attention.ts'
 import { tileQueries } from '../../../src/kernels/attention/attention-shape.ts'
 import { distinctOperators } from '../../../src/kernels/operators.ts'
+import type { Graph } from '../../../src/onnx-file/graph.ts'
 import {
   type AttentionOptions,
   type AttentionRun,
   attend,
   attentionGraph,
   attentionRows,
+  type RaggedRun,
   widthsOf,
 } from '../../support/attention-graphs.ts'
-import { attendOwn, WAYS, type Way } from '../../support/kernel-ways.ts'
+import { AttentionPages, type RunPart } from '../../support/attention-pages.ts'
+import { attendOwn, attendSequences, WAYS, type Way } from '../../support/kernel-ways.ts'
 import { opTypes } from '../../support/matmul-graphs.ts'
 import { graphAttribute, node } from '../../support/tiny-graphs.ts'
 
@@ -87,13 +90,24 @@ function runOf(
   }
 }
 
+interface OwnRun extends AttentionRun {
+  readonly pages?: AttentionPages
+}
+
 const ownRunner =
   (way: Way) =>
-  (run: AttentionRun): Promise<Float32Array> => {
-    const { graph, attentions } = withOwnAttention(run.graph)
-    expect(attentions.length).toBe(1)
-    return attendOwn(way, { ...run, graph, operators: distinctOperators({ matmuls: [], attentions }) })
-  }
+  (run: OwnRun): Promise<Float32Array> =>
+    attendOwn(way, { ...run, ...ownOf(run.graph) })
+
+function ownSequences(way: Way, run: Omit<RaggedRun, 'operators'>): Promise<Float32Array[]> {
+  return attendSequences(way, { ...run, ...ownOf(run.graph) })
+}
+
+function ownOf(original: Graph): Pick<RaggedRun, 'graph' | 'operators'> {
+  const { graph, attentions } = withOwnAttention(original)
+  expect(attentions.length).toBe(1)
+  return { graph, operators: distinctOperators({ matmuls: [], attentions }) }
+}
 
 interface Most {
   readonly kvHeads: number
@@ -238,18 +252,79 @@ describe.each(WAYS)('numbers, $name', (way) => {
     expect(await own(runOf(SMALL, { chunks: [3, 0, 2] }))).toHaveLength(5 * 4 * 32)
   })
 
+  test('a sequence among others is what it is alone', async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, schedules, async ({ chunks: _, seed, threads, ...options }, schedule) => {
+        const runs = way.isNative ? schedule : schedule.slice(0, 3)
+        const { graph, widths } = runOf(options, { chunks: [1] })
+        const counts = [0, 1, 2].map((sequence) =>
+          runs.flat().reduce((sum, part) => sum + (part.sequence === sequence ? part.count : 0), 0),
+        )
+        const sequences = counts.map((count, i) => attentionRows(widths, count, seed + i))
+        const found = await ownSequences(way, { ...options, graph, widths, sequences, runs, threads })
+        for (const [i, rows] of sequences.entries()) {
+          if (counts[i] === 0) continue
+          const alone = await own({ ...options, graph, widths, rows, chunks: [counts[i]!] })
+          expect(differences(alone, found[i]!)).toEqual([])
+        }
+      }),
+      { numRuns },
+    )
+  }, 60_000)
+
   describe('refused', () => {
-    const refused: Record<string, [Partial<AttentionOptions>, Partial<AttentionRun>]> = {
-      'more than there is room for': [{}, { capacity: 16 }],
-      'room for half a block': [{}, { capacity: 40 }],
-      'positions beyond the tables': [{ positions: 16 }, {}],
+    const whole = runOf({ ...SMALL }, { chunks: [17] })
+    const tables = (change: (made: Tables) => Tables): AttentionPages =>
+      new (class extends AttentionPages {
+        override append(parts: readonly RunPart[]): Tables {
+          return change(super.append(parts))
+        }
+      })({ ...SMALL, most: 2 })
+    const refused: Record<string, AttentionPages> = {
+      'a page beyond the pool': tables((made) => ({ ...made, pages: Int32Array.of(2) })),
+      'a page before the first': tables((made) => ({ ...made, pages: Int32Array.of(-1) })),
+      'no page': tables((made) => ({ ...made, pages: Int32Array.of() })),
+      'too few pages': tables(({ pages }) => ({ pages, parts: Int32Array.of(17, 112) })),
+      'fewer rows than there are': tables(({ pages }) => ({ pages, parts: Int32Array.of(16, 0) })),
+      'more rows than there are': tables(({ pages }) => ({ pages, parts: Int32Array.of(18, 0) })),
+      'rows of nobody': tables(({ pages }) => ({ pages, parts: Int32Array.of() })),
+      'a sequence without rows': tables(({ pages }) => ({ pages, parts: Int32Array.of(17, 0, 0, 0) })),
+      'fewer tokens before than none': tables(({ pages }) => ({ pages, parts: Int32Array.of(17, -1) })),
     }
-    test.each(Object.entries(refused))('%s', async (_, [options, run]) => {
-      const whole = runOf({ ...SMALL, ...options }, { chunks: [17] })
-      await expect(own({ ...whole, ...run })).rejects.toThrow('has another shape')
+    test.each(Object.entries(refused))('%s', async (_, pages) => {
+      await expect(own({ ...whole, pages })).rejects.toThrow('has another shape')
+    })
+
+    test('positions beyond the tables', async () => {
+      const short = runOf({ ...SMALL, positions: 16 }, { chunks: [17] })
+      await expect(own(short)).rejects.toThrow('has another shape')
+    })
+
+    test('pages that are too small', async () => {
+      const pages = new AttentionPages({ ...SMALL, kvHeads: 1 })
+      await expect(own({ ...whole, pages })).rejects.toThrow(/another shape|invalid dimensions/)
     })
   })
 })
+
+/** Parts of up to three sequences in each run. */
+const schedules = fc.array(
+  fc
+    .record({
+      sequences: fc.subarray([0, 1, 2], { minLength: 1 }),
+      counts: fc.array(fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 60 }), fc.constant(126)), {
+        minLength: 3,
+        maxLength: 3,
+      }),
+    })
+    .map(({ sequences, counts }) => sequences.map((sequence, i) => ({ sequence, count: counts[i]! }))),
+  { minLength: 1, maxLength: 5 },
+)
+
+interface Tables {
+  readonly parts: Int32Array
+  readonly pages: Int32Array
+}
 
 /** Where two differ in a single bit; comparing them number by number with `toEqual` takes minutes. */
 function differences(a: Float32Array, b: Float32Array): number[] {

@@ -1,42 +1,45 @@
-/** Runs of one attention of ours by the interpreter, as `attend` has them by ONNX Runtime. */
+/** Runs of one attention of ours by the interpreter, as `attendRagged` has them by ONNX Runtime. */
 import { attentionKind } from '../../../src/kernels/attention/attention-operator.ts'
 import type { Isa } from '../../../src/kernels/isa.ts'
 import { placeOf } from '../../../src/onnx-file/tensor-bytes.ts'
-import type { AttentionRun } from '../attention-graphs.ts'
+import { type RaggedRun, RowsBySequence, raggedRows } from '../attention-graphs.ts'
+import { AttentionPages } from '../attention-pages.ts'
 import { InterpretedKernel, type KernelTensor } from './ort.ts'
 import { bytesOf, floatsOf } from './run-own-graph.ts'
 
-/** What comes out of all rows, run by run. */
-export function attendInterpreted(run: AttentionRun, isa: Isa): Float32Array {
-  const { graph, operators, chunks, kvHeads, headDim, capacity = 1024, rows, widths } = run
+/** What comes out of the rows of each sequence. */
+export function attendInterpreted(run: RaggedRun, isa: Isa): Float32Array[] {
+  const { graph, operators, widths, runs, sequences } = run
   const [shape] = operators!.attentions
   const kernel = new InterpretedKernel(attentionKind(shape!), isa)
-  const [pastKey, pastValue] = [0, 1].map(() => {
-    const numbers = new Float32Array(kvHeads * capacity * headDim).fill(Number.NaN)
-    return tensor([1, kvHeads, capacity, headDim], numbers)
-  })
+  const pages = run.pages ?? new AttentionPages(run)
   const tables = graph.nodes[0]!.inputs.flatMap((name) => {
     const facts = graph.initializers.get(name)
     return facts === undefined ? [] : [{ dims: facts.dims, bytes: bytesOf(placeOf(graph, name)!) }]
   })
-  const shared = new Map([
-    [1, rows.length],
-    [2, rows.length + 1],
-  ])
-  let past = 0
-  const found = chunks.map((count) => {
-    const parts = rows.map((all, i) => {
-      const width = widths[i]!
-      return tensor([1, count, width], all.slice(past * width, (past + count) * width))
-    })
-    past += count
-    const total = tensor([1, 1], Int32Array.of(past - 1))
-    const [output] = kernel.run([...parts, pastKey!, pastValue!, total, ...tables], shared)
-    return floatsOf(output!)
-  })
-  return Float32Array.from(found.flatMap((part) => [...part]))
+  const pool = { dims: pages.dims, bytes: pages.bytes, isWritten: true }
+  const layer = tensor([1], new BigInt64Array(1))
+  const found = new RowsBySequence(sequences.length)
+  for (const parts of runs) {
+    const count = parts.reduce((sum, part) => sum + part.count, 0)
+    const rows = raggedRows(run, pages, parts).map((each, i) => tensor([1, count, widths[i]!], each))
+    const made = pages.append(parts)
+    const inputs = [
+      ...rows,
+      pool,
+      layer,
+      tensor([made.parts.length / 2, 2], made.parts),
+      tensor([made.pages.length], made.pages),
+      ...tables,
+    ]
+    found.add(parts, floatsOf(kernel.run(inputs)[0]!))
+  }
+  return found.all()
 }
 
-function tensor(dims: readonly number[], { buffer }: Float32Array | Int32Array): KernelTensor {
-  return { dims, bytes: new Uint8Array(buffer) }
+function tensor(
+  dims: readonly number[],
+  { buffer, byteOffset, byteLength }: Float32Array | Int32Array | BigInt64Array,
+): KernelTensor {
+  return { dims, bytes: new Uint8Array(buffer, byteOffset, byteLength) }
 }

@@ -24,10 +24,9 @@ export const ELEMENT_BYTES: Readonly<Record<number, number>> = { 1: 4, 2: 1, 6: 
 export interface KernelTensor {
   readonly dims: readonly number[]
   readonly bytes: Uint8Array
+  /** An input that the operator writes as well. */
+  readonly isWritten?: boolean
 }
-
-/** An output that has to be the memory of an input, by their numbers. */
-export type Shared = ReadonlyMap<number, number>
 
 /** Memory for an output, by its number: it may be that of an input. */
 export type Allocate = (index: number, dims: readonly number[], bytes: number) => Uint8Array
@@ -46,7 +45,6 @@ export class InterpretedKernel {
   readonly #values: Value[] = []
   #inputs: readonly Value[] = []
   #outputs: (Value | undefined)[] = []
-  #shared: Shared = new Map()
   #allocate: Allocate = filled
   #state = 1
 
@@ -63,19 +61,12 @@ export class InterpretedKernel {
   }
 
   /** The outputs. @throws Error `has another shape` when the kernel refuses, and for whatever is wrong in what it does. */
-  run(
-    inputs: readonly KernelTensor[],
-    shared: Shared = new Map(),
-    allocate: Allocate = filled,
-  ): KernelTensor[] {
+  run(inputs: readonly KernelTensor[], allocate: Allocate = filled): KernelTensor[] {
     const { memory } = this.#machine
     memory.mark()
     try {
-      this.#inputs = inputs.map((tensor, i) =>
-        this.#value(`input ${i}`, tensor, [...shared.values()].includes(i)),
-      )
+      this.#inputs = inputs.map((tensor, i) => this.#value(`input ${i}`, tensor, tensor.isWritten === true))
       this.#outputs = []
-      this.#shared = shared
       this.#allocate = allocate
       const status = this.#machine.run(this.#entry, 0, CONTEXT)
       if (status === STATUS) throw new Error('an input of an operator of spout has another shape')
@@ -133,14 +124,6 @@ export class InterpretedKernel {
   }
 
   #output(index: number, dims: readonly number[]): Value {
-    const shared = this.#shared.get(index)
-    if (shared !== undefined) {
-      const value = this.#inputs[shared]!
-      if (value.dims.join() !== dims.join())
-        throw new Error(`output ${index} has other dimensions than its input`)
-      this.#outputs[index] = value
-      return value
-    }
     const count = dims.reduce((a, b) => a * b, 1)
     const bytes = this.#allocate(index, dims, count * ELEMENT_BYTES[this.#kind.outputs[index]!]!)
     const same = this.#inputs.find(({ region }) => region.bytes === bytes)

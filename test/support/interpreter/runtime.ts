@@ -14,6 +14,7 @@ import type { PackedWeight } from '../../../src/kernels/kernel-parts.ts'
 import { packedBytes } from '../../../src/kernels/matmul/matmul-shape.ts'
 import { kindsOf } from '../../../src/kernels/operators.ts'
 import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
+import { UINT8 } from '../../../src/onnx-file/fields.ts'
 import { stableMemory } from '../../../src/system/stable-memory.ts'
 import { ELEMENT_BYTES, InterpretedKernel, type KernelTensor } from './ort.ts'
 import { packInterpreted } from './run-own-graph.ts'
@@ -132,9 +133,11 @@ function compute(ort: OrtLibrary, { kind, kernel, context }: Computation): void 
     const value = ort.make('KernelContext_GetInput', context, i)
     const dims = dimsOf(ort, value)
     addresses.push(dataOf(value))
-    return { dims, bytes: viewOf(addresses[i]!, product(dims) * ELEMENT_BYTES[type]!) }
+    // Keys and values of an attention are the only input that is written.
+    const isWritten = type === UINT8 && kind.name.startsWith('Attention')
+    return { dims, bytes: viewOf(addresses[i]!, product(dims) * ELEMENT_BYTES[type]!), isWritten }
   })
-  kernel.run(inputs, new Map(), (index, dims, bytes) => {
+  kernel.run(inputs, (index, dims, bytes) => {
     const sizes = new BigInt64Array(stableMemory(8 * dims.length))
     sizes.set(dims.map(BigInt))
     const address = dataOf(ort.make('KernelContext_GetOutput', context, index, sizes, dims.length))

@@ -5,8 +5,10 @@
  */
 
 import { mixesRows } from '../../../graph-passes/heads.ts'
-import { LAST_ROW, NUM_LOGITS_TO_KEEP } from '../../../graph-passes/keep-last-rows.ts'
+import { LAST_ROW, NUM_LOGITS_TO_KEEP, WANTED } from '../../../graph-passes/keep-last-rows.ts'
 import { LENGTH, LENGTH_LESS_ONE } from '../../../graph-passes/length-inputs.ts'
+import { KV, PAGES, PARTS } from '../../../graph-passes/own-attention.ts'
+import type { RowUse } from '../../../graph-passes/row-by-row.ts'
 import type { ModelConfig } from '../../../model/resolved-model.ts'
 import { BFLOAT16, FLOAT16 } from '../../../onnx-file/fields.ts'
 import type { Graph } from '../../../onnx-file/graph.ts'
@@ -36,6 +38,13 @@ export interface FeedPlan {
   readonly keepInput: readonly number[] | undefined
   /** The graph gives the logits of the last row alone, whatever went in. */
   readonly isLastRow?: boolean | undefined
+  /** Of a page of keys and values, where attention of ours keeps them in pages. */
+  readonly pageBytes?: number | undefined
+  /**
+   * The graph gives the logits of the rows that it is told, and its rows may be of several sequences. `exact`: to the last bit
+   * each is what it would be alone.
+   */
+  readonly ragged?: 'apart' | 'exact' | undefined
   /** `use_cache_branch`: false for a run without a past, true for all others. */
   readonly hasCacheBranch: boolean
   readonly slots: readonly StateSlot[]
@@ -56,16 +65,23 @@ export interface FeedPlan {
   readonly warnings: readonly string[]
 }
 
+/** Whether anything is remembered of a text from one run to the next. */
+export function hasStates({ slots, pageBytes }: FeedPlan): boolean {
+  return slots.length > 0 || pageBytes !== undefined
+}
+
 interface PlanSources {
   readonly session: Pick<Session, 'inputs' | 'outputs'>
   readonly graph: Graph
   readonly config: ModelConfig
   /** What a session of embeddings gives. */
   readonly embeddings?: ReadonlySet<string>
+  /** Whether rows of several sequences may be in one run, as far as the graph tells. */
+  readonly rows?: RowUse | undefined
 }
 
 /** @throws SpoutError `config` naming the tensor that is missing, unknown or of another shape or type. */
-export function makeFeedPlan({ session, graph, config, embeddings = NONE }: PlanSources): FeedPlan {
+export function makeFeedPlan({ session, graph, config, embeddings = NONE, rows }: PlanSources): FeedPlan {
   const inputs = new Inputs(session.inputs)
   const outputs = new Map(session.outputs.map((info) => [info.name, info]))
   const embedded = inputs.takeAll(embeddings)
@@ -80,6 +96,8 @@ export function makeFeedPlan({ session, graph, config, embeddings = NONE }: Plan
   const positionRows = positionRowsOf(inputs.integers('position_ids', 2, 3))
   const keep = inputs.integers(NUM_LOGITS_TO_KEEP, 0, 1)
   const hasCacheBranch = inputs.take('use_cache_branch', ['bool'], 1) !== undefined
+  const pageBytes = inputs.pageBytes()
+  const isRagged = inputs.take(WANTED, ['int64'], 1) !== undefined && rows !== 'mixed'
   const slots = readStateSlots(inputs.rest, outputs, { graph, config })
   const logits = readLogits(outputs)
   const rope = readRopeTables(graph)
@@ -91,6 +109,8 @@ export function makeFeedPlan({ session, graph, config, embeddings = NONE }: Plan
     keepInput: keep?.dims.map(() => 1),
     ...(graph.initializers.has(LAST_ROW) && { isLastRow: true }),
     hasCacheBranch,
+    ...(pageBytes !== undefined && { pageBytes }),
+    ...(isRagged && { ragged: rows }),
     slots,
     logitsType: logits.type as 'float32' | 'float16',
     logitsRank: logits.dims.length as 2 | 3,
@@ -99,7 +119,7 @@ export function makeFeedPlan({ session, graph, config, embeddings = NONE }: Plan
     exactSplits: !DYNAMIC_INT8.some((opType) => graph.opTypes.has(opType)) && !mixesRows(graph, 'logits'),
     ropeSwitch: rope.switchAt,
     contextLength: contextLength(config, rope.rows),
-    warnings: warningsAbout(graph, logits, slots),
+    warnings: warningsAbout(graph, logits, pageBytes === undefined ? slots : [...slots, 'pages']),
   }
 }
 
@@ -135,6 +155,14 @@ class Inputs {
 
   integers(name: string, ...ranks: number[]): TensorInfo | undefined {
     return this.take(name, ['int64'], ...ranks)
+  }
+
+  /** Of keys and values of ours; `undefined` where there are none. */
+  pageBytes(): number | undefined {
+    const kv = this.take(KV, ['uint8'], 2)
+    this.take(PARTS, ['int32'], 2)
+    this.take(PAGES, ['int32'], 1)
+    return kv && Number(kv.dims[1])
   }
 
   take(name: string, types: readonly ElementType[], ...ranks: number[]): TensorInfo | undefined {
@@ -184,12 +212,16 @@ function servesPieces(graph: Graph, slots: readonly StateSlot[], hasCacheBranch:
   return slots.every((slot) => slot.kind !== 'fixed' || slot.carries)
 }
 
-function warningsAbout(graph: Graph, logits: TensorInfo, slots: readonly StateSlot[]): string[] {
+function warningsAbout(graph: Graph, logits: TensorInfo, states: readonly (StateSlot | 'pages')[]): string[] {
   const warnings: string[] = []
-  if (logits.type === 'float16' || slots.some((slot) => slot.type === 'float16') || isMostlyHalf(graph)) {
+  if (
+    logits.type === 'float16' ||
+    states.some((state) => state !== 'pages' && state.type === 'float16') ||
+    isMostlyHalf(graph)
+  ) {
     warnings.push('this graph computes in fp16, which a CPU has to emulate: --dtype q4 (or fp32) is faster')
   }
-  if (slots.length === 0) {
+  if (states.length === 0) {
     warnings.push('this graph has no KV cache: the whole text is run again for every token')
   }
   return warnings

@@ -51,6 +51,8 @@ export interface Manifest {
   readonly plan?: FeedPlan
   /** Operators of the graph that are our own. */
   readonly operators?: OwnOperators | undefined
+  /** It was tried: to the last bit, a row is what it would be alone, and in any cut. */
+  readonly exactRows?: boolean
   /** What was changed for speed, one line each. */
   readonly changes: readonly string[]
   /** Why there is nothing prepared but this note: so that it is not tried again and again. */

@@ -28,7 +28,11 @@ export async function probe(backend: Backend, guide: readonly Float32Array[] = [
 }
 
 function promptIds({ vocabSize, contextLength }: Backend, n: number): Int32Array {
-  const count = Math.max(1, Math.min(PROMPT_IDS, contextLength - STEPS - 1))
+  return fixedIds(vocabSize, Math.max(1, Math.min(PROMPT_IDS, contextLength - STEPS - 1)), n)
+}
+
+/** The ids of a text that is always the same. @param n its number: others are other texts */
+export function fixedIds(vocabSize: number, count: number, n: number): Int32Array {
   // A step prime to most sizes: ids from everywhere, and none twice.
   const stride = Math.max(1, Math.floor(vocabSize * 0.381966))
   return Int32Array.from({ length: count }, (_, i) => (i * stride + n * 101 + 7) % vocabSize)

@@ -25,6 +25,7 @@ import {
   encodeManifest,
   GRAPH_NAME,
   MANIFEST_NAME,
+  type Manifest,
   makeManifest,
   type PreparedKey,
   type PreparedModel,
@@ -59,8 +60,8 @@ export interface ChangedGraph {
 /** A prepared model that is not in its place yet. */
 export interface WrittenModel {
   readonly prepared: PreparedModel
-  /** Puts it in its place, in that of an older one if there is one. @throws SpoutError `cache`. */
-  accept(): void
+  /** Puts it in its place, in that of an older one if there is one, with what was found out of it. @throws SpoutError `cache`. */
+  accept(found: Pick<Manifest, 'exactRows'>): void
   /** Leaves a note in its place, so that it is not tried again. @throws SpoutError `cache`. */
   refuse(why: string): void
   /** Removes it, if it is not in its place. */
@@ -82,7 +83,7 @@ export async function writePrepared(options: WriteOptions): Promise<WrittenModel
     if (prepared === undefined) throw new SpoutError('cache', 'prepared model: not what was written')
     return {
       prepared,
-      accept: () => cacheWrite(() => moveTo(staging, place)),
+      accept: (found) => cacheWrite(() => acceptAs({ ...prepared.manifest, ...found }, staging, place)),
       refuse: (refused) => cacheWrite(() => leaveNote(prepared, refused, place)),
       discard,
     }
@@ -133,10 +134,10 @@ async function writeFiles(folder: string, options: WriteOptions): Promise<void> 
   const source = { graph, path: key.onnxPath, options: decoder }
   const { opened } = await openFirst(decoderVariants(runtime, source, [ownKernels]))
   const { packedTensors } = opened.session
-  const { operators } = opened
+  const { operators, rows } = opened
   let plan: FeedPlan
   try {
-    plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
+    plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config, rows })
     if (packedTensors.length > 0) cacheWrite(() => storePacked(writeOptimizedTo, packedTensors))
   } finally {
     await opened.session.dispose()
@@ -177,6 +178,11 @@ function flush(path: string): void {
   } finally {
     closeSync(file)
   }
+}
+
+function acceptAs(manifest: Manifest, staging: string, place: string): void {
+  writeFileSync(join(staging, MANIFEST_NAME), encodeManifest(manifest), { flush: true })
+  moveTo(staging, place)
 }
 
 function leaveNote({ folder, manifest }: PreparedModel, refused: string, place: string): void {

@@ -70,6 +70,11 @@ export class CpuSession implements Session {
     this.#binding.bindData(name, type, data, dims)
   }
 
+  bindBytes(name: string, address: bigint, dims: readonly number[]): void {
+    this.#checkOpen()
+    this.#binding.bindBytes(name, address, dims)
+  }
+
   /** @param memory where the library allocates an output without a tensor. */
   bindOutput(name: string, tensor?: Tensor, memory?: bigint): void {
     this.#checkOpen()

@@ -5,6 +5,7 @@
  * Where a step is recorded, every tensor that it touches must be the same at the next one: feeds of a step have memory of their
  * own on the card, and each set of states that is bound has its own recording.
  */
+import { SpoutError } from '../../../errors.ts'
 import type { OrtLibrary } from './c-api.ts'
 import { type CTensor, wrapTensor } from './c-tensor.ts'
 import type { CpuSession } from './cpu-session.ts'
@@ -101,6 +102,10 @@ export class GpuSession implements Session {
   bindInput(name: string, tensor: Tensor): void {
     this.#inner.bindInput(name, tensor)
     this.#setState(name, tensor as DeviceTensor)
+  }
+
+  bindBytes(name: string): never {
+    throw new SpoutError('internal', `session: no bytes can be bound as ${name}`)
   }
 
   bindData(name: string, type: ElementType, data: TensorData, dims: readonly number[]): void {

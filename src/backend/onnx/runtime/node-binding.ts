@@ -115,6 +115,10 @@ class NodeSession implements Session {
     this.#feeds[name] = tensor as NodeTensor
   }
 
+  bindBytes(name: string): never {
+    throw new SpoutError('internal', `session: no bytes can be bound as ${name}`)
+  }
+
   bindData(name: string, type: ElementType, data: TensorData, dims: readonly number[]): void {
     const count = dims.reduce((a, b) => a * b, 1)
     this.#feeds[name] = new NodeTensor(type, [...dims], data.subarray(0, count) as TensorData)

@@ -125,6 +125,8 @@ export interface Session {
    * shape is copied; the session keeps `data` referenced until another binding replaces it.
    */
   bindData(name: string, type: ElementType, data: TensorData, dims: readonly number[]): void
+  /** Binds bytes at an address, which must stay memory while they are bound. Only the C API can, on the processor. */
+  bindBytes(name: string, address: bigint, dims: readonly number[]): void
   /** Without a tensor the runtime allocates the output at each run, for us to read; `takeOutput` fetches it. */
   bindOutput(name: string, tensor?: Tensor): void
   /** As `bindOutput` without a tensor, but the output stays where it is computed, for a run to come. */

@@ -2,7 +2,6 @@
  * Keys and values that GroupQueryAttention appends in place: one buffer with room to grow is both past and present,
  * shape [1, heads, capacity, headDim], and forgetting tokens is only a smaller number.
  */
-import { KEY_BLOCK } from '../../../kernels/attention/attention-shape.ts'
 import type { RowsSlot } from '../plan/state-slots.ts'
 import type { Session, Tensor } from '../runtime/runtime.ts'
 import { copyRows, rowLayout, type StateGroup, withRows } from './state-group.ts'
@@ -55,15 +54,14 @@ export class InPlaceRows implements StateGroup {
     const { expected, most } = this.#limits
     let capacity = Math.max(FIRST_CAPACITY, this.#capacity)
     while (capacity < Math.max(needed, expected)) capacity *= 2
-    capacity = wholeBlocks(Math.max(needed, Math.min(capacity, most)))
+    capacity = Math.max(needed, Math.min(capacity, most))
     this.#slots.forEach((slot, i) => {
       const larger = this.#session.allocate(slot.type, withRows(slot.dims, slot.axis, capacity))
       const smaller = this.#tensors[i]
       if (smaller !== undefined && held > 0) {
         const from = { data: this.#session.read(smaller), capacity: this.#capacity }
         const to = { data: this.#session.read(larger), capacity }
-        const count = wholeBlocks(held)
-        copyRows(from, to, { ...rowLayout(slot.dims, slot.axis), count })
+        copyRows(from, to, { ...rowLayout(slot.dims, slot.axis), count: held })
         this.#session.write(larger, to.data)
       }
       this.#tensors[i] = larger
@@ -81,9 +79,4 @@ export class InPlaceRows implements StateGroup {
     this.#session.bindInput(slot.past, tensor)
     this.#session.bindOutput(slot.present, tensor)
   }
-}
-
-/** Our own attention keeps keys in blocks: what is copied, and what there is room for, is whole blocks. */
-function wholeBlocks(rows: number): number {
-  return KEY_BLOCK * Math.ceil(rows / KEY_BLOCK)
 }

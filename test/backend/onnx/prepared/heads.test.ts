@@ -23,7 +23,13 @@ async function rowsOf(graph: Graph, path: string, guide?: readonly Float32Array[
   const source = { graph, path, options: session }
   const { opened } = await openFirst(decoderVariants(openCApiRuntime(), source, ['none']))
   const plan = makeFeedPlan({ session: opened.session, graph: opened.graph, config })
-  const loaded = { ...opened, plan, fingerprint: '', dispose: () => opened.session.dispose() }
+  const loaded = {
+    ...opened,
+    plan,
+    fingerprint: '',
+    exactRows: false,
+    dispose: () => opened.session.dispose(),
+  }
   const rows = await probe(new OnnxBackend(loaded, noTokenizer, config), guide)
   await loaded.dispose()
   return rows
