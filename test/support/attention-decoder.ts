@@ -22,6 +22,7 @@ export const DECODERS = {
   inBody: 'a branch reads the keys before',
   renamed: 'the presents are copies',
   shapeless: 'the presents say nothing of their shape',
+  headed: 'a matmul makes the logits',
 } as const
 export type DecoderKind = keyof typeof DECODERS
 
@@ -30,6 +31,7 @@ export function attentionDecoder(kind: DecoderKind): Uint8Array {
   const [key, val] = ['past_key_values.0.key', 'past_key_values.0.value']
   const isRenamed = kind === 'renamed'
   const presents = isRenamed ? ['key', 'value'] : ['present.0.key', 'present.0.value']
+  const hasHead = kind === 'headed'
   const isPlain = kind !== 'shared' && kind !== 'inBody'
   return model([
     ...['q', 'k', 'v'].map((name) => node('Gather', [`embedding.${name}`, 'input_ids'], [name])),
@@ -37,7 +39,7 @@ export function attentionDecoder(kind: DecoderKind): Uint8Array {
     node(
       'GroupQueryAttention',
       ['q', 'k', 'v', key, val, 'lengths', 'total'],
-      [isPlain ? 'logits' : 'attended', ...presents],
+      [isPlain && !hasHead ? 'logits' : 'attended', ...presents],
       {
         domain: 'com.microsoft',
         attributes: [
@@ -48,6 +50,7 @@ export function attentionDecoder(kind: DecoderKind): Uint8Array {
       },
     ),
     ...(isPlain ? [] : plusFirstKey(kind === 'shared' ? sliced('present.0.key', 'first') : fromBranch(key))),
+    ...(hasHead ? [node('MatMul', ['attended', 'head'], ['logits']), table('head', VOCABULARY)] : []),
     table('embedding.q', VOCABULARY),
     table('embedding.k', 2 * HEAD),
     table('embedding.v', 2 * HEAD),
