@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { connectionError, header, TransientError } from '../hub/hub-errors.ts'
 import { refuseEncoding } from '../hub/hub-requests.ts'
@@ -14,6 +14,8 @@ import { PartialFile } from './partial-file.ts'
 interface BlobJob {
   /** The blob's final path; its name is its hash. */
   readonly blobPath: string
+  /** Its folder, held open: where it is written. */
+  readonly folder: string
   /** Bytes of the whole. */
   readonly size: number
   /** Asks for the bytes from `offset` on; answers with status 200, 206 or 416. */
@@ -32,15 +34,20 @@ export async function downloadBlob(job: BlobJob): Promise<void> {
   const partial = await openPartial(job)
   try {
     await receiveVerified(job, partial)
-    await partial.commit(job.blobPath)
+    await partial.commit(placeOf(job))
   } catch (error) {
     throw await giveUp(error, job, partial)
   }
 }
 
-async function openPartial({ blobPath, size, signal }: BlobJob): Promise<PartialFile> {
+function placeOf({ folder, blobPath }: BlobJob): string {
+  return join(folder, basename(blobPath))
+}
+
+async function openPartial(job: BlobJob): Promise<PartialFile> {
+  const { blobPath, size, signal } = job
   try {
-    return await PartialFile.open(blobPath, size, signal)
+    return await PartialFile.open(placeOf(job), size, signal)
   } catch (error) {
     throw isDiskFull(error) ? diskFull(blobPath, size, freeBytes(blobPath)) : cacheError(error, blobPath)
   }

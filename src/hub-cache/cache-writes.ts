@@ -9,14 +9,15 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { holding } from '../system/held-folder.ts'
 import { statusOf } from '../system/list-files.ts'
 import { makeFolderBelow } from '../system/make-folder.ts'
 import { scratchPath, writeWhole } from '../system/write-whole.ts'
 import { noteOf, type RepoCache } from './hub-cache.ts'
 
-// How the cache is changed. Others may write to it as well, so no folder is entered through a link of theirs, and
-// everything is made under a name nobody else uses and then renamed.
+// How the cache is changed. Others may write to it as well, so no folder is entered through a link of theirs, what is changed
+// lies in folders that are held, and everything is made under a name nobody else uses and then renamed.
 
 /** Creates the folders of a repository, so that even an unfinished download is a cache that Python can read. */
 export function makeRepoFolders({ root, folder, locks }: RepoCache): void {
@@ -55,19 +56,28 @@ export function syncFolder(folder: string): void {
 export function pointTo(
   pointer: string,
   blob: string,
-  { cache, copy }: { cache: RepoCache; copy: boolean },
+  { cache: { root, scratch }, copy }: { cache: RepoCache; copy: boolean },
 ): void {
-  makeFolderBelow(cache.root, dirname(pointer))
-  const temporary = scratchPath(cache.scratch)
-  if (copy || !trySymlink(wayTo(blob, dirname(pointer)), temporary)) renameSync(blob, pointer)
-  else renameOrRemove(temporary, pointer)
+  holding(root, [dirname(pointer), dirname(blob), scratch], (folder, blobs, unfinished) => {
+    const [place, source] = [join(folder!, basename(pointer)), join(blobs!, basename(blob))]
+    const temporary = scratchPath(unfinished!)
+    if (copy || !trySymlink(wayTo(source, { pointer, blob, place }), temporary)) renameSync(source, place)
+    else renameOrRemove(temporary, place)
+  })
 }
 
-/** The target of a link in `folder`: relative, but where `folder` really lies elsewhere and that would miss the blob. */
-function wayTo(blob: string, folder: string): string {
-  const way = relative(folder, blob)
-  const found = statusOf(resolve(realpathSync.native(folder), way))
-  return found !== undefined && found.ino === statusOf(blob)?.ino ? way : resolve(blob)
+interface Way {
+  readonly pointer: string
+  readonly blob: string
+  /** Where the pointer will be, in the folder as it is held. */
+  readonly place: string
+}
+
+/** What a pointer says: relative, but where its folder really lies elsewhere and that would miss the blob. */
+function wayTo(source: string, { pointer, blob, place }: Way): string {
+  const way = relative(dirname(pointer), blob)
+  const found = statusOf(resolve(realpathSync.native(dirname(place)), way))
+  return found !== undefined && found.ino === statusOf(source)?.ino ? way : resolve(blob)
 }
 
 function trySymlink(target: string, path: string): boolean {
@@ -93,6 +103,7 @@ function renameOrRemove(temporary: string, path: string): void {
 /** Writes a small file of the cache; nothing where it already says so. */
 export function writeNote(path: string, text: string, { root, scratch }: RepoCache): void {
   if (noteOf(path) === text) return
-  makeFolderBelow(root, dirname(path))
-  writeWhole(path, text, { scratch })
+  holding(root, [dirname(path), scratch], (folder, unfinished) => {
+    writeWhole(join(folder!, basename(path)), text, { scratch: unfinished! })
+  })
 }

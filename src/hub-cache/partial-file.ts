@@ -25,7 +25,7 @@ import { createBlobHash, hashFile } from './blob-hash.ts'
 
 const QUIET_MS = 5 * 60_000
 const SWEEP_MS = 24 * 3_600_000
-/** Partial files this process is writing. */
+/** Names of partial files this process is writing. */
 const ours = new Set<string>()
 
 /** A blob being received: bytes so far, their hash, and the file they are in. */
@@ -49,7 +49,7 @@ export class PartialFile {
   static async open(blobPath: string, size: number, signal?: AbortSignal): Promise<PartialFile> {
     const etag = basename(blobPath)
     const path = `${blobPath}.${newIdentity()}.incomplete`
-    ours.add(path)
+    ours.add(basename(path))
     const file = await openOurs(path, adopt(blobPath, path))
     const partial = new PartialFile(path, file, { etag, size })
     try {
@@ -96,7 +96,7 @@ export class PartialFile {
 
   /** Leaves the file for whoever goes on with it. */
   async close(): Promise<void> {
-    ours.delete(this.path)
+    ours.delete(basename(this.path))
     await this.#file.close()
   }
 
@@ -118,7 +118,7 @@ async function openOurs(path: string, adopted: boolean): Promise<FileHandle> {
   try {
     return (adopted ? await openAdopted(path) : undefined) ?? (await open(path, 'wx+'))
   } catch (error) {
-    ours.delete(path)
+    ours.delete(basename(path))
     throw error
   }
 }
@@ -193,7 +193,11 @@ function removeLeft(blobPath: string): void {
 /** Removes partial files in `folder` that nobody has touched for a day and whose owner is not known to live. */
 export function sweepPartials(folder: string, now = Date.now()): void {
   for (const partial of partialsIn(folder)) {
-    if (now - partial.touched < SWEEP_MS || lifeOf(partial.owner) === 'alive' || ours.has(partial.path))
+    if (
+      now - partial.touched < SWEEP_MS ||
+      lifeOf(partial.owner) === 'alive' ||
+      ours.has(basename(partial.path))
+    )
       continue
     rmSync(partial.path, { force: true })
   }
@@ -210,7 +214,7 @@ interface Partial {
 /** Whether nobody can write to it any more. */
 function isLeft({ path, owner }: Partial): boolean {
   const life = lifeOf(owner)
-  return life === 'dead' || (life === 'self' && !ours.has(path))
+  return life === 'dead' || (life === 'self' && !ours.has(basename(path)))
 }
 
 /** Partial files that a process of this user's, now or once, has written. Those of other tools and users are not touched. */

@@ -1,7 +1,8 @@
-import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { existsSync, lstatSync, readdirSync, rmdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { isEtag, isRevision, parseHubId } from '../model/model-id.ts'
+import { removeBelow } from '../system/held-folder.ts'
 import { refuseForeignLink } from '../system/make-folder.ts'
 import { cacheError } from './cache-errors.ts'
 import { cachedCommit, type RepoCache, repoCache } from './hub-cache.ts'
@@ -42,14 +43,14 @@ export function removeModel(root: string, model: string, { dryRun = false } = {}
     refuseForeignLinks(cache)
     const refs = refsOf(cache)
     for (const { commit } of going)
-      for (const ref of refs.get(commit) ?? []) if (isRevision(ref)) rmSync(cache.ref(ref), { force: true })
+      for (const ref of refs.get(commit) ?? []) if (isRevision(ref)) removeBelow(root, cache.ref(ref))
     for (const { folder, commit } of going) {
-      rmSync(folder, { recursive: true, force: true })
-      rmSync(cache.tree(commit), { force: true })
-      rmSync(join(cache.folder, '.no_exist', commit), { recursive: true, force: true })
+      removeBelow(root, folder)
+      removeBelow(root, cache.tree(commit))
+      removeBelow(root, join(cache.folder, '.no_exist', commit))
     }
-    for (const file of files.keys()) rmSync(file, { force: true })
-    if (going.length === all.length) removeRest(cache.folder, dirname(cache.lock('0'.repeat(40))))
+    for (const file of files.keys()) removeBelow(root, file)
+    if (going.length === all.length) removeRest(cache)
   } catch (error) {
     throw cacheError(error, cache.folder)
   }
@@ -86,7 +87,7 @@ function refuseForeignLinks({ folder }: RepoCache): void {
 }
 
 /** Removes the folder of a model that has no snapshot any more, and that of its locks when it is empty. */
-function removeRest(folder: string, locks: string): void {
-  rmSync(folder, { recursive: true, force: true })
+function removeRest({ root, folder, locks }: RepoCache): void {
+  removeBelow(root, folder)
   if (existsSync(locks) && readdirSync(locks).length === 0) rmdirSync(locks)
 }

@@ -6,6 +6,7 @@ import type { TreeEntry } from '../hub/hub-tree.ts'
 import type { Patience } from '../hub/retry.ts'
 import { isOptional } from '../model/graph-files.ts'
 import { acquireLock } from '../system/file-lock.ts'
+import { HeldFolder } from '../system/held-folder.ts'
 import { statusOf } from '../system/list-files.ts'
 import { isOurs } from '../system/regular-file.ts'
 import { freeBytes } from '../system/write-whole.ts'
@@ -95,12 +96,27 @@ export class SnapshotFiles {
     }
   }
 
-  async #receive(entry: TreeEntry, { etag, size }: BlobInfo, touch: () => void): Promise<void> {
+  async #receive(entry: TreeEntry, info: BlobInfo, touch: () => void): Promise<void> {
+    const { cache } = this.#options
+    const folder = HeldFolder.open(cache.root, dirname(cache.blob(info.etag)))
+    try {
+      await this.#receiveInto(folder.path, { entry, info, touch })
+    } finally {
+      folder.close()
+    }
+  }
+
+  async #receiveInto(
+    folder: string,
+    { entry, info, touch }: { entry: TreeEntry; info: BlobInfo; touch: () => void },
+  ): Promise<void> {
     const { client, cache, commit, patience, signal, onProgress, note } = this.#options
+    const { etag, size } = info
     const tell = (received: number, done: boolean) =>
       onProgress?.({ file: entry.path, received, total: size, done })
     await downloadBlob({
       blobPath: cache.blob(etag),
+      folder,
       size,
       endpoint: client.endpoint,
       patience,

@@ -6,7 +6,7 @@
  */
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
-import { isOurs } from '../system/regular-file.ts'
+import { isForeignLink } from '../system/make-folder.ts'
 
 /** Tells whether a file of a model may be read, and where it is. */
 export interface FilePlaces {
@@ -33,7 +33,7 @@ function realPathOf(path: string): string {
 function cachedPlaces(repo: string, folder: string): FilePlaces {
   const owner = statSync(dirname(repo)).uid
   const shelves = [join(repo, 'blobs'), join(dirname(repo), 'blobs')]
-  const foreign = (path: string): boolean => isForeignLink(path, owner)
+  const foreign = (path: string): boolean => isPlanted(path, owner)
   const folders = foldersBetween(repo, folder)
   const [firstForeign = folders.length] = folders.flatMap((path, i) => (foreign(path) ? [i] : []))
   const ownShelves = shelves.filter((path) => !foreign(path))
@@ -59,7 +59,7 @@ function passesBlob(path: string, shelves: readonly string[], owner: number): bo
   for (let links = 0; links < MOST_LINKS; links++) {
     const entry = join(realPathOf(dirname(at)), basename(at))
     if (!lstatSync(entry).isSymbolicLink()) return false
-    if (isForeignLink(entry, owner)) return false
+    if (isPlanted(entry, owner)) return false
     if (shelves.includes(dirname(entry))) return true
     at = resolve(dirname(entry), readlinkSync(entry))
   }
@@ -67,9 +67,9 @@ function passesBlob(path: string, shelves: readonly string[], owner: number): bo
 }
 
 /** Whether `path` is a link of neither this user nor root nor the owner of the cache: it may have been planted. */
-function isForeignLink(path: string, owner: number): boolean {
+function isPlanted(path: string, owner: number): boolean {
   const status = lstatSync(path, { throwIfNoEntry: false })
-  return status?.isSymbolicLink() === true && status.uid !== 0 && status.uid !== owner && !isOurs(status.uid)
+  return status !== undefined && status.uid !== owner && isForeignLink(status)
 }
 
 function below(roots: readonly string[], real: string): string | undefined {

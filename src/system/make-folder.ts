@@ -2,7 +2,7 @@
  * Folders, made with those above them. Not by Node's own `recursive`, which asks for ever where a file system says of a
  * folder that is there that it is not (below /proc, for one).
  */
-import { lstatSync, mkdirSync, statSync } from 'node:fs'
+import { type BigIntStats, lstatSync, mkdirSync, type Stats, statSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { isOurs } from './regular-file.ts'
@@ -24,23 +24,33 @@ export function makeFolder(path: string, mode = 0o777): void {
 
 /**
  * Makes the folder `path` below `root`, in which others may write: no link that one of them has put there is followed.
+ * Without `make` it is only looked at.
  * @throws SpoutError `permission` for such a link, or what the file system says.
  */
-export function makeFolderBelow(root: string, path: string): void {
-  makeFolder(root)
+export function makeFolderBelow(root: string, path: string, { make = true } = {}): void {
+  if (make) makeFolder(root)
   let at = root
   for (const part of relative(root, path).split(sep).filter(Boolean)) {
     at = join(at, part)
     refuseForeignLink(at)
-    makeFolder(at)
+    if (make) makeFolder(at)
   }
 }
 
 /** @throws SpoutError `permission` where `path` is a link of another user's, which may lead anywhere. */
 export function refuseForeignLink(path: string): void {
   const status = lstatSync(path, { throwIfNoEntry: false })
-  if (!status?.isSymbolicLink() || status.uid === 0 || isOurs(status.uid)) return
-  throw new SpoutError('permission', `${path}: a link that another user has put there`, {
+  if (status !== undefined && isForeignLink(status)) throw foreignLink(path)
+}
+
+/** Whether it is a link of neither this user nor root. */
+export function isForeignLink(status: Stats | BigIntStats): boolean {
+  const uid = Number(status.uid)
+  return status.isSymbolicLink() && uid !== 0 && !isOurs(uid)
+}
+
+export function foreignLink(path: string): SpoutError {
+  return new SpoutError('permission', `${path}: a link that another user has put there`, {
     hint: 'remove it, or use a cache of your own: HF_HUB_CACHE=<folder>',
   })
 }

@@ -16,6 +16,7 @@ import { SpoutError } from '../../../errors.ts'
 import type { ModelConfig } from '../../../model/resolved-model.ts'
 import type { Graph } from '../../../onnx-file/graph.ts'
 import { type FileState, fileState } from '../../../system/file-state.ts'
+import { makeFolder, makeFolderBelow } from '../../../system/make-folder.ts'
 import { decoderVariants, type OwnKernels } from '../open-decoder.ts'
 import { type FeedPlan, makeFeedPlan } from '../plan/feed-plan.ts'
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts'
@@ -77,7 +78,7 @@ export async function writePrepared(options: WriteOptions): Promise<WrittenModel
   const staging = stagingFor(place)
   const discard = (): void => removeFolder(staging)
   try {
-    cacheWrite(() => mkdirSync(staging, { recursive: true, mode: 0o700 }))
+    cacheWrite(() => makeStaging(cacheFolder, staging))
     await writeFiles(staging, options)
     const prepared = readPrepared(staging, key)
     if (prepared === undefined) throw new SpoutError('cache', 'prepared model: not what was written')
@@ -98,7 +99,7 @@ export function refusePrepared({ cacheFolder, key, sources, absent = [], refused
   cacheWrite(() => {
     const place = preparedFolder(cacheFolder, key)
     const staging = stagingFor(place)
-    mkdirSync(staging, { recursive: true, mode: 0o700 })
+    makeStaging(cacheFolder, staging)
     const { runtimeVersion, precise } = key
     const manifest = makeManifest({
       runtimeVersion,
@@ -120,6 +121,13 @@ interface Refusal {
   readonly sources: readonly FileState[]
   readonly absent?: readonly string[]
   readonly refused: string
+}
+
+/** Nothing of another user's is entered: what is below is written to by path, over and over. */
+function makeStaging(cacheFolder: string, staging: string): void {
+  makeFolder(cacheFolder, 0o700)
+  makeFolderBelow(cacheFolder, dirname(staging))
+  mkdirSync(staging, { mode: 0o700 })
 }
 
 function stagingFor(place: string): string {
@@ -193,7 +201,6 @@ function leaveNote({ folder, manifest }: PreparedModel, refused: string, place: 
 
 /** Who has the old one open keeps it: its files stay until they are closed. */
 function moveTo(staging: string, place: string): void {
-  mkdirSync(dirname(place), { recursive: true })
   const old = `${staging}.old`
   try {
     renameSync(place, old)
