@@ -26,7 +26,7 @@ export async function startClock(options: Options, { interrupts, giveUp }: Conte
     stdout: jsonOf(error, options),
   })
   const expired = (): void => {
-    watchdog.heard()
+    if (!watchdog.heard()) return
     interrupts.abort(error)
     setTimeout(() => giveUp(error), patienceMs).unref()
   }

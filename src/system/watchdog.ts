@@ -17,33 +17,38 @@ export interface WatchdogOptions {
 }
 
 export interface Watchdog {
-  /** The program sees that its time is over, and ends by itself. */
-  heard(): void
+  /** The program sees that its time is over, and ends by itself. False: too late, it is being ended. */
+  heard(): boolean
 }
 
 /** How much later than the program's own clock. */
 const LATER_MS = 300
 
+/** Who has seen that the time is over: whoever is first, and only that one says so. */
+const [NOBODY, PROGRAM, WATCHDOG] = [0, 1, 2]
+
 /** In the other thread. An exit of the process's own would wait for this thread; where there is none, the process is killed. */
 const CODE = `
 const { workerData } = require('node:worker_threads')
 const { writeSync } = require('node:fs')
+const [NOBODY, WATCHDOG] = [${NOBODY}, ${WATCHDOG}]
 const { heard, ms, graceMs, code, stderr, stdout, koffi } = workerData
 const say = (descriptor, text) => {
   try {
     if (text !== '') writeSync(descriptor, text)
   } catch {}
 }
+let exit = () => process.kill(process.pid, 'SIGKILL')
+try {
+  exit = require(koffi).load(null).func('void _exit(int code)')
+} catch {}
 const end = () => {
   say(2, stderr)
   say(1, stdout)
-  try {
-    require(koffi).load(null).func('void _exit(int code)')(code)
-  } catch {}
-  process.kill(process.pid, 'SIGKILL')
+  exit(code)
 }
 setTimeout(() => {
-  if (Atomics.load(heard, 0) === 0) end()
+  if (Atomics.compareExchange(heard, 0, NOBODY, WATCHDOG) === NOBODY) end()
   else setTimeout(end, graceMs)
 }, ms + ${LATER_MS})
 `
@@ -51,9 +56,10 @@ setTimeout(() => {
 export function startWatchdog(options: WatchdogOptions): Watchdog {
   const heard = new Int32Array(new SharedArrayBuffer(4))
   const koffi = createRequire(import.meta.url).resolve('koffi')
-  const worker = new Worker(CODE, { eval: true, workerData: { ...options, heard, koffi } })
+  // Flags of the program's own, as those of `node -e`, are not for it.
+  const worker = new Worker(CODE, { eval: true, execArgv: [], workerData: { ...options, heard, koffi } })
   // A thread that cannot be had is no reason to fail: the program's own clock runs.
   worker.on('error', () => undefined)
   worker.unref()
-  return { heard: () => void Atomics.store(heard, 0, 1) }
+  return { heard: () => Atomics.compareExchange(heard, 0, NOBODY, PROGRAM) === NOBODY }
 }
