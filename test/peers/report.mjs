@@ -5,12 +5,17 @@ const NAMES = {
   spout: 'spout',
   'spout#unprepared': 'spout, unprepared',
   'spout#sampling': 'spout, sampling',
+  'spout#avx-vnni': 'spout, AVX-VNNI',
+  'spout#avx2': 'spout, AVX2',
+  'spout#none': "spout, ONNX Runtime's kernels",
   'bare-c-api': 'bare C API',
   'bare-c-api#again': 'bare C API again',
   'node-session': 'onnxruntime-node',
   'transformers-js': 'transformers.js',
   'node-llama-cpp': 'node-llama-cpp',
 }
+/** An arm that has no better name has its own. */
+const nameOf = (arm) => NAMES[arm] ?? arm
 const FLOOR = 'bare-c-api'
 const OURS = 'spout'
 const MIB = 2 ** 20
@@ -26,6 +31,9 @@ const TARGETS = [
   { what: 'decode', peer: 'node-session', at: 1024, least: 2 },
   { what: 'decode', peer: 'node-llama-cpp', least: 1 },
   { what: 'prefill', peer: 'node-llama-cpp', least: 1 },
+  { ours: 'spout#avx2', shape: 'smollm2-135m', what: 'decode', peer: 'node-llama-cpp', least: 1.5 },
+  { ours: 'spout#avx2', shape: 'qwen2.5-0.5b', what: 'decode', peer: 'node-llama-cpp', least: 1.4 },
+  { ours: 'spout#avx2', what: 'prefill', peer: 'node-llama-cpp', least: 1.3 },
   { what: 'rss', peer: 'transformers-js', most: 0.6 },
   { what: 'rss', peer: 'node-llama-cpp', most: 0.8 },
 ]
@@ -34,7 +42,7 @@ export function markdown({ machine, command, loads, options, shapes }) {
   const lines = [...header({ machine, command, loads, options }), '']
   for (const [name, { results, sizes }] of Object.entries(shapes)) {
     lines.push(`### ${name} shape`, '', ...figures(results), '', ...notes(results, sizes), '')
-    if (results.decode && OURS in results.versions) lines.push(...ratios(results), '')
+    if (results.decode && OURS in results.versions) lines.push(...ratios(name, results), '')
     lines.push(...aaLines(results), ...failureLines(results))
   }
   return `${lines.join('\n').trimEnd()}\n`
@@ -52,8 +60,8 @@ function header({ machine, command, loads, options }) {
 }
 
 function figures(results) {
-  const arms = Object.keys(NAMES).filter((arm) => rowsOf(results).some((row) => row[arm]))
-  const table = [['', ...arms.map((arm) => NAMES[arm])]]
+  const arms = armsOf(results)
+  const table = [['', ...arms.map(nameOf)]]
   const add = (title, samples, format) => {
     const cells = arms.map((arm) => (samples[arm]?.length ? format(samples[arm]) : '–'))
     if (cells.some((cell) => cell !== '–')) table.push([title, ...cells])
@@ -75,6 +83,15 @@ function figures(results) {
   return tableLines(table)
 }
 
+/** Every arm of which there is a figure, in the order of the names. */
+function armsOf(results) {
+  const found = new Set(rowsOf(results).flatMap((row) => Object.keys(row)))
+  return [
+    ...Object.keys(NAMES).filter((arm) => found.has(arm)),
+    ...[...found].filter((arm) => !(arm in NAMES)),
+  ]
+}
+
 const rowsOf = (results) => [
   results.load,
   ...Object.values(results.prefill),
@@ -92,7 +109,7 @@ function notes(results, sizes) {
   for (const [context, ids] of Object.entries(results.ids)) {
     if (!ids[FLOOR]) continue
     const said = Object.keys(ids)
-      .filter((arm) => arm !== FLOOR && arm in NAMES && arm !== 'spout#sampling')
+      .filter((arm) => arm !== FLOOR && arm !== 'spout#sampling')
       .map((arm) => agreement(arm, ids[FLOOR], ids[arm]))
     lines.push(`- Greedy ids beside the bare loop's at ${number(Number(context))}: ${said.join(', ')}`)
   }
@@ -112,12 +129,13 @@ function notes(results, sizes) {
 
 function agreement(arm, floor, ids) {
   const at = firstDifference(floor, ids)
-  return `${NAMES[arm]} ${at < 0 ? `all ${ids.length} equal` : `differ from the ${at + 1}. on`}`
+  return `${nameOf(arm)} ${at < 0 ? `all ${ids.length} equal` : `differ from the ${at + 1}. on`}`
 }
 
-function ratios(results) {
+function ratios(name, results) {
   const table = [['', 'beside', 'figure', 'wanted', 'seen', '95 % interval', '']]
-  for (const { ours = OURS, what, peer, at, least, most } of TARGETS) {
+  for (const { ours = OURS, shape = name, what, peer, at, least, most } of TARGETS) {
+    if (shape !== name) continue
     const samples = what === 'rss' ? { 1024: results.rss } : results[what]
     for (const [length, arms] of Object.entries(samples)) {
       if ((at !== undefined && at !== Number(length)) || !arms[ours] || !arms[peer]) continue
@@ -126,8 +144,8 @@ function ratios(results) {
       const wanted = least === undefined ? `≤ ${most}` : `≥ ${least}`
       const range = rangeOf(seen)
       table.push([
-        NAMES[ours],
-        NAMES[peer],
+        nameOf(ours),
+        nameOf(peer),
         title,
         wanted,
         seen.ratio.toFixed(3),
@@ -168,7 +186,7 @@ function aaLines(results) {
 function failureLines(results) {
   const entries = Object.entries(results.failures)
   return entries.length
-    ? [...entries.map(([arm, why]) => `- ${NAMES[arm] ?? arm} left out: ${why.split('\n')[0]}`), '']
+    ? [...entries.map(([arm, why]) => `- ${nameOf(arm)} left out: ${why.split('\n')[0]}`), '']
     : []
 }
 

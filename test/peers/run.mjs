@@ -16,6 +16,7 @@ const ARMS = [
   'spout#sampling',
   'spout#avx-vnni',
   'spout#avx2',
+  'spout#none',
   'bare-c-api',
   'bare-c-api#again',
   'node-session',

@@ -3,7 +3,7 @@
  * Prepared, as from the second run on; the variant `unprepared` runs the files as they are, as the first run does.
  * Every id is sampled, decoded and handed to a sink as text.
  *
- * The variants `avx2` and `avx-vnni` limit the instruction set of the kernels.
+ * The variants `avx-vnni`, `avx2` and `none` limit the instruction set of the kernels; with `none` they are ONNX Runtime's.
  *
  * The plain arm is greedy, so its ids can be compared; the variant `sampling` draws with temperature, top-k, top-p and min-p.
  *
@@ -20,7 +20,7 @@ import { existsSync, readFileSync } from 'node:fs'
 
 const ROOT = new URL('../../../', import.meta.url)
 const DOOR = new URL('dist/index.js', ROOT)
-const ISAS = ['avx512-vnni', 'avx-vnni', 'avx2']
+const ISAS = ['avx512-vnni', 'avx-vnni', 'avx2', 'none']
 const SAMPLING = {
   greedy: { temperature: 0 },
   sampling: { temperature: 0.8, topK: 40, topP: 0.95, minP: 0.05, seed: 1n },
