@@ -2,9 +2,10 @@
  * Samples on disk, one JSON document per line: first what was measured and where, then every sample as soon as it is taken, so
  * that a crash loses nothing but the line it was in. A file may hold several runs; the last one counts.
  */
-import { appendFileSync, readFileSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import { SpoutError } from '../errors.ts'
 import { outputError } from '../output/stdout.ts'
+import { readRegular } from '../system/regular-file.ts'
 import { toJson } from '../system/text-display.ts'
 import type { Environment } from './environment.ts'
 import type { Sample } from './sample.ts'
@@ -43,10 +44,13 @@ export function openSampleFile(path: string): SampleFile {
   }
 }
 
+/** Bytes of a file of samples. */
+const LONGEST_FILE = 2 ** 29
+
 /** Whether the last line has no end: what a crash has cut must not swallow the next one. */
 function isCut(path: string): boolean {
   try {
-    return !/(^|\n)$/.test(readFileSync(path, 'utf8'))
+    return !/(^|\n)$/.test(readRegular(path, { most: LONGEST_FILE }).toString())
   } catch {
     return false
   }
@@ -79,7 +83,7 @@ function isSample({ arm, figures, idsHash }: SavedSample): boolean {
 function readLines(path: string): Line[] {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readRegular(path, { most: LONGEST_FILE }).toString()
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     throw new SpoutError(

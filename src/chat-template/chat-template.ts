@@ -1,5 +1,6 @@
 /** The chat template of a model: where it is kept, and messages into prompt text. */
-import { lstat, readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { readRegularLater } from '../system/regular-file.ts'
@@ -94,10 +95,26 @@ function pickTemplate(stored: unknown, name = 'default'): string | undefined {
   return typeof found?.template === 'string' ? found.template : undefined
 }
 
+/** Bytes of a file of the user's. */
+const LONGEST_FILE = 2 ** 26
+
+/** A pipe will do; a device that never ends will not. */
 async function readUserFile(file: string): Promise<string> {
-  const bytes = await readFile(file).catch((cause: unknown) => {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > LONGEST_FILE) {
+        throw new SpoutError('config', `chat template: longer than ${LONGEST_FILE >> 20} MiB`)
+      }
+      chunks.push(chunk)
+    }
+  } catch (cause) {
+    if (cause instanceof SpoutError) throw cause
     throw new SpoutError('not-found', 'chat template: the file cannot be read', { cause })
-  })
+  }
+  const bytes = Buffer.concat(chunks)
   const text = textOf(bytes, 'chat template')
   return /^\s*\{\s*"/.test(text) ? templateOfJson(text) : text
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -81,3 +82,16 @@ test('beside saved samples: labelled, judged, and another model or other ids are
   expect(text).not.toContain('another model file')
   expect(JSON.parse(writeReport(report, 'json')).against[0]).toMatchObject({ interleaved: false })
 })
+
+test.skipIf(process.platform === 'win32')(
+  'a pipe or a device is no file of samples, and is not waited for',
+  () => {
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    for (const path of [pipe, '/dev/zero']) {
+      expect(() => loadSamples(path)).toThrow(
+        expect.objectContaining({ code: 'not-found', message: expect.stringContaining('cannot be read') }),
+      )
+    }
+  },
+)

@@ -78,6 +78,12 @@ describe('where a template is found', () => {
     await writeFile(file, JSON.stringify({ chat_template: 'inner' }))
     expect((await load({}, { file }))!.source).toBe('inner')
     await expect(load({}, { file: join(folder, 'nowhere') })).rejects.toMatchObject({ code: 'not-found' })
+    if (existsSync('/dev/zero')) {
+      await expect(load({}, { file: '/dev/zero' })).rejects.toMatchObject({
+        code: 'config',
+        message: 'chat template: longer than 64 MiB',
+      })
+    }
   })
 
   test('special tokens of an older model stand in special_tokens_map.json', async () => {
