@@ -20,7 +20,18 @@ const DEFAULT_TOKENS = 100
 
 /** What --bench decides itself, or what has no meaning for it. */
 const FOREIGN: readonly (keyof Options)[] = [
-  ...(['json', 'jsonl', 'logprobs', 'think', 'stats', 'trace', 'dryRun', 'stop', 'ignoreEos'] as const),
+  ...([
+    'json',
+    'jsonl',
+    'logprobs',
+    'samples',
+    'think',
+    'stats',
+    'trace',
+    'dryRun',
+    'stop',
+    'ignoreEos',
+  ] as const),
   ...(['temperature', 'topK', 'topP', 'minP', 'typicalP', 'repetitionPenalty', 'repeatLastN'] as const),
   ...(['presencePenalty', 'frequencyPenalty', 'noRepeatNgramSize', 'logitBias', 'minNewTokens'] as const),
 ]

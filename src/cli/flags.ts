@@ -429,6 +429,13 @@ export const FLAGS: readonly Flag[] = [
     oneShot: true,
   },
   {
+    flags: '--samples <n>',
+    help: 'with --json: so many answers to the prompt, which is computed once',
+    group: 'Output',
+    parse: whole(1, 1024),
+    oneShot: true,
+  },
+  {
     flags: '--think <what>',
     help: 'reasoning of a model: show (on stderr), hide, only (it alone, on stdout)',
     group: 'Output',

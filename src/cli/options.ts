@@ -60,6 +60,7 @@ export interface Options {
   readonly json?: boolean
   readonly jsonl?: boolean
   readonly logprobs?: number | true
+  readonly samples?: number
   readonly think?: ThinkMode
   readonly newline: boolean
   readonly stats?: boolean

@@ -13,6 +13,8 @@ const CONFLICTS: readonly (readonly [keyof Options, keyof Options])[] = [
   ['raw', 'chatTemplate'],
   ['raw', 'templateArg'],
   ['bench', 'receipt'],
+  ['samples', 'jsonl'],
+  ['samples', 'receipt'],
 ]
 
 /** Refuses flags that contradict each other, before anything is read or loaded. @throws SpoutError `usage`. */
@@ -25,6 +27,9 @@ export function checkFlags(options: Options): void {
   const structured = options.json ? 'json' : options.jsonl ? 'jsonl' : undefined
   if (structured !== undefined && options.think === 'only') throw conflict(structured, 'think')
   checkStructureFlags(options)
+  if (options.samples !== undefined && !options.json && !options.bench) {
+    throw new SpoutError('usage', '--samples: needs --json', { hint: 'add --json' })
+  }
   if (options.logprobs !== undefined && structured === undefined) {
     throw new SpoutError('usage', '--logprobs: needs --json or --jsonl', { hint: 'add --json' })
   }

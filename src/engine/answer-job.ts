@@ -9,6 +9,7 @@ import type { Structures } from '../grammar/structures.ts'
 import { createSampler, type Sampler } from '../sampling/sampler.ts'
 import { overlaid, type SamplingOptions } from '../sampling/sampling-params.ts'
 import type { Job } from '../scheduler/job.ts'
+import type { Scheduler } from '../scheduler/scheduler.ts'
 import type { EncodedPrompt } from './encode-prompt.ts'
 import type { AnswerSink, EngineResult, RequestFacts, RequestIo } from './engine.ts'
 import type { KeptCache } from './kept-cache.ts'
@@ -54,7 +55,8 @@ export class AnswerJob implements Job {
   }
 
   get tokens(): number {
-    return this.#asked.prompt.ids.length
+    const { kept, prompt } = this.#asked
+    return kept.missing(this.#begun?.text.ids ?? prompt.ids)
   }
 
   get signal(): AbortSignal | undefined {
@@ -165,7 +167,7 @@ export class AnswerJob implements Job {
       keepIds: split && markerIds(backend.tokenizer, this.#markers!),
       stopTokenIds: this.#stops,
       trace: io.trace,
-      onPrefill: this.#marking(),
+      onPrefill: this.#onPrefill(),
     }
     return makeText(backend, options, { kv: cache, prompt: prompt.ids, held: cache?.length ?? 0 })
   }
@@ -194,10 +196,14 @@ export class AnswerJob implements Job {
     })
   }
 
-  /** Keeps the states at the end of a prompt, where they can go back to nothing else: the next turn begins there. */
-  #marking(): RequestIo['onPrefill'] {
-    const { io, kept, goesOn } = this.#asked
-    return goesOn ? markingAtEnd(kept, io.onPrefill) : io.onPrefill
+  /** What of the prompt is computed may be shared, and is told. */
+  #onPrefill(): RequestIo['onPrefill'] {
+    const { io, kept, goesOn, prompt } = this.#asked
+    const told = goesOn ? markingAtEnd(kept, io.onPrefill) : io.onPrefill
+    return (done, total) => {
+      kept.share(prompt.ids)
+      told?.(done, total)
+    }
   }
 }
 
@@ -208,6 +214,17 @@ interface TextParts extends Pick<Begun, 'split' | 'structured'> {
   readonly sampler: Sampler
 }
 
+/** Writes the answer. @throws what ended it, once what was held back is handed over */
+export async function runAnswer(scheduler: Scheduler, job: AnswerJob): Promise<EngineResult> {
+  try {
+    await scheduler.run(job)
+  } catch (error) {
+    await job.fail()
+    throw error
+  }
+  return job.finish()
+}
+
 interface Begun {
   readonly text: Sequence
   readonly structured: OpenedStructure | undefined
@@ -215,7 +232,10 @@ interface Begun {
   readonly split: SplittingSink | undefined
 }
 
-/** Marks the cache when all ids of a prompt are in it. */
+/**
+ * Marks the cache when all ids of a prompt are in it: it keeps the states there, where they can go back to nothing else, and the
+ * next turn begins there.
+ */
 export function markingAtEnd(kept: KeptCache, onPrefill: RequestIo['onPrefill']): RequestIo['onPrefill'] {
   return (done, total) => {
     if (done === total) kept.cache?.mark()

@@ -8,13 +8,14 @@
 import { runnerOf } from '../backend/run-forward.ts'
 import { afterDispose } from '../errors.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
-import { AnswerJob, type AnswerModel, markingAtEnd } from './answer-job.ts'
+import { AnswerJob, type AnswerModel, markingAtEnd, runAnswer } from './answer-job.ts'
 import { type EncodedPrompt, encodePrompt, knownIds } from './encode-prompt.ts'
 import type { Conversation, EngineResult, RequestIo, Settled, SettleIo } from './engine.ts'
-import { KeptCache } from './kept-cache.ts'
+import { type CacheSource, KeptCache } from './kept-cache.ts'
 import { checkFits } from './length.ts'
 import type { GenerateRequest } from './request.ts'
 import { SettleJob } from './settle-job.ts'
+import type { SharedCaches } from './shared-caches.ts'
 import { type Turn, Turns } from './turns.ts'
 
 export interface ConversationParts extends AnswerModel {
@@ -22,6 +23,8 @@ export interface ConversationParts extends AnswerModel {
   readonly note?: ((text: string) => void) | undefined
   /** Of all conversations over this backend; without it this one is alone. */
   readonly scheduler?: Scheduler
+  /** Where its cache comes from; without it, it holds nothing at first. */
+  readonly caches?: CacheSource | undefined
 }
 
 export class LocalConversation implements Conversation {
@@ -40,7 +43,7 @@ export class LocalConversation implements Conversation {
     this.#parts = parts
     this.#scheduler = parts.scheduler ?? schedulerOf(parts)
     this.#goesOn = goesOn
-    this.#kept = new KeptCache(parts.backend)
+    this.#kept = new KeptCache(parts.backend, parts.caches)
   }
 
   encode(request: GenerateRequest): EncodedPrompt {
@@ -95,18 +98,9 @@ export class LocalConversation implements Conversation {
   }
 
   async #generate(request: GenerateRequest, io: RequestIo): Promise<EngineResult> {
-    const prompt = io.encoded ?? this.encode(request)
-    checkFits(prompt.ids.length, this.#parts.backend.contextLength)
-    for (const note of prompt.notes) this.#parts.note?.(note)
+    const prompt = readPrompt(this.#parts, request, io.encoded)
     const asked = { request, io, prompt, kept: this.#kept, goesOn: this.#goesOn }
-    const job = new AnswerJob(this.#parts, asked)
-    try {
-      await this.#scheduler.run(job)
-    } catch (error) {
-      await job.fail()
-      throw error
-    }
-    return job.finish()
+    return runAnswer(this.#scheduler, new AnswerJob(this.#parts, asked))
   }
 
   async #settle(next: GenerateRequest, { signal, trace, onPrefill }: SettleIo): Promise<Settled> {
@@ -129,9 +123,22 @@ export class LocalConversation implements Conversation {
 
 const NOTHING: Settled = { tokens: 0, ms: 0 }
 
+/** The ids of a request, when they are not known yet. @throws SpoutError `data` when they leave no room for an answer */
+export function readPrompt(
+  { backend, template, note }: ConversationParts,
+  request: GenerateRequest,
+  encoded: EncodedPrompt | undefined,
+): EncodedPrompt {
+  const prompt = encoded ?? encodePrompt(request, backend.tokenizer, template)
+  checkFits(prompt.ids.length, backend.contextLength)
+  for (const text of prompt.notes) note?.(text)
+  return prompt
+}
+
 /** For all texts of a backend. */
-export function schedulerOf({ backend }: Pick<AnswerModel, 'backend'>): Scheduler {
-  return new Scheduler({ runner: runnerOf(backend), pool: backend.runner?.pool ?? WITHOUT_LIMIT })
+export function schedulerOf({ backend }: AnswerModel, caches?: SharedCaches): Scheduler {
+  const reclaim = caches && ((pages: number): void => caches.reclaim(pages))
+  return new Scheduler({ runner: runnerOf(backend), pool: backend.runner?.pool ?? WITHOUT_LIMIT, reclaim })
 }
 
 const WITHOUT_LIMIT = { freePages: Number.POSITIVE_INFINITY }

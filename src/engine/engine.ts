@@ -11,12 +11,19 @@ import type { NamedSink } from './token-names.ts'
 export interface Engine {
   readonly model: EngineModel
   /**
-   * Many may come at once: they share runs where that changes no answer, and are otherwise written one after another, as they
-   * came; so a sink must not wait for another request of its engine. One whose signal aborts, while it runs or while it waits, ends with the finish reason `aborted`.
+   * Many may come at once: they share runs where that changes no answer, and are otherwise written one after another, as
+   * they came; so a sink must not wait for another request of its engine. One whose signal aborts, while it runs or while
+   * it waits, ends with the finish reason `aborted`.
    * @throws SpoutError `data` when the prompt does not fit the context, before anything is computed; `usage` once the
    * engine is disposed.
    */
   generate(request: GenerateRequest, io: RequestIo): Promise<EngineResult>
+  /**
+   * Several answers to one request, for each `io` one, in their order; the prompt is computed once. The first is the answer
+   * of `generate`; the seeds of the others follow from the request's and their place. Where one fails, so do all.
+   * @throws as `generate` does
+   */
+  sample(request: GenerateRequest, ios: readonly RequestIo[]): Promise<EngineResult[]>
   /** Requests that begin alike: what one computed is not computed again for the next. Whoever opens it disposes it. */
   openConversation(): Conversation
   /**

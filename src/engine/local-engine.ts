@@ -4,20 +4,28 @@
  */
 import type { Backend } from '../backend/backend.ts'
 import { afterDispose } from '../errors.ts'
+import { PrefixTree } from '../prefix-cache/prefix-tree.ts'
 import { type ConversationParts, LocalConversation, schedulerOf } from './conversation.ts'
 import type { Engine, EngineModel } from './engine.ts'
 import { structuresOf } from './open-structure.ts'
+import { sample } from './sample.ts'
+import { SharedCaches } from './shared-caches.ts'
 
 interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
   readonly model: EngineModel
   /** Owned: disposed with the engine. */
   readonly backend: Backend
+  /** For keys and values, where they are in pages. Default: no limit to those of texts, and none that nobody uses. */
+  readonly kvBytes?: number | undefined
+  /** Texts that begin alike share pages, where that changes no bit. Default true. */
+  readonly promptCache?: boolean | undefined
 }
 
-export function createLocalEngine({ model, ...own }: LocalEngineParts): Engine {
-  const scheduler = schedulerOf(own)
+export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }: LocalEngineParts): Engine {
+  const { tree, caches } = shareCaches(own.backend, { kvBytes, promptCache })
   const structures = own.structures ?? structuresOf(own.backend.tokenizer)
-  const parts = { ...own, scheduler, structures }
+  const parts = { ...own, structures, caches, scheduler: schedulerOf(own, caches) }
+  const { scheduler } = parts
   return {
     model,
     openConversation: () => new LocalConversation(parts, { goesOn: true }),
@@ -29,10 +37,29 @@ export function createLocalEngine({ model, ...own }: LocalEngineParts): Engine {
         conversation.dispose()
       }
     },
+    sample: (request, ios) => sample(parts, request, ios),
     async dispose() {
       scheduler.close(afterDispose('engine'))
+      tree?.close()
       // The backend waits for the run it is in. Nobody waits for the sink: it may be the one that disposes.
       await parts.backend.dispose()
     },
   }
 }
+
+/** Texts share what they begin with where a page has the same bits whoever computed it. */
+function shareCaches(
+  { runner }: Backend,
+  { kvBytes = 0, promptCache }: Pick<LocalEngineParts, 'kvBytes' | 'promptCache'>,
+): { tree?: PrefixTree; caches?: SharedCaches } {
+  if (runner === undefined || !runner.pool.isPaged) return {}
+  const { pool, numerics } = runner
+  const pages = Math.floor(kvBytes / pool.pageBytes)
+  if (kvBytes > 0) pool.limitTo(pages)
+  if (!numerics.exactRows || !promptCache) return {}
+  const tree = new PrefixTree({ most: Math.floor(pages * UNUSED) })
+  return { tree, caches: new SharedCaches(pool, tree) }
+}
+
+/** How much of the memory for keys and values may be of texts that have ended. */
+const UNUSED = 0.5

@@ -17,6 +17,7 @@ export function disposableEngine(engine: Engine): OpenedEngine {
   const opened: Engine = {
     model: engine.model,
     generate: (request, io) => engine.generate(request, io),
+    sample: (request, ios) => engine.sample(request, ios),
     openConversation() {
       const conversation = engine.openConversation()
       addMethod(conversation, Symbol.dispose, () => conversation.dispose())

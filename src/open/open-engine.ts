@@ -19,6 +19,7 @@ import { GPU_ORDER, HALF_DTYPES } from '../model/dtype.ts'
 import { loadModelConfig } from '../model/model-config.ts'
 import type { Dtype, ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { samplingDefaults } from '../sampling/generation-defaults.ts'
+import { availableMemory } from '../system/available-memory.ts'
 import { chooseThreads } from '../system/choose-threads.ts'
 import { trustedSpoutCache } from '../system/spout-cache.ts'
 import { tidyHeapAfter } from '../system/tidy-heap.ts'
@@ -54,8 +55,13 @@ export async function finishEngine(started: StartedModel, options: OpenEngineOpt
   const { ids: chatStops, notes: stopNotes } = chatStopsOf(template, backend)
   for (const { text, level } of stopNotes) options.note?.(text, level)
   const note = once((text) => options.note?.(text, 'warning'))
-  return createLocalEngine({ model, backend, defaults, template, chatStops, note })
+  const { promptCache } = options
+  const kvBytes = backend.runner?.pool.isPaged ? KV_SHARE * availableMemory() : undefined
+  return createLocalEngine({ model, backend, defaults, template, chatStops, note, kvBytes, promptCache })
 }
+
+/** Of the memory that is there once the model is loaded, how much keys and values may take. */
+const KV_SHARE = 0.75
 
 /** Tells each text the first time only: every turn of a chat may bring it again. */
 function once(tell: (text: string) => void): (text: string) => void {

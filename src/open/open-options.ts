@@ -30,6 +30,8 @@ export interface OpenHow {
   readonly contextLength?: number | undefined
   /** Uses what was prepared in our own cache (`prepareModel`), and says when something could be. Default true. */
   readonly prepare?: boolean | undefined
+  /** Texts that begin alike share what was computed of that, where it changes no bit. Default true. */
+  readonly promptCache?: boolean | undefined
   /** A chat template of the user's, in place of the model's. */
   readonly chatTemplateFile?: string | undefined
   /** A chat, or a system message: what is missing for that is said. */

@@ -6,8 +6,8 @@ import { toJson } from '../system/text-display.ts'
 import type { Measurements } from './measurements.ts'
 import { runsJson, samplingJson, templateJson } from './run-facts.ts'
 
-interface JsonInput {
-  readonly engine: Engine
+/** An answer and its figures. */
+export interface JsonAnswer {
   readonly result: EngineResult
   readonly text: string
   /** What the model thought aloud, kept out of `text`; '' leaves the field away. */
@@ -20,18 +20,36 @@ export interface LogprobEntry extends NamedLogprobs {
   readonly id: number
 }
 
-export function jsonDocument({ engine, result, text, reasoning, measured, logprobs }: JsonInput) {
-  const { id: model, revision, dtype } = engine.model
+export function jsonDocument({ engine, ...answer }: JsonAnswer & { readonly engine: Engine }) {
+  return { ...modelFields(engine), ...textFields(answer), ...runFields(engine, answer), ...figures(answer) }
+}
+
+/** The document of `--samples`: what is the same for all answers, and of each, in their order, the rest. */
+export function samplesDocument(engine: Engine, answers: readonly JsonAnswer[]) {
+  const samples = answers.map((answer) => ({ ...textFields(answer), ...figures(answer) }))
+  const completion_tokens = samples.reduce((sum, { usage }) => sum + usage.completion_tokens, 0)
+  const usage = { prompt_tokens: answers[0]!.result.promptTokens, completion_tokens }
+  return { ...modelFields(engine), ...runFields(engine, answers[0]!), samples, usage }
+}
+
+function modelFields({ model: { id: model, revision, dtype } }: Engine) {
+  return { model, revision: revision ?? null, dtype }
+}
+
+function textFields({ text, reasoning, result }: JsonAnswer) {
+  return { text, ...(reasoning === '' ? {} : { reasoning }), finish_reason: result.finishReason }
+}
+
+function runFields({ model }: Engine, { result }: JsonAnswer) {
   return {
-    model,
-    revision: revision ?? null,
-    dtype,
-    text,
-    ...(reasoning === '' ? {} : { reasoning }),
-    finish_reason: result.finishReason,
-    runs: runsJson(engine.model.runs),
-    template: templateJson({ ...engine.model, ...result }),
+    runs: runsJson(model.runs),
+    template: templateJson({ ...model, ...result }),
     sampling: samplingJson(result.sampling),
+  }
+}
+
+function figures({ result, measured, logprobs }: JsonAnswer) {
+  return {
     seed: String(result.seed),
     token_ids: result.tokenIds,
     usage: { prompt_tokens: result.promptTokens, completion_tokens: result.tokenIds.length },

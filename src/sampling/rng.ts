@@ -12,6 +12,11 @@ export function freshSeed(): bigint {
   return random! >> 11n
 }
 
+/** The seed of one of several answers to a request with that seed: the first has its own, the others one of SplitMix64's. */
+export function sampleSeed(seed: bigint, index: number): bigint {
+  return index === 0 ? seed : mix(BigInt.asUintN(64, mix(seed) + BigInt(index) * 0x9e3779b97f4a7c15n))
+}
+
 export class Generator {
   /** The coin flipped last, a multiple of 2^-53 in [0, 1). A field: as a result it would be a heap object per token. */
   coin = 0.5

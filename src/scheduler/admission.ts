@@ -37,6 +37,14 @@ export class Admission {
     return this.#has(pagesOf(tokens + 1) + others)
   }
 
+  /** A run wanted more than was promised: a page that is shared is copied when it is written. False: nobody gave any. */
+  free(pages: number): boolean {
+    const { pool, reclaim } = this.#memory
+    const before = pool.freePages
+    reclaim?.(pages)
+    return pool.freePages > before
+  }
+
   #has(pages: number): boolean {
     const { pool, reclaim } = this.#memory
     const needed = this.#promised + pages

@@ -233,7 +233,7 @@ export class Scheduler {
   #failAll(error: unknown): void {
     const isShort = error instanceof SpoutError && error.code === 'try-later'
     const failed = this.#step.entries.splice(0)
-    if (isShort && this.#setBackYoungest() !== undefined) {
+    if (isShort && (this.#admission.free(failed.length) || this.#setBackYoungest() !== undefined)) {
       this.#isTight = true
       return
     }

@@ -222,6 +222,61 @@ describe.concurrent('JSON', () => {
     expect([...Object.keys(document), ...inner].sort()).toEqual(told.sort())
   })
 
+  test('[json.samples] several answers, the first of them that of one, and the same again', async () => {
+    const argv = ['Once upon a time', '--no-stdin', '--json', '-t', '1', '-n', '6', '--seed', '5']
+    const [one, ...several] = await Promise.all(
+      [argv, [...argv, '--samples', '3'], [...argv, '--samples', '3', '--stats']].map((each) =>
+        runSpout(each),
+      ),
+    )
+    const {
+      timings: _,
+      model,
+      revision,
+      dtype,
+      runs,
+      template,
+      sampling,
+      ...answer
+    } = JSON.parse(one!.stdout)
+    const same = { model, revision, dtype, runs, template, sampling }
+    const documents = several.map(({ stdout }) => JSON.parse(stdout))
+    for (const document of documents) {
+      expect(Object.keys(document)).toEqual([...Object.keys(same), 'samples', 'usage'])
+      expect(document).toMatchObject(same)
+      expect(document.samples[0]).toEqual({ ...answer, timings })
+      expect(document.usage).toEqual({ ...answer.usage, completion_tokens: 18 })
+    }
+    const texts = documents.map(({ samples }) => samples.map(({ text }: { text: string }) => text))
+    expect(texts[0]).toEqual(texts[1])
+    expect(new Set(texts[0]).size).toBe(3)
+    const again = ['--seed', documents[0].samples[2].seed]
+    const third = await runSpout([...argv.slice(0, -2), ...again])
+    expect(JSON.parse(third.stdout).text).toBe(texts[0][2])
+    expect(several.map(({ stderr }) => stderr)).toEqual([
+      '',
+      expect.stringMatching(/^model[\s\S]*spout: 3 answers, 18 tokens in /),
+    ])
+  })
+
+  testRows([
+    {
+      proves: ['json.samples', 'exit.2'],
+      what: 'without --json there is no place for several',
+      argv: on(toy, 'a', '--samples', '2'),
+      stderr: /^spout: error: --samples: needs --json\nspout: hint: add --json\n$/,
+      code: 2,
+    },
+    {
+      proves: ['json.samples', 'exit.1'],
+      what: 'one that fails',
+      argv: on(toy, 'e', '--samples', '2', '--json'),
+      stdout: /^\{"error":\{"code":"failed","exit":1,/,
+      stderr: /NaN/,
+      code: 1,
+    },
+  ])
+
   test('[json.events] events whose texts are the text of the last', async () => {
     const { stdout } = await runSpout(on(toy, 'c', '--jsonl', '--logprobs', '-n', '3'))
     const events = stdout

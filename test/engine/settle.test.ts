@@ -35,6 +35,8 @@ const MESSAGES = [
 let engine: Engine
 /** By ours, where it does not. */
 let exact: Engine
+/** The same, where nothing is kept of any text. */
+let forgetful: Engine
 let tokenizer: Tokenizer
 let folder: string
 beforeAll(async () => {
@@ -43,11 +45,13 @@ beforeAll(async () => {
   writeFileSync(file, TEMPLATE)
   engine = await openEngine({ chatTemplateFile: file, threads: 1, precise: true })
   exact = await openEngine({ chatTemplateFile: file, threads: 1 })
+  forgetful = await openEngine({ chatTemplateFile: file, threads: 1, promptCache: false })
   tokenizer = await loadTokenizer(TINY_MODEL.folder)
 })
 afterAll(async () => {
   await engine.dispose()
   await exact.dispose()
+  await forgetful.dispose()
   await rm(folder, { recursive: true })
 })
 
@@ -64,7 +68,7 @@ function askAfresh(on: Engine, request: GenerateRequest): ReturnType<typeof ask>
   const key = JSON.stringify([on === exact, request], (_, value) =>
     typeof value === 'bigint' ? `${value}` : value,
   )
-  const answer = fresh.get(key) ?? ask(on, request)
+  const answer = fresh.get(key) ?? ask(on === exact ? forgetful : on, request)
   fresh.set(key, answer)
   return answer
 }

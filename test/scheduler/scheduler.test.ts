@@ -10,7 +10,7 @@ import type { Job } from '../../src/scheduler/job.ts'
 import { Scheduler } from '../../src/scheduler/scheduler.ts'
 import { BYTE_EOS, byteTokenizer } from '../support/byte-tokenizer.ts'
 import { type CollectingSink, collectingSink } from '../support/collecting-sink.ts'
-import { type ScriptedCache, type ScriptedRunner, scriptedRunner } from '../support/scripted-runner.ts'
+import { type ScriptedRunner, type ScriptedText, scriptedRunner } from '../support/scripted-runner.ts'
 
 const MODEL = { tokenizer: byteTokenizer, contextLength: 4000, stopTokenIds: new Set([BYTE_EOS]) }
 
@@ -29,7 +29,7 @@ class TestJob implements Job {
   readonly #runner: ScriptedRunner
   readonly #ask: Ask
   readonly #prompt: Int32Array
-  #cache: ScriptedCache | undefined
+  #cache: ScriptedText | undefined
   text: Sequence | undefined
   opened = 0
 
@@ -89,7 +89,7 @@ async function together(runner: ScriptedRunner, asks: readonly Ask[], mostTexts?
   const scheduler = new Scheduler({ runner, pool: runner.pool, mostTexts })
   const jobs = asks.map((ask) => new TestJob(runner, ask))
   await Promise.all(jobs.map((job) => scheduler.run(job)))
-  expect(runner.pool.caches.size).toBe(0)
+  expect(runner.pool.texts.size).toBe(0)
   return { scheduler, jobs, answers: await Promise.all(jobs.map((job) => job.answer())) }
 }
 
@@ -216,7 +216,7 @@ describe('a slow reader', () => {
     // Twice, so that the turn in which it might have been quick is over.
     for (let i = 0; i < 2; i++) await new Promise(setImmediate)
     // The prompt, then one row and the guesses, which were given up after the fifth id.
-    expect([...runner.pool.caches][0]!.held).toHaveLength(ask.prompt.length + 4)
+    expect([...runner.pool.texts][0]).toHaveLength(ask.prompt.length + 4)
     sink.letGo()
     await ended
     expect((await job.answer()).ids).toEqual(ids)
@@ -265,7 +265,7 @@ describe('who leaves', () => {
       asks[at] = { ...asks[at]!, signal: leaving.signal, sink }
       const jobs = asks.map((each) => new TestJob(runner, each))
       await Promise.all(jobs.map((job) => scheduler.run(job)))
-      expect(runner.pool.caches.size).toBe(0)
+      expect(runner.pool.texts.size).toBe(0)
       if (when === 'while it waits') expect(jobs[2]!.opened).toBe(0)
       else expect(jobs[1]!.text!.finished).toBe('aborted')
       for (const i of [0, 1, 2]) {
@@ -309,7 +309,7 @@ describe('what fails', () => {
     const ends = await Promise.allSettled([scheduler.run(bad!), scheduler.run(good!)])
     expect(ends).toMatchObject([{ reason: no }, { status: 'fulfilled' }])
     expect(await good!.answer()).toEqual(await alone(sound, 1e9))
-    expect(runner.pool.caches.size).toBe(0)
+    expect(runner.pool.texts.size).toBe(0)
   })
 
   test('a job that cannot be opened ends alone', async () => {
@@ -359,12 +359,11 @@ describe('short memory', () => {
 
   test('asks for what nobody uses before it sets a text back', async () => {
     const runner = scriptedRunner({ length: 1e9, pages: 3 })
-    const unused = runner.pool.open()
-    unused.held.push(...Array(128).fill(0))
+    const unused = runner.pool.load(() => undefined)
     const asked: number[] = []
     const reclaim = (pages: number): void => {
       asked.push(pages)
-      unused.dispose()
+      unused.release()
     }
     const scheduler = new Scheduler({ runner, pool: runner.pool, reclaim })
     const job = new TestJob(runner, { prompt: 'p'.repeat(250), maxTokens: 100 })
@@ -383,7 +382,7 @@ test('closed: what runs is aborted, what waits and what comes is refused', async
   expect(ends).toMatchObject([{ status: 'fulfilled' }, { reason: why }])
   expect(await jobs[0]!.answer()).toMatchObject({ finished: 'aborted', ids: { length: 3 } })
   await expect(scheduler.run(new TestJob(runner, { prompt: 'late' }))).rejects.toBe(why)
-  expect(runner.pool.caches.size).toBe(0)
+  expect(runner.pool.texts.size).toBe(0)
 })
 
 function raise(error: Error): never {

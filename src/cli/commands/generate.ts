@@ -3,7 +3,7 @@
  * is said before anything is started, and nothing is fetched before there is a prompt.
  */
 import type { EncodedPrompt } from '../../engine/encode-prompt.ts'
-import type { Engine, EngineResult, RequestFacts } from '../../engine/engine.ts'
+import type { Engine, EngineResult, RequestFacts, RequestIo } from '../../engine/engine.ts'
 import { type GenerateRequest, makeRequest } from '../../engine/request.ts'
 import type { StructureRequest } from '../../engine/structure-request.ts'
 import { SpoutError } from '../../errors.ts'
@@ -195,7 +195,21 @@ interface Ready {
   readonly status: StatusLine
 }
 
-async function answer({ options, context, file, receipt }: Job, { request, encoded, engine, status }: Ready) {
+async function answer(job: Job, ready: Ready): Promise<void> {
+  const { options } = job
+  const { engine } = ready
+  const onStart = options.verbose ? (facts: RequestFacts) => sayWhatRuns(engine, facts) : undefined
+  if (options.samples === undefined) return answerOnce(job, ready, onStart)
+  const { answerSamples } = await import('../samples.ts')
+  await answerSamples({ ...job, ...ready, onStart })
+  if (engine.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
+}
+
+async function answerOnce(
+  { options, context, file, receipt }: Job,
+  { request, encoded, engine, status }: Ready,
+  onStart: RequestIo['onStart'],
+): Promise<void> {
   const { interrupts, stdout } = context
   const loadedAt = performance.now()
   const writer = openAnswer({
@@ -216,7 +230,7 @@ async function answer({ options, context, file, receipt }: Job, { request, encod
       signal: interrupts.signal,
       encoded,
       trace: makeTrace(options.trace),
-      onStart: options.verbose ? (facts) => sayWhatRuns(engine, facts) : undefined,
+      onStart,
       onPrefill: makePrefillListener((text) => status.show(text)),
     })
   } catch (error) {

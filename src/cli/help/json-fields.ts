@@ -40,6 +40,12 @@ export const JSON_FIELDS: readonly Row[] = [
   ['  top', 'with --logprobs k: the k likeliest, each with id, token, bytes and logprob'],
 ]
 
+/** What is another in the document of `--samples`. */
+export const SAMPLES_FIELDS: readonly Row[] = [
+  ['samples', 'in place of text, finish_reason, seed, token_ids, timings, logprobs: for each answer its own'],
+  ['usage', 'tokens of the prompt, which was computed once, and of all answers together'],
+]
+
 /** The events of `--jsonl`. */
 export const JSON_EVENTS: readonly Row[] = [
   ['start', 'model, revision, dtype'],

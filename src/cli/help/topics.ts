@@ -3,7 +3,7 @@ import { columns, type Row, wrap } from './columns.ts'
 import { ENDINGS } from './endings.ts'
 import { environmentRows } from './environment.ts'
 import { groupHelp, optionsHelp, page, section } from './help-text.ts'
-import { JSON_EVENTS, JSON_FIELDS } from './json-fields.ts'
+import { JSON_EVENTS, JSON_FIELDS, SAMPLES_FIELDS } from './json-fields.ts'
 import { manPage } from './man-page.ts'
 
 interface Topic {
@@ -55,13 +55,14 @@ export const TOPICS: readonly Topic[] = [
   {
     name: 'json',
     summary: 'the fields of --json and --jsonl',
-    also: ['jsonl', 'logprobs'],
+    also: ['jsonl', 'logprobs', 'samples'],
     text: () =>
       page([
         paragraph(
           '--json writes one document when the answer is complete, --jsonl an event per line as it comes.',
         ),
         section('The document', JSON_FIELDS),
+        section('The document of --samples n', SAMPLES_FIELDS),
         section('Events', JSON_EVENTS),
         paragraph(
           'A failure is {"error": {"code", "exit", "message"}} on stdout; exit is the exit code, code its word.',
