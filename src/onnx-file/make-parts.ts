@@ -70,7 +70,7 @@ interface TensorContent extends TensorShape {
 }
 
 /** A value that a graph is given or gives: a dimension of any size has a name. */
-export interface ValueType {
+interface ValueType {
   /** onnx.TensorProto.DataType. */
   readonly type: number
   readonly dims: readonly (number | string)[]

@@ -12,7 +12,7 @@ import type { PagedSequence } from './pages/paged-sequence.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
 import type { Session } from './runtime/runtime.ts'
 
-export interface RaggedParts {
+interface RaggedParts {
   readonly session: Session
   readonly plan: FeedPlan
   readonly pages: PagePool

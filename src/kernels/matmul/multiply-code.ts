@@ -39,13 +39,13 @@ export function emitRowTask(code: Assembler, shape: MatmulShape, data: TileData)
     code.cmpNumber(R8, rowTasks(shape) - 1)
     code.jumpIf('equal', last)
   }
-  emitTile(code, { rows: 1, panels: ROW_PANELS, ...data }, shape)
+  emitTile(code, { rows: 1, panels: ROW_PANELS, isFirst: true, ...data }, shape)
   code.bind(end)
   code.vzeroupper()
   code.ret()
   if (rest === 0) return entry
   code.bind(last)
-  emitTile(code, { rows: 1, panels: rest, ...data }, shape)
+  emitTile(code, { rows: 1, panels: rest, isFirst: true, ...data }, shape)
   code.jump(end)
   return entry
 }
@@ -69,6 +69,7 @@ export function emitRowsTask(code: Assembler, shape: MatmulShape, data: TileData
   // rbx: quantized rows; rbp: rows left; r12: the job; r13: panels; r14: their results; r15: turns left
   const nextTurn = code.label()
   const nextTile = code.label()
+  const hasNext = code.label()
   const tail = code.label()
   const done = code.label()
   code.bind(entry)
@@ -82,16 +83,21 @@ export function emitRowsTask(code: Assembler, shape: MatmulShape, data: TileData
   code.load(RBX, at(R12, JOB.quantized))
   code.load(RBP, at(R12, JOB.rows))
   code.mov(RDX, R14)
+  code.cmpNumber(RBP, tileRows(code.isa))
+  code.jumpIf('less', tail)
+  emitTileCall(code, tiles.first)
+  code.jump(hasNext)
   code.bind(nextTile)
   code.cmpNumber(RBP, tileRows(code.isa))
   code.jumpIf('less', tail)
-  emitTileCall(code, tiles.at(-1)!)
+  emitTileCall(code, tiles.whole)
+  code.bind(hasNext)
   code.addNumber(RBX, tileRows(code.isa) * ROW_BLOCK_BYTES * blocksOf(shape))
   code.addNumber(RDX, tileRows(code.isa) * shape.n * 4)
   code.subNumber(RBP, tileRows(code.isa))
   code.jump(nextTile)
   code.bind(tail)
-  emitTail(code, tiles, done)
+  emitTail(code, tiles.parts, done)
   code.bind(done)
   code.addNumber(R13, turnPanels(shape) * panelBytes(shape))
   code.addNumber(R14, VECTOR_BYTES)
@@ -103,16 +109,28 @@ export function emitRowsTask(code: Assembler, shape: MatmulShape, data: TileData
   return entry
 }
 
-/** Tiles of 1 to `TILE_ROWS` rows, as functions of their own. */
-function emitTiles(code: Assembler, shape: MatmulShape, data: TileData): Label[] {
-  return Array.from({ length: tileRows(code.isa) }, (_, i) => {
+/** Functions for tiles of panels of a turn. */
+interface Tiles {
+  /** As many rows as fit, the first of all. */
+  readonly first: Label
+  /** As many after them. */
+  readonly whole: Label
+  /** 1, 2 and so on, but fewer: they are the last, and the weights of the next turn are asked for. */
+  readonly parts: readonly Label[]
+}
+
+function emitTiles(code: Assembler, shape: MatmulShape, data: TileData): Tiles {
+  const most = tileRows(code.isa)
+  const tile = (rows: number, isFirst: boolean): Label => {
     code.align(VECTOR_BYTES)
     const label = code.label()
     code.bind(label)
-    emitTile(code, { rows: i + 1, panels: turnPanels(shape), ...data }, shape)
+    emitTile(code, { rows, panels: turnPanels(shape), isFirst, ...data }, shape)
     code.ret()
     return label
-  })
+  }
+  const parts = Array.from({ length: most - 1 }, (_, i) => tile(i + 1, true))
+  return { first: tile(most, true), whole: tile(most, false), parts }
 }
 
 /** r15: how many times task rsi takes a turn of panels; the last may do so fewer times. */
@@ -136,7 +154,7 @@ function emitTileCall(code: Assembler, tile: Label): void {
 
 /** The rows that are left, fewer than a whole tile. */
 function emitTail(code: Assembler, tiles: readonly Label[], done: Label): void {
-  for (let rows = 1; rows < tiles.length; rows++) {
+  for (let rows = 1; rows <= tiles.length; rows++) {
     const other = code.label()
     code.cmpNumber(RBP, rows)
     code.jumpIf('notEqual', other)

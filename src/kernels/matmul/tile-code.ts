@@ -8,6 +8,8 @@ import { blockCodeBytes, GROUPS, type MatmulShape, VECTOR_BYTES } from './matmul
 export interface Tile {
   readonly rows: number
   readonly panels: number
+  /** The weights come from memory: those further on are asked for. */
+  readonly isFirst: boolean
   /** Where the constants of the exponential function are, for a SwiGLU. */
   readonly exp: Label
   /** Where the numbers for the blocks of AVX2 are. */

@@ -135,6 +135,7 @@ function emitHalf(
   code.lea(R11, at(RDI, zerosOffset(shape)))
   code.movNumber(RCX, blocksOf(shape))
   code.bind(next)
+  if (tile.isFirst && half === 0) emitPrefetch(code, offset, shape)
   for (const group of groupOrder(shape)) {
     emitGroup(code, shape, group, { constants, offset: offset + half * HALF_BYTES, places })
   }

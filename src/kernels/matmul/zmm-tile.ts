@@ -67,27 +67,44 @@ function emitGates(code: Assembler, { rows, panels, exp }: Tile): void {
 }
 
 /** One block of one panel, times every row. */
-function emitPanelBlock(code: Assembler, { rows, panels }: Tile, shape: MatmulShape, panel: number): void {
+function emitPanelBlock(code: Assembler, tile: Tile, shape: MatmulShape, panel: number): void {
   const { zmm } = code
+  const { rows, panels, isFirst } = tile
   const offset = panel * panelBytes(shape)
-  if (rows === 1) emitPrefetch(code, offset, shape)
+  if (isFirst) emitPrefetch(code, offset, shape)
   if (shape.bits === 4) emitNibbles(code, offset)
   else for (let g = 0; g < GROUPS; g++) zmm.vmovups(g, at(RDI, offset + g * VECTOR_BYTES))
   if (shape.scaleBytes === 2) zmm.vcvtph2ps(SCALES, at(RAX, offset))
   else zmm.vmovups(SCALES, at(RAX, offset))
   if (shape.hasZeros) zmm.vpmovzxbd(ZEROS, at(R11, offset))
-  const firstWork = SUMS + rows * panels
-  for (let row = 0; row < rows; row++) {
-    const work = firstWork + (row % (VECTORS - firstWork))
+  const most = VECTORS - SUMS - rows * panels
+  const size = Math.ceil(rows / Math.ceil(rows / most))
+  for (let first = 0; first < rows; first += size) {
+    const some = Array.from({ length: Math.min(size, rows - first) }, (_, i) => first + i)
+    emitRowsOfBlock(code, tile, shape, { panel, some })
+  }
+}
+
+/** Rows side by side: each waits for itself from one group to the next, and none for another. */
+function emitRowsOfBlock(
+  { zmm }: Assembler,
+  { rows, panels }: Tile,
+  shape: MatmulShape,
+  { panel, some }: { readonly panel: number; readonly some: readonly number[] },
+): void {
+  const work = (row: number): number => SUMS + rows * panels + row - some[0]!
+  for (const row of some) {
     const zeroTerm = at(RSI, rows * (BLOCK + 4) + row * 4)
-    if (shape.hasZeros) zmm.vpmulldBroadcast(work, ZEROS, zeroTerm)
-    else zmm.vpbroadcastd(work, zeroTerm)
-    for (let g = 0; g < GROUPS; g++) {
-      zmm.vpdpbusd(work, g, at(RSI, row * BLOCK + groupPlace(g, shape) * 4))
-    }
-    zmm.vcvtdq2ps(work, work)
-    zmm.vmulps(work, work, SCALES)
-    zmm.vfmadd231psBroadcast(SUMS + row * panels + panel, work, at(RSI, rows * BLOCK + row * 4))
+    if (shape.hasZeros) zmm.vpmulldBroadcast(work(row), ZEROS, zeroTerm)
+    else zmm.vpbroadcastd(work(row), zeroTerm)
+  }
+  for (let g = 0; g < GROUPS; g++) {
+    for (const row of some) zmm.vpdpbusd(work(row), g, at(RSI, row * BLOCK + groupPlace(g, shape) * 4))
+  }
+  for (const row of some) zmm.vcvtdq2ps(work(row), work(row))
+  for (const row of some) zmm.vmulps(work(row), work(row), SCALES)
+  for (const row of some) {
+    zmm.vfmadd231psBroadcast(SUMS + row * panels + panel, work(row), at(RSI, rows * BLOCK + row * 4))
   }
 }
 

@@ -4,7 +4,7 @@ import { type KvSequence, PAGE, type Page } from '../../kv.ts'
 import { PageList, pagesOf } from './page-list.ts'
 import type { PagePool, PoolPage } from './page-pool.ts'
 
-export interface PagedStart {
+interface PagedStart {
   readonly ids?: Int32Array | undefined
   readonly pages?: readonly PoolPage[]
   /** Tokens that the pages hold. */
