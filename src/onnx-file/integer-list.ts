@@ -35,7 +35,7 @@ function numbersOf(
       .filter(({ number }) => number === TENSOR.int64Data)
       .flatMap((field) => integersOf(source, field))
   }
-  const bytes = source.read(raw.valueStart, raw.end - raw.valueStart)
+  const bytes = source.read(raw.valueStart, raw.end)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return Array.from({ length: bytes.length / 8 }, (_, i) => Number(view.getBigInt64(8 * i, true)))
 }

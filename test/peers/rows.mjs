@@ -2,9 +2,11 @@
 /**
  * What a step costs by the number of its rows: t(k), k texts of 100 tokens each decoding one token, with and without sampling.
  *
+ * On a machine that is not quiet, `--threads 1` and the fastest tell most.
+ *
  *   node test/peers/rows.mjs MODEL_FOLDER [--threads 2] [--steps 24] [--k 1,2,4,8,16,32]
  *
- * The median of the steps of each k, which take turns so that a slow moment of the machine meets all of them; `npm run build` first.
+ * The median and the fastest of the steps of each k, which take turns so that a slow moment of the machine meets all of them; `npm run build` first.
  */
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -76,13 +78,18 @@ async function timed(k, batch, step) {
 }
 
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1]
-const one = median(times.get(ks[0])) / ks[0]
+const least = (list) => Math.min(...list)
+const [one, fastest] = [median, least].map((of) => of(times.get(ks[0])) / ks[0])
 console.log(`${folder}, ${options.threads} threads, kernels ${loaded.runs.kernels.isa}`)
 for (const k of ks) {
-  const ms = median(times.get(k))
-  console.log(
-    `k ${String(k).padStart(2)}  ${ms.toFixed(2)} ms a step  ${((k * 1000) / ms).toFixed(0)} tokens/s  ${((k * one) / ms).toFixed(2)} ×`,
-  )
+  const figures = [
+    [median, one],
+    [least, fastest],
+  ].map(([of, single]) => {
+    const ms = of(times.get(k))
+    return `${ms.toFixed(2).padStart(7)} ms ${((k * 1000) / ms).toFixed(0).padStart(4)} tokens/s ${((k * single) / ms).toFixed(2)} ×`
+  })
+  console.log(`k ${String(k).padStart(2)}  median ${figures[0]}   fastest ${figures[1]}`)
 }
 for (const [name, list] of Object.entries(sampled))
   console.log(`sampling a row, ${name}: ${median(list).toFixed(3)} ms`)

@@ -159,6 +159,8 @@ export interface RaggedRun {
   readonly threads?: number
   readonly isa?: Isa
   readonly pages?: AttentionPages
+  /** Where the layer begins in a page, in place of what the graph says: by the interpreter only. */
+  readonly layer?: bigint
 }
 
 /** What comes out of the rows of each sequence, on the processor. */

@@ -52,7 +52,7 @@ export async function attendSequences({ isa, isNative }: Way, run: RaggedRun): P
 /** Of a single sequence, whose rows come in `chunks`. */
 export async function attendOwn(
   way: Way,
-  { rows, chunks, ...run }: AttentionRun & Pick<RaggedRun, 'operators' | 'pages'>,
+  { rows, chunks, ...run }: AttentionRun & Pick<RaggedRun, 'operators' | 'pages' | 'layer'>,
 ): Promise<Float32Array> {
   // A run of no rows is one of no sequences.
   const runs = chunks.map((count) => (count === 0 ? [] : [{ sequence: 0, count }]))

@@ -92,6 +92,7 @@ function runOf(
 
 interface OwnRun extends AttentionRun {
   readonly pages?: AttentionPages
+  readonly layer?: bigint
 }
 
 const ownRunner =
@@ -298,6 +299,10 @@ describe.each(WAYS)('numbers, $name', (way) => {
     test('positions beyond the tables', async () => {
       const short = runOf({ ...SMALL, positions: 16 }, { chunks: [17] })
       await expect(own(short)).rejects.toThrow('has another shape')
+    })
+
+    test.skipIf(way.isNative).each([64n, -64n, 1n << 40n])('a layer at %d of a page', async (layer) => {
+      await expect(own({ ...whole, layer })).rejects.toThrow('has another shape')
     })
 
     test('pages that are too small', async () => {

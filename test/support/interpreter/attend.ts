@@ -18,7 +18,7 @@ export function attendInterpreted(run: RaggedRun, isa: Isa): Float32Array[] {
     return facts === undefined ? [] : [{ dims: facts.dims, bytes: bytesOf(placeOf(graph, name)!) }]
   })
   const pool = { dims: pages.dims, bytes: pages.bytes, isWritten: true }
-  const layer = tensor([1], new BigInt64Array(1))
+  const layer = tensor([1], BigInt64Array.of(run.layer ?? 0n))
   const found = new RowsBySequence(sequences.length)
   for (const parts of runs) {
     const count = parts.reduce((sum, part) => sum + part.count, 0)
