@@ -6,6 +6,7 @@ const ALONE = [
   'test/cli/{bench,chat-screen,endings,prepare,signals,start,terminal}.test.ts',
   'test/backend/onnx/runtime/c-api.test.ts',
   'test/engine/soak.test.ts',
+  'test/batch/memory.test.ts',
   'test/sampling/allocations.test.ts',
 ]
 

@@ -4,7 +4,7 @@ import type { GenerateRequest } from '../engine/request.ts'
 import type { Answer } from './answer.ts'
 
 /** Of the answers that are kept. */
-const MOST_CHARS = 8 << 20
+const MOST_CHARS = 2 << 20
 
 type Computed = Promise<Answer | undefined>
 

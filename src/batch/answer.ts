@@ -1,5 +1,5 @@
 /** One request of a batch, computed: its answer as a whole, or the error that is its line's alone. */
-import type { Engine, EngineResult } from '../engine/engine.ts'
+import type { AnswerSink, Engine, EngineResult } from '../engine/engine.ts'
 import type { GenerateRequest } from '../engine/request.ts'
 import type { NamedLogprobs } from '../engine/token-names.ts'
 import type { SpoutError } from '../errors.ts'
@@ -40,38 +40,42 @@ export async function answerOf(
   request: GenerateRequest,
   io: AnswerIo,
 ): Promise<Answer | undefined> {
-  const [texts, thoughts]: [string[], string[]] = [[], []]
-  const logprobs: TokenLogprob[] = []
-  const add = (text: string): undefined => void texts.push(text)
+  const heard = collecting()
   let result: EngineResult
   try {
-    result = await engine.generate(request, {
-      signal: io.signal,
-      trace: io.trace,
-      sink: {
-        token(id, text, chosen) {
-          if (chosen !== undefined) logprobs.push({ id, ...chosen })
-          return add(text)
-        },
-        lastPiece: add,
-        reasoning: (text) => void thoughts.push(text),
-      },
-    })
+    result = await engine.generate(request, { signal: io.signal, trace: io.trace, sink: heard.sink })
   } catch (cause) {
     if (io.signal.aborted) return undefined
     throw judged(io.asSpoutError(cause))
   }
   if (result.finishReason === 'aborted') return undefined
   if (result.finishReason === 'reasoning' && io.think !== 'only') throw cutInReasoning(result)
-  const [text, reasoning] = [texts.join(''), thoughts.join('')]
+  if (result.structure?.isComplete === false) throw cutInStructure(result)
+  const [text, reasoning] = [heard.texts.join(''), heard.thoughts.join('')]
   return {
     text: io.think === 'only' ? reasoning : text,
     reasoning: io.think === 'show' ? reasoning : '',
     finishReason: result.finishReason,
     promptTokens: result.promptTokens,
     completionTokens: result.tokenIds.length,
-    logprobs: request.sampling.logprobs === undefined ? undefined : logprobs,
+    logprobs: request.sampling.logprobs === undefined ? undefined : heard.logprobs,
   }
+}
+
+/** A sink that nobody waits for. */
+function collecting() {
+  const [texts, thoughts]: [string[], string[]] = [[], []]
+  const logprobs: TokenLogprob[] = []
+  const add = (text: string): undefined => void texts.push(text)
+  const sink: AnswerSink = {
+    token(id, text, chosen) {
+      if (chosen !== undefined) logprobs.push({ id, ...chosen })
+      return add(text)
+    },
+    lastPiece: add,
+    reasoning: (text) => void thoughts.push(text),
+  }
+  return { sink, texts, thoughts, logprobs }
 }
 
 function cutInReasoning({ tokenIds, maxTokens }: EngineResult): LineError {
@@ -80,6 +84,14 @@ function cutInReasoning({ tokenIds, maxTokens }: EngineResult): LineError {
     ? `the limit of ${maxTokens} tokens fell inside the reasoning`
     : 'nothing came after the reasoning'
   return new LineError('no_answer', why)
+}
+
+/** Half of a value is none: whoever wants JSON gets a whole one or an error. */
+function cutInStructure({ finishReason, maxTokens }: EngineResult): LineError {
+  const why =
+    finishReason === 'length' ? `the limit of ${maxTokens} tokens came first` : 'the context is full'
+  const reason = finishReason === 'stop' ? 'the model ended before it' : why
+  return new LineError('incomplete', `structure: not complete: ${reason}`)
 }
 
 /** `config` is a chat template that refuses these messages; it takes others. */
@@ -91,5 +103,6 @@ function judged(error: SpoutError): Error {
   }
   if (code === 'config' || code === 'usage') return new LineError('invalid_value', message)
   if (code === 'failed') return new LineError('failed', message)
+  if (code === 'incomplete') return new LineError('incomplete', message)
   return error
 }

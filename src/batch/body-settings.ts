@@ -3,14 +3,15 @@
  * none is left aside in silence. `null` is a field that is not there.
  */
 import type { RequestInput } from '../engine/request.ts'
+import { structureOfResponseFormat } from '../engine/structure-request.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import { LineError } from './line-error.ts'
 
 export type Body = Readonly<Record<string, unknown>>
 
 /** What a line says of its request, in place of what the command line says of all. */
-export type LineSettings = Partial<
-  Pick<RequestInput, 'maxTokens' | 'stopStrings' | 'ignoreEos' | 'templateArgs' | 'sampling'>
+type LineSettings = Partial<
+  Pick<RequestInput, 'maxTokens' | 'stopStrings' | 'ignoreEos' | 'templateArgs' | 'sampling' | 'structure'>
 >
 
 /** What is read for its value. */
@@ -63,7 +64,7 @@ const COMPLETION: Readonly<Record<string, Read>> = {
 }
 
 /** What a body may say beside its messages or its prompt. */
-export const SETTINGS = { chat: CHAT, completion: COMPLETION } as const
+const SETTINGS = { chat: CHAT, completion: COMPLETION } as const
 export type BodyKind = keyof typeof SETTINGS
 
 /** Those that are no settings, and are read elsewhere. */
@@ -72,7 +73,7 @@ const CONTENT: Readonly<Record<BodyKind, ReadonlySet<string>>> = {
   completion: new Set(['model', 'prompt']),
 }
 
-export interface ReadSettingsOptions {
+interface ReadSettingsOptions {
   readonly kind: BodyKind
   /** Names that nobody knows are the user's own data, unless they are nearly a setting's. */
   readonly allowData: boolean
@@ -189,10 +190,9 @@ function textOnly(value: unknown, field: string): undefined {
   throw new LineError('unsupported_field', `${field}: only ["text"] is supported`, field)
 }
 
-function responseFormat(value: unknown, field: string): undefined {
-  const { type } = objectIn(value, field)
-  if (type === 'text') return undefined
-  throw new LineError('unsupported_field', `${field}: only {"type": "text"} is supported`, field)
+/** Plain text takes away what the run asks of all answers. */
+function responseFormat(value: unknown): LineSettings {
+  return { structure: structureOfResponseFormat(value) }
 }
 
 function wrong(field: string, expected: string): LineError {

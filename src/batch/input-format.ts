@@ -16,7 +16,7 @@ const EXTENSIONS: Readonly<Record<string, InputFormat>> = {
   ...{ jsonl: 'jsonl', ndjson: 'jsonl', csv: 'csv', tsv: 'tsv', tab: 'tsv' },
 }
 
-export interface FormatClues {
+interface FormatClues {
   /** The first line that is not blank. */
   readonly first: string
   /** The file's name; `undefined` for stdin. */

@@ -67,7 +67,7 @@ export type JournalEntry =
   | FinishedEntry
 
 /** What a whole output is. */
-export interface WholeOutput {
+interface WholeOutput {
   readonly records: number
   /** Of the whole input. */
   readonly mark: string

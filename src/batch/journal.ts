@@ -3,16 +3,9 @@
  * else, so that taking its name is all that is left at the end; what it means is told by `OUT.journal` beside it, which stays:
  * the same command knows by it that all is done. In order, answers that wait for an earlier one are kept in the journal.
  */
-import { closeSync, openSync } from 'node:fs'
 import { SpoutError } from '../errors.ts'
 import { quote } from '../system/text-display.ts'
-import {
-  type FailedRange,
-  type JournalState,
-  journalLines,
-  readJournal,
-  type Settings,
-} from './journal-entries.ts'
+import { type JournalState, journalLines, readJournal, type Settings } from './journal-entries.ts'
 import {
   type FilePlace,
   JournalFiles,
@@ -22,10 +15,11 @@ import {
   statusOf,
   unwritable,
 } from './journal-files.ts'
+import { OldOutput } from './old-output.ts'
 import type { Piece, PieceSink } from './output-order.ts'
 import { refuseOthers } from './settings-differ.ts'
 
-export interface JournalOptions extends FilePlace {
+interface JournalOptions extends FilePlace {
   readonly settings: Settings
   /** What the output begins with, whatever the answers are. */
   readonly head: string
@@ -195,57 +189,6 @@ export class Journal implements PieceSink {
     if (this.#state === undefined) this.#files.note({ spout_batch: 1, settings })
     if (this.#old === undefined) this.#files.append(head)
     else this.#old.copyBeginning(this.#files, this.#options.ordered)
-  }
-}
-
-/** A finished output of which some records are asked again. */
-class OldOutput {
-  readonly #file: number
-  readonly #whole: NonNullable<JournalState['againOf']>
-  /** In the order of the file. */
-  readonly #failed: readonly FailedRange[]
-  readonly #places: ReadonlySet<number>
-  #at = 0
-
-  constructor({ path }: FilePlace, { again, againOf }: JournalState) {
-    this.#file = openSync(path, 'r')
-    this.#whole = againOf!
-    this.#failed = again
-    this.#places = new Set(again.map(({ place }) => place))
-  }
-
-  /** The first that is asked again. */
-  get first(): number {
-    return this.#failed[0]?.place ?? this.#whole.records
-  }
-
-  keeps(place: number): boolean {
-    return place < this.#whole.records && !this.#places.has(place)
-  }
-
-  /** What need not be asked again: all of it where order does not matter, else what lies before the first. */
-  copyBeginning(files: JournalFiles, ordered: boolean): void {
-    let from = 0
-    for (const { from: to, to: next } of ordered ? this.#failed.slice(0, 1) : this.#failed) {
-      files.copy(this.#file, from, to)
-      from = next
-    }
-    if (!ordered) files.copy(this.#file, from, this.#whole.to)
-  }
-
-  /** What lies between a record that was asked again and the next: copies it, and gives the place after it. */
-  copyAfter(place: number, files: JournalFiles): number | undefined {
-    while ((this.#failed[this.#at]?.place ?? Number.POSITIVE_INFINITY) < place) this.#at++
-    const asked = this.#failed[this.#at]
-    if (asked?.place !== place) return undefined
-    const next = this.#failed[++this.#at] ?? { place: this.#whole.records, from: this.#whole.to }
-    if (next.place === place + 1) return undefined
-    files.copy(this.#file, asked.to, next.from)
-    return next.place
-  }
-
-  close(): void {
-    closeSync(this.#file)
   }
 }
 

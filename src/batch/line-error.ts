@@ -1,6 +1,6 @@
 /** What is wrong with one line of a batch. The others go on. */
 
-export type LineErrorCode =
+type LineErrorCode =
   | 'invalid_json'
   | 'invalid_utf8'
   | 'line_too_long'
@@ -12,7 +12,10 @@ export type LineErrorCode =
   | 'empty_prompt'
   | 'context_length_exceeded'
   | 'no_answer'
+  | 'incomplete'
   | 'failed'
+
+const SERVER_ERRORS: ReadonlySet<LineErrorCode> = new Set(['failed', 'no_answer', 'incomplete'])
 
 /** As OpenAI's error object has it. */
 export class LineError extends Error {
@@ -29,6 +32,6 @@ export class LineError extends Error {
 
   /** Whose fault it is. */
   get type(): 'invalid_request_error' | 'server_error' {
-    return this.code === 'failed' || this.code === 'no_answer' ? 'server_error' : 'invalid_request_error'
+    return SERVER_ERRORS.has(this.code) ? 'server_error' : 'invalid_request_error'
   }
 }

@@ -17,7 +17,7 @@ export interface Line {
   readonly problem?: LineProblem
 }
 
-export interface LineProblem {
+interface LineProblem {
   readonly code: 'invalid_utf8' | 'line_too_long'
   readonly message: string
 }

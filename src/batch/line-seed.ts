@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { GenerateRequest } from '../engine/request.ts'
 
-export interface LineSeedOptions {
+interface LineSeedOptions {
   readonly runSeed: bigint
   /** Of the record: makes the seeds of equal lines differ. */
   readonly index?: number | undefined

@@ -9,7 +9,7 @@ const ROLES: Readonly<Record<string, string>> = {
 /** Fields that templates may use. */
 const KEPT = ['name', 'reasoning_content'] as const
 
-export interface LineMessages {
+interface LineMessages {
   /** All before the last. */
   readonly history: readonly ChatMessage[]
   /** The last, which is the user's. */

@@ -5,7 +5,7 @@ import type { Answer, TokenLogprob } from './answer.ts'
 import type { BodyKind } from './body-settings.ts'
 import { errorObject, type Outcome, usageOf } from './outcome.ts'
 
-export interface OpenaiLineOptions {
+interface OpenaiLineOptions {
   readonly model: string
   /** Seconds since 1970. */
   readonly created: number

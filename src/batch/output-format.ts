@@ -5,7 +5,7 @@ import { openaiLine } from './openai-line.ts'
 import { errorObject, type Outcome, usageOf } from './outcome.ts'
 import type { Task } from './tasks.ts'
 
-export const OUTPUT_FORMATS = ['json', 'csv', 'tsv', 'text'] as const
+const OUTPUT_FORMATS = ['json', 'csv', 'tsv', 'text'] as const
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number]
 
 export interface OutputOptions {
@@ -20,7 +20,7 @@ export interface OutputOptions {
   readonly created: number
 }
 
-export interface OutputWriter {
+interface OutputWriter {
   /** Before the first answer; may be nothing. */
   readonly head: string
   write(outcome: Outcome): string

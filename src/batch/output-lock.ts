@@ -13,7 +13,7 @@ export interface OutputLock {
   release(): void
 }
 
-export interface OutputLockOptions {
+interface OutputLockOptions {
   readonly signal: AbortSignal
   readonly note: (text: string) => void
 }

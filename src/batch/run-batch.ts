@@ -1,5 +1,6 @@
 /** A batch: records in, answers out, so many at once. */
 import { createHash } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { Engine } from '../engine/engine.ts'
 import type { GenerateRequest } from '../engine/request.ts'
 import { SpoutError } from '../errors.ts'
@@ -24,7 +25,7 @@ export interface BatchOutput extends PieceSink {
   checkInput?(place: number, mark: string): void
 }
 
-export interface BatchParts {
+interface BatchParts {
   readonly records: AsyncIterable<InputRecord>
   readonly reader: TaskReader
   readonly shard: Shard
@@ -49,7 +50,7 @@ export interface BatchObserver {
   done(outcome: Outcome): void
 }
 
-export interface BatchEnd {
+interface BatchEnd {
   /** Of this shard. */
   readonly records: number
   /** Of this shard's input. */
@@ -58,6 +59,8 @@ export interface BatchEnd {
 
 /** Records between the oldest that is not done and the youngest under way, for each that may run at once. */
 const LAG = 8
+/** It is no line's fault any more when so many in a row could not be computed. */
+const MOST_FAILURES = 32
 /** Text that waits, before the answers and after: as many characters. */
 const MOST_WAITING = 32 << 20
 
@@ -87,6 +90,8 @@ class BatchRun {
   /** Characters of records under way. */
   #asked = 0
   #errors: number
+  /** Answers that failed, one after another. */
+  #failures = 0
   #place = -1
   #mark = ''
 
@@ -95,7 +100,10 @@ class BatchRun {
     const { output, ordered, io } = parts
     this.#errors = output.failed ?? 0
     this.#order = new OutputOrder(output, { ordered, next: output.next ?? 0, waiting: output.ahead ?? [] })
-    this.#io = { ...io, signal: AbortSignal.any([io.signal, this.#stop.signal]) }
+    const signal = AbortSignal.any([io.signal, this.#stop.signal])
+    // Each request under way listens: more than ten are no leak.
+    setMaxListeners(0, signal)
+    this.#io = { ...io, signal }
   }
 
   get end(): BatchEnd {
@@ -145,7 +153,7 @@ class BatchRun {
       const text = this.#parts.write(outcome)
       await this.#order.take({ place, mark, text, failed })
       this.#parts.observer.done(outcome)
-      if (failed) this.#count(outcome)
+      this.#count(outcome)
     } catch (cause) {
       this.#stop.abort()
       throw cause
@@ -173,10 +181,18 @@ class BatchRun {
   }
 
   #count({ task, error }: Outcome): void {
+    if (error?.code !== 'failed') this.#failures = 0
+    if (error === undefined) return
+    const last = `line ${task.record.line}: ${error.message}`
+    if (error.code === 'failed' && ++this.#failures === MOST_FAILURES) {
+      throw new SpoutError(
+        'failed',
+        `batch: ${MOST_FAILURES} answers failed one after another; the last: ${last}`,
+      )
+    }
     const { maxErrors } = this.#parts
     this.#errors++
     if (maxErrors === undefined || this.#errors <= maxErrors) return
-    const last = `line ${task.record.line}: ${error!.message}`
     throw new SpoutError('failed', `batch: more than ${maxErrors} lines have errors; the last: ${last}`)
   }
 }

@@ -8,7 +8,7 @@ export interface Shard {
   readonly count: number
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>
+type Environment = Readonly<Record<string, string | undefined>>
 
 export const WHOLE: Shard = { index: 0, count: 1 }
 const MOST = 1_000_000
@@ -44,7 +44,7 @@ interface JobEngine {
 const COUNT = 'SPOUT_SHARD_COUNT'
 
 /** What hands out numbered jobs, and how it tells their numbers; the first whose variable is set counts. */
-export const JOB_ENGINES: readonly JobEngine[] = [
+const JOB_ENGINES: readonly JobEngine[] = [
   {
     name: 'Slurm, an array',
     index: 'SLURM_ARRAY_TASK_ID',
@@ -64,7 +64,7 @@ export const JOB_ENGINES: readonly JobEngine[] = [
  * @param count as the user gives it
  * @throws SpoutError `usage` where no engine says which shard this is, or what it says makes no sense.
  */
-export function shardOf(env: Environment, count?: number): Shard {
+function shardOf(env: Environment, count?: number): Shard {
   const engine = JOB_ENGINES.find(({ index }) => env[index])
   if (engine === undefined) {
     const variables = JOB_ENGINES.map(({ index }) => index).join(', ')

@@ -11,7 +11,7 @@ import type { Input, InputRecord } from './records.ts'
 import { LINE_FIELD, type PromptTemplate } from './template.ts'
 
 /** How the line was written, which is how its answer is. `plain`: everything that is not OpenAI's. */
-export type TaskForm = BodyKind | 'plain'
+type TaskForm = BodyKind | 'plain'
 
 export interface Task {
   readonly record: InputRecord
@@ -39,6 +39,8 @@ export class TaskReader {
   readonly #input: Pick<Input, 'format' | 'header'>
   readonly #options: TaskOptions
   readonly #ids = new IdSet()
+  /** How the last line was written that could be read: what is wrong with the next is told in the same way. */
+  #form: TaskForm = 'plain'
 
   constructor(input: Pick<Input, 'format' | 'header'>, options: TaskOptions) {
     this.#input = input
@@ -80,7 +82,7 @@ export class TaskReader {
   }
 
   #partsOf(record: InputRecord): LineParts {
-    if (record.error !== undefined) return { form: 'plain', id: undefined, error: record.error }
+    if (record.error !== undefined) return { form: this.#form, id: undefined, error: record.error }
     const { format, header } = this.#input
     if (header !== undefined) {
       const fields = Object.fromEntries(header.map((name, i) => [name, record.cells![i]]))
@@ -101,7 +103,7 @@ export class TaskReader {
       value = JSON.parse(raw)
     } catch (cause) {
       const message = `not JSON: ${(cause as Error).message}`
-      return { form: 'plain', id: undefined, error: new LineError('invalid_json', message) }
+      return { form: this.#form, id: undefined, error: new LineError('invalid_json', message) }
     }
     if (typeof value === 'string') return { form: 'plain', id: undefined, make: () => this.#line(value) }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -110,6 +112,7 @@ export class TaskReader {
     }
     const fields = value as Body
     const form = this.#options.template === undefined ? formOf(fields) : 'plain'
+    this.#form = form
     return { form, id: idOf(fields), make: () => this.#object(fields, form) }
   }
 
@@ -214,6 +217,6 @@ function asLineError(cause: unknown): LineError {
   return new LineError(
     'invalid_value',
     cause.message,
-    /^[\w-]+/.exec(cause.message)?.[0].replaceAll('-', '_'),
+    /^[\w-]+(?=[:.])/.exec(cause.message)?.[0].replaceAll('-', '_'),
   )
 }

@@ -1,13 +1,13 @@
 /** So many tasks at once, and none that is further ahead of the oldest than memory should hold. */
 
-export interface WindowLimits {
+interface WindowLimits {
   /** Tasks under way at once. */
   readonly parallel: number
   /** From the oldest unfinished task to the youngest. */
   readonly lag: number
 }
 
-export interface WindowWork<Task> {
+interface WindowWork<Task> {
   /** Resolves when the task is done and there is room for more. */
   run(task: Task, place: number): Promise<void>
   /** True while no further task may begin beside those under way. */
@@ -15,7 +15,7 @@ export interface WindowWork<Task> {
 }
 
 /** Tasks with their places, which grow. */
-export type PlacedTasks<Task> = AsyncIterable<readonly [place: number, task: Task]>
+type PlacedTasks<Task> = AsyncIterable<readonly [place: number, task: Task]>
 
 /**
  * Runs every task, each as soon as the limits let it. Of the source only what may begin soon is asked for.

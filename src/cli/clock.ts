@@ -11,11 +11,15 @@ const REPORT_MS = 60_000
 /** Beyond that the other thread ends the process. */
 const GRACE_MS = 2000
 
-export async function startClock(options: Options, { interrupts, giveUp }: Context): Promise<void> {
+/** @param error what the end of the time is, where it is no failure of the run */
+export async function startClock(
+  options: Options,
+  { interrupts, giveUp }: Context,
+  error = new SpoutError('timeout', `timeout: not done after ${options.timeout} s`),
+): Promise<void> {
   const { timeout, bench } = options
   if (timeout === undefined) return
   const ms = 1000 * timeout
-  const error = new SpoutError('timeout', `timeout: not done after ${timeout} s`)
   const patienceMs = bench ? REPORT_MS : PATIENCE_MS
   const { startWatchdog } = await import('../system/watchdog.ts')
   const watchdog = startWatchdog({

@@ -1,4 +1,5 @@
 /** The commands beside the main one, by their first word, for help and completion. What runs them is in commands.ts. */
+import { BATCH_FLAGS } from './batch-flags.ts'
 import { CHAT_FLAGS, DEVICES_FLAGS, FLAGS, type Flag, longName, MODELS_FLAGS, VERIFY_FLAGS } from './flags.ts'
 import { MODELS_ACTIONS } from './models-actions.ts'
 
@@ -24,6 +25,7 @@ export interface Command {
 
 export const COMMANDS: readonly Command[] = [
   { name: 'chat', summary: 'talk with a model', flags: CHAT_FLAGS },
+  { name: 'batch', summary: 'answer many prompts: lines, rows, JSON', words: ['merge'], flags: BATCH_FLAGS },
   {
     name: 'models',
     summary: 'list, download, describe, verify and remove models',

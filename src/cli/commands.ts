@@ -8,6 +8,7 @@ import type { Context } from './context.ts'
 type RunCommand = (argv: readonly string[], context: Context) => Promise<void>
 
 const LOADERS: Readonly<Record<string, () => Promise<RunCommand>>> = {
+  batch: async () => (await import('./commands/batch.ts')).batchCommand,
   chat: async () => (await import('./commands/chat.ts')).chatCommand,
   models: async () => (await import('./commands/models-command.ts')).modelsCommand,
   verify: async () => (await import('./commands/verify.ts')).verifyCommand,

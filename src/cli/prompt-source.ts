@@ -91,7 +91,8 @@ export async function readText(path: string): Promise<string> {
   return decodeText(bytes, path)
 }
 
-function unreadable(path: string, cause: NodeJS.ErrnoException): Error {
+/** Why a file cannot be read, as an error of ours. */
+export function unreadable(path: string, cause: NodeJS.ErrnoException): Error {
   if (cause.code === 'EMFILE' || cause.code === 'ENFILE') return cause
   const reasons: Record<string, string> = {
     ENOENT: 'not found',

@@ -55,16 +55,50 @@ export async function planRun(request: GenerateRequest, options: OpenEngineOptio
   }
 }
 
-async function planOf(
-  resolved: PlannedModel,
-  request: GenerateRequest,
-  options: OpenEngineOptions,
-): Promise<RunPlan> {
+/** What tells how long prompts are, without the weights. */
+export interface PromptMeter {
+  readonly model: string
+  readonly dtype: string
+  /** `undefined` when config.json names none. */
+  readonly contextLength: number | undefined
+  readonly hasChatTemplate: boolean
+  /** Tokens of a request's prompt. @throws SpoutError where the engine would. */
+  measure(request: GenerateRequest): number
+}
+
+/** @throws SpoutError as opening the engine would, for everything but the weights. */
+export async function openPromptMeter(options: OpenEngineOptions): Promise<PromptMeter> {
+  const resolved = await planModel(resolveOptions(options, options))
+  try {
+    const { config, tokenizer, template } = await loadTexts(resolved, options)
+    return {
+      model: resolved.id,
+      dtype: resolved.dtype,
+      contextLength: shorter(options.contextLength, config.contextLength),
+      hasChatTemplate: template !== undefined,
+      measure: (request) => encodePrompt(request, tokenizer, template).ids.length,
+    }
+  } catch (error) {
+    throw withRepair(error, resolved)
+  }
+}
+
+/** All of a model that is read before its weights. */
+async function loadTexts(resolved: PlannedModel, options: OpenEngineOptions) {
   const config = configOf(resolved, options)
   const cacheFolder = options.prepare === false ? undefined : trustedSpoutCache(process.env)
   const { tokenizer } = await loadPreparedTokenizer(resolved.folder, { cacheFolder })
   const template = await loadChatTemplate(resolved.folder, { file: options.chatTemplateFile })
   if (template === undefined) noteNoTemplate(resolved.folder, options)
+  return { config, tokenizer, template }
+}
+
+async function planOf(
+  resolved: PlannedModel,
+  request: GenerateRequest,
+  options: OpenEngineOptions,
+): Promise<RunPlan> {
+  const { config, tokenizer, template } = await loadTexts(resolved, options)
   const prompt = encodePrompt(request, tokenizer, template)
   for (const note of prompt.notes) options.note?.(note, 'warning')
   const isChat = prompt.rendered !== undefined

@@ -150,6 +150,18 @@ describe('a run', () => {
     })
   })
 
+  test('an engine that computes nothing any more ends it', async () => {
+    const engine = toyEngine({
+      say({ text }) {
+        if (Number(text.slice(1)) >= 50) throw new SpoutError('failed', 'device: lost')
+        return 'fine'
+      },
+    })
+    const message = 'batch: 32 answers failed one after another; the last: line 82: device: lost'
+    await expect(run(prompts(1000), { engine, parallel: 1 })).rejects.toThrow(message)
+    expect(engine.asked).toHaveLength(82)
+  })
+
   test('equal lines are computed once, and each has its answer', async () => {
     const input = Array.from({ length: 90 }, (_, i) => JSON.stringify({ id: i, prompt: `p${i % 9}` })).join(
       '\n',

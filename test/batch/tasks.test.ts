@@ -161,6 +161,16 @@ describe('settings of a line', () => {
     })
   })
 
+  test('a structure of the line wins over that of the run, and plain text over both', async () => {
+    const given = { defaults: { structure: { of: { kind: 'choice', choices: ['a', 'b'] } } } } as const
+    const kindOf = async (body: object) => (await taskOf(chat(body), given)).request!.structure?.of.kind
+    expect(await kindOf({})).toBe('choice')
+    expect(await kindOf({ response_format: { type: 'json_object' } })).toBe('object')
+    const json_schema = { name: 'x', schema: { type: 'object', properties: { a: { type: 'number' } } } }
+    expect(await kindOf({ response_format: { type: 'json_schema', json_schema } })).toBe('schema')
+    expect(await kindOf({ response_format: { type: 'text' } })).toBeUndefined()
+  })
+
   test.each([
     [chat({ temperature: 'warm' }), 'invalid_value', 'temperature'],
     [chat({ temperature: 1000 }), 'invalid_value', 'temperature'],
@@ -175,7 +185,8 @@ describe('settings of a line', () => {
     [chat({ n: 2 }), 'unsupported_field', 'n'],
     [chat({ stream: true }), 'unsupported_field', 'stream'],
     [chat({ tools: [{ type: 'function' }] }), 'unsupported_field', 'tools'],
-    [chat({ response_format: { type: 'json_object' } }), 'unsupported_field', 'response_format'],
+    [chat({ response_format: { type: 'xml' } }), 'invalid_value', 'response_format'],
+    [chat({ response_format: { type: 'json_object' }, stop: 'x' }), 'invalid_value', 'stop'],
     [chat({ temprature: 1 }), 'unsupported_field', 'temprature'],
     [chat({ messages: [] }), 'invalid_value', 'messages'],
     [chat({ messages: [{ role: 'tool', content: 'x' }] }), 'invalid_value', 'messages[0].role'],
@@ -203,6 +214,11 @@ describe('settings of a line', () => {
     expect({ code: error?.code, param: error?.param }).toEqual({ code, param })
     expect(error!.message).not.toBe('')
   })
+})
+
+test('a line that cannot be read is answered as the one before it was', async () => {
+  const lines = ['{"a"', JSON.stringify(chat({})), '{"b"', '{"prompt":"x"}', '{"c"'].join('\n')
+  expect((await tasksOf(lines)).map(({ form }) => form)).toEqual(['plain', 'chat', 'chat', 'plain', 'plain'])
 })
 
 describe('ids', () => {

@@ -1,4 +1,5 @@
 /** What only a terminal shows: run on a pseudo-terminal of its own. */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { HOME, quote, runSpout } from '../support/run-spout.ts'
@@ -44,6 +45,22 @@ describe.runIf(hasTerminal).concurrent('on a terminal (needs script of util-linu
   test('[out.terminal G8] control characters of the model are shown, not obeyed', async () => {
     const { screen } = await onTerminal(on(toy, '-q z'))
     expect(screen).toBe('\\x1b[31m\\x1b]52;c;aGk=\\x07\\x1bPa\\x9b1m\\x08\\x7ftab\tline\nend\n')
+  })
+
+  test('[out.terminal batch.output] control characters of a batch are shown, too', async () => {
+    const { screen } = await onTerminal(`echo z | spout batch -m ${toy} -q --text`)
+    expect(screen).toBe('\\x1b[31m\\x1b]52;c;aGk=\\x07\\x1bPa\\x9b1m\\x08\\x7ftab\tline\\r\\nend\n')
+  })
+
+  test('[err.spinner batch.output] progress of a batch, with the time left, and gone after', async () => {
+    const lines = join(HOME, 'lines')
+    writeFileSync(lines, Array.from({ length: 8 }, (_, i) => `${i} d\n`).join(''))
+    const { screen, code } = await onTerminal(
+      `spout batch -m ${slow} ${lines} -n 20 --parallel 2 -o ${lines}.out; echo`,
+    )
+    expect(screen).toMatch(/\d+ lines, [\d.]+ tokens\/s, \d+ %, about \d+ s left/)
+    expect(screen).toMatch(/\x1b\[0?K\n$/)
+    expect(code).toBe(0)
   })
 
   test('[err.spinner err.color] a spinner while it loads, in colour, and gone after', async () => {

@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly cwd?: string
   /** A shell command in which `spout` is the program; the arguments are then $1, $2, ... */
   readonly shell?: string
+  /** How long it may take before it is taken for one that hangs. */
+  readonly mostMs?: number
   /** Told of the process as soon as there is one. */
   readonly onStart?: (child: ChildProcess) => void
 }
@@ -51,7 +53,7 @@ export function runSpout(argv: readonly string[], options: RunOptions = {}): Pro
   const err = collect(child.stderr)
   child.stdin?.on('error', () => undefined)
   if (options.stdin !== 'open') child.stdin?.end(options.stdin ?? '')
-  const timer = setTimeout(() => child.kill('SIGKILL'), HANGS_MS)
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.mostMs ?? HANGS_MS)
   return new Promise((done, failed) => {
     child.on('error', failed)
     child.on('close', (code, signal) => {

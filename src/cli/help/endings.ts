@@ -5,7 +5,7 @@ export const ENDINGS: readonly Row[] = [
   ['0', 'finished: end token, stop text, length or context; finish_reason of --json says which'],
   [
     '1',
-    'the generation failed, or ended inside the reasoning; --bench: an arm failed, or is slower than --fail-if-slower allows; verify: not equal',
+    'the generation failed, or ended inside the reasoning; --bench: an arm failed, or is slower than --fail-if-slower allows; verify: not equal; batch: some lines have errors',
   ],
   ['2', 'usage: a bad flag or value; nothing was started'],
   [
@@ -20,7 +20,7 @@ export const ENDINGS: readonly Row[] = [
   ['71', 'out of memory, descriptors or threads'],
   ['73', 'the cache cannot be written'],
   ['74', 'the output cannot be written'],
-  ['75', 'try later: the hub limits the rate'],
+  ['75', 'try later: the hub limits the rate; batch -o: stopped by --timeout, the same command goes on'],
   ['76', 'the hub answered inconsistently: size, hash or headers'],
   ['77', 'not allowed: a private or gated model, or a bad token'],
   ['78', 'a model file or the configuration file is invalid or not supported'],

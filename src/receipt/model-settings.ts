@@ -1,0 +1,32 @@
+/** What answers depend on beside the request: the model's files and how they are computed with, as plain data. */
+import { createHash } from 'node:crypto'
+import type { EngineModel } from '../engine/engine.ts'
+import { NUMERICS_VERSION } from '../kernels/numerics/version.ts'
+import type { ResolvedModel } from '../model/resolved-model.ts'
+import { hashModelFiles } from './model-files.ts'
+
+export interface ModelSettingsInput {
+  readonly model: EngineModel
+  readonly resolved: Pick<ResolvedModel, 'folder' | 'onnxPath'>
+  readonly precise: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Hashes the model's files: about a second for a gigabyte. */
+export async function modelSettings(input: ModelSettingsInput): Promise<Readonly<Record<string, unknown>>> {
+  const { id, revision, dtype, runs, contextLength } = input.model
+  const files = await hashModelFiles(input.resolved, input.signal)
+  const all = createHash('sha256').update(files.map(({ name, sha256 }) => `${name} ${sha256}\n`).join(''))
+  return {
+    model: id,
+    revision,
+    dtype,
+    files: all.digest('hex').slice(0, 16),
+    context: contextLength,
+    device: runs.device,
+    matmul: runs.kernels.matmul,
+    attention: runs.kernels.attention,
+    precise: input.precise,
+    numerics: NUMERICS_VERSION,
+  }
+}
