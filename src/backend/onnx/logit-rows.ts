@@ -87,7 +87,8 @@ export class LogitRows implements Rows {
   bindWanted(count: number): void {
     this.count = count
     const rows = Math.max(1, count)
-    this.reserve(rows)
+    // With room for more: how many texts there are changes from step to step.
+    if (rows > 1) this.reserve(2 ** Math.ceil(Math.log2(rows)))
     if (rows === this.#bound) return
     this.#session.bindOutput('logits', this.#wantedTensor(rows))
     this.#bound = rows

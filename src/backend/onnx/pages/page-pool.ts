@@ -47,6 +47,10 @@ export class PagePool {
     return this.#used
   }
 
+  get isDisposed(): boolean {
+    return this.#isDisposed
+  }
+
   get freePages(): number {
     return Math.max(0, this.#limit - this.#used)
   }
@@ -113,7 +117,8 @@ export class PoolPage implements Page {
   }
 
   get bytes(): readonly [Uint8Array] {
-    this.#bytes ??= [this.#pool.view(this.index)]
+    // Memory that is gone must not be read: the process would end.
+    if (this.#bytes === undefined || this.#pool.isDisposed) this.#bytes = [this.#pool.view(this.index)]
     return this.#bytes
   }
 

@@ -20,7 +20,7 @@ import { writeWhole } from '../../../system/write-whole.ts'
 import type { FeedPlan } from '../plan/feed-plan.ts'
 
 /** Counted up whenever what is written, or how a graph is changed before, becomes another. */
-const FORMAT = 8
+const FORMAT = 9
 
 export const GRAPH_NAME = 'model.onnx'
 export const MANIFEST_NAME = 'manifest.json'

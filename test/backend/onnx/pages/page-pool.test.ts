@@ -158,6 +158,10 @@ describe.skipIf(process.platform !== 'linux')('(skipped where there is no mmap)'
     expect(() => paged.open({ ids: ids.subarray(0, 5), pages: [paged.load(() => undefined)] })).toThrow(
       'more than',
     )
+    const kept = paged.load(([bytes]) => bytes!.fill(1))
     paged.dispose()
+    expect(() => kept.bytes).toThrow('gone')
+    kept.release()
+    expect(() => paged.open()).toThrow('disposed')
   })
 })
