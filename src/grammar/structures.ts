@@ -27,6 +27,7 @@ export class Structures {
   readonly #open: () => SlicedVocabulary
   #vocabulary: SlicedVocabulary | undefined
   readonly #kept = new Map<string, Found>()
+  #foreseen: { readonly structure: Structure; readonly automaton: Automaton } | undefined
 
   /** @param open makes the vocabulary: when the first structure comes */
   constructor(open: () => SlicedVocabulary) {
@@ -39,21 +40,34 @@ export class Structures {
     return this.#vocabulary
   }
 
-  /** @throws SpoutError as `openConstraint` does. */
-  open(structure: Structure, endIds: Iterable<number>): OpenedConstraint {
+  /** @param options.closes see `ConstraintOptions`. @throws SpoutError as `openConstraint` does. */
+  open(structure: Structure, endIds: Iterable<number>, { closes = false } = {}): OpenedConstraint {
     const ends = [...endIds].sort((a, b) => a - b)
     const key = JSON.stringify([structure, ends])
     const found = this.#kept.get(key) ?? this.#find(structure, ends)
     this.#kept.delete(key)
     return {
-      constraint: new GrammarConstraint(found.automaton, found.vocabulary, found.masks),
+      constraint: new GrammarConstraint(found.automaton, found.vocabulary, { masks: found.masks, closes }),
       release: () => this.#keep(key, found),
+    }
+  }
+
+  /** For the time until it is opened: makes the vocabulary, and the first mask. What fails then fails again there. */
+  foresee(structure: Structure): void {
+    try {
+      const { automaton, masks } = this.#find(structure, [])
+      masks.at(automaton.start(), true)
+      this.#foreseen = { structure, automaton }
+    } catch {
+      // said when it is opened
     }
   }
 
   #find(structure: Structure, ends: readonly number[]): Found {
     const vocabulary = withEndIds(this.vocabulary, ends)
-    const automaton = openAutomaton(structure, vocabulary)
+    const foreseen = this.#foreseen?.structure === structure ? this.#foreseen.automaton : undefined
+    this.#foreseen = undefined
+    const automaton = foreseen ?? openAutomaton(structure, vocabulary)
     return { automaton, vocabulary, masks: new Masks(automaton, vocabulary) }
   }
 

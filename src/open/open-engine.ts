@@ -12,6 +12,7 @@ import { type ChatTemplate, loadChatTemplate } from '../chat-template/chat-templ
 import type { Engine, EngineModel } from '../engine/engine.ts'
 import { createLocalEngine } from '../engine/local-engine.ts'
 import { SpoutError } from '../errors.ts'
+import { Structures } from '../grammar/structures.ts'
 import { withRepair } from '../hub-cache/check-cached.ts'
 import type { FetchIo } from '../hub-cache/fetch-io.ts'
 import { type ResolveOptions, resolveModel } from '../hub-cache/resolve-model.ts'
@@ -31,6 +32,7 @@ import { disposableEngine, type OpenedEngine } from './disposable-engine.ts'
 import { EMBEDDED_MODEL } from './embedded-model.ts'
 import { loadOnDevice } from './load-on-device.ts'
 import type { ModelChoice, OpenEngineOptions, OpenHow, OpenIo } from './open-options.ts'
+import { loadTokenTrie } from './token-trie.ts'
 
 export type { OpenEngineOptions } from './open-options.ts'
 
@@ -57,7 +59,10 @@ export async function finishEngine(started: StartedModel, options: OpenEngineOpt
   const note = once((text) => options.note?.(text, 'warning'))
   const { promptCache } = options
   const kvBytes = backend.runner?.pool.isPaged ? KV_SHARE * availableMemory() : undefined
-  return createLocalEngine({ model, backend, defaults, template, chatStops, note, kvBytes, promptCache })
+  return createLocalEngine({
+    ...{ model, backend, defaults, template, chatStops, note, kvBytes, promptCache },
+    structures: started.structures,
+  })
 }
 
 /** Of the memory that is there once the model is loaded, how much keys and values may take. */
@@ -89,6 +94,8 @@ export interface StartedModel {
   readonly loading: Promise<LoadedSession>
   readonly tokenizer: Tokenizer
   readonly tokenizerMayPrepare: boolean
+  /** What is known of structures: nothing, until one is asked for. */
+  readonly structures: Structures
   readonly template: ChatTemplate | undefined
 }
 
@@ -137,7 +144,14 @@ async function startResolved(resolved: ResolvedModel, how: LoadHow, io: OpenIo):
     if (template === undefined) noteNoTemplate(resolved.folder, { note, wantsChat: how.wantsChat })
     if (!wasPrepared) tidyHeapAfter(tokenizer.vocabSize) // The session is still loading: the thread has time.
     const tokenizerMayPrepare = prepare !== undefined
-    return { resolved, config, runtime, threads, loading, tokenizer, tokenizerMayPrepare, template }
+    const trieCache = usePrepared ? cacheFolder : undefined
+    const structures = new Structures(() =>
+      loadTokenTrie({ tokenizer, folder: resolved.folder, cacheFolder: trieCache }),
+    )
+    return {
+      ...{ resolved, config, runtime, threads, loading, tokenizer, tokenizerMayPrepare, template },
+      structures,
+    }
   } catch (error) {
     disposeLater(loading)
     throw withRepair(loadError(error), resolved)

@@ -15,6 +15,7 @@ import { spoutCacheFolder, trustedSpoutCache } from '../system/spout-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import { configOf, type OpenEngineOptions, resolveFor } from './open-engine.ts'
 import { prepareSession } from './prepare-session.ts'
+import { prepareTokenTrie } from './token-trie.ts'
 import { tryDevice } from './try-device.ts'
 
 interface PrepareOptions extends OpenEngineOptions {
@@ -48,6 +49,7 @@ export async function prepareModel(options: PrepareOptions = {}): Promise<Prepar
   const cacheFolder = privateCache()
   const { tokenizer, prepare } = await loadPreparedTokenizer(model.folder, { cacheFolder })
   prepare?.()
+  prepareTokenTrie({ tokenizer, folder: model.folder, cacheFolder })
   const runtime = await openRuntime('c-api')
   const precise = options.precise ?? false
   const key = { onnxPath: model.onnxPath, precise, runtimeVersion: await runtime.version() }

@@ -61,6 +61,12 @@ export async function loadPreparedTokenizer(
   return (await loadFromFile(place)) ?? (await loadAnew(place))
 }
 
+/** Where what is prepared of a model's tokenizer lies, and what it counts for. @throws what the file system says */
+export function preparedPlace(folder: string, cacheFolder: string): { path: string; stamp: Stamp } {
+  const stamp = stampOf(folder)
+  return { path: preparedPath(cacheFolder, stamp), stamp }
+}
+
 interface Place {
   readonly folder: string
   /** Of the prepared file. */
