@@ -94,6 +94,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   open: [
     'engine',
     'sampling',
+    'grammar',
     'backend',
     'graph-passes',
     'onnx-file',

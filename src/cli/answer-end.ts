@@ -21,17 +21,30 @@ export function isIncomplete({ structure }: EngineResult): boolean {
   return structure !== undefined && !structure.isComplete
 }
 
-/** How a structured answer ended short of what it was to be; `undefined` where it is whole. @param tail its last characters */
-export function structureEnd(result: EngineResult, engine: Engine, tail: string): SpoutError | undefined {
+/** How a structured answer ended short of what it was to be; `undefined` where it is whole. */
+export function structureEnd(
+  result: EngineResult,
+  engine: Engine,
+  { tail, isChecked }: { readonly tail: string; readonly isChecked: boolean },
+): SpoutError | undefined {
   const { structure, finishReason, maxTokens } = result
   if (structure === undefined || finishReason === 'aborted') return undefined
   if (!structure.isComplete) {
     const last = tail === '' ? '' : `; it ends ${quote(tail)}`
-    return new SpoutError('incomplete', `structure: not complete: ${whyShort(result, engine)}${last}`, {
-      hint: 'a larger -n, lengths in the schema (maxItems, maxLength), or --on-limit close',
-    })
+    const more = structure.needed === undefined ? '' : `; it needs ${structure.needed} more at least`
+    return new SpoutError(
+      'incomplete',
+      `structure: not complete: ${whyShort(result, engine)}${more}${last}`,
+      {
+        hint: 'a larger -n, lengths in the schema (maxItems, maxLength), or --on-limit close',
+      },
+    )
   }
-  if (!structure.wasClosed) return undefined
+  if (!isChecked)
+    return new SpoutError('invalid', 'structure: the answer does not satisfy what could not be enforced', {
+      hint: 'another --seed, or a schema without it',
+    })
+  if (!structure.wasClosed && finishReason !== 'length' && finishReason !== 'context') return undefined
   return new SpoutError(
     'incomplete',
     `structure: closed at the limit${maxTokens > 0 ? ` of ${maxTokens} tokens` : ''}: the model may have meant more`,

@@ -2,6 +2,7 @@
 import type { AnswerSink, Engine, EngineResult } from '../engine/engine.ts'
 import type { StructureRequest } from '../engine/structure-request.ts'
 import type { SpoutError } from '../errors.ts'
+import { satisfies } from '../grammar/check-text.ts'
 import type { AnswerWriter } from '../output/answer-writer.ts'
 import type { FileOutput } from '../output/file-output.ts'
 import { type HeldOutput, holdOutput } from '../output/held-output.ts'
@@ -27,6 +28,8 @@ interface AnswerOptions {
 }
 
 export interface OpenedAnswer extends AnswerWriter {
+  /** False of a whole answer that does not satisfy what could only be checked. */
+  readonly isChecked: boolean
   /** The last characters of a structured answer. */
   readonly tail: string
 }
@@ -37,18 +40,26 @@ export function openAnswer(input: AnswerOptions): OpenedAnswer {
   const { file, options, structure } = input
   const held = heldOutput(input)
   const writer = chooseWriter(held === undefined ? input : { ...input, output: held })
-  let tail = ''
-  const keepTail = (text: string): void => {
-    if (structure !== undefined) tail = (tail + text).slice(-TAIL)
+  let text = ''
+  const most = structure?.check === undefined ? TAIL : Number.POSITIVE_INFINITY
+  const keep = (piece: string): void => {
+    if (structure !== undefined) text = (text + piece).slice(-most)
   }
+  let isChecked = true
   return {
-    sink: announcing(writer.sink, input.onFirst, keepTail),
+    sink: announcing(writer.sink, input.onFirst, keep),
     get tail() {
-      return tail
+      return text.slice(-TAIL)
+    },
+    get isChecked() {
+      return isChecked
     },
     async finish(result: EngineResult, measured: Measurements) {
-      const isWhole =
+      const isComplete =
         result.finishReason !== 'aborted' && !lacksAnswer(result, options.think) && !isIncomplete(result)
+      if (isComplete && structure?.check !== undefined)
+        isChecked = satisfies({ kind: 'schema', schema: structure.check }, text)
+      const isWhole = isComplete && isChecked
       if (file !== undefined && !isWhole) return file.discard()
       // Half a document would be taken for one; events have told how far it came.
       if (structure !== undefined && !isWhole && !options.jsonl && held !== undefined) return held.flush()

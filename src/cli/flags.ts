@@ -289,6 +289,12 @@ export const FLAGS: readonly Flag[] = [
     oneShot: true,
   },
   {
+    flags: '--schema-lenient',
+    help: 'leave out what cannot be enforced, say so, and check the finished answer (exit code 4)',
+    group: 'Structure',
+    oneShot: true,
+  },
+  {
     flags: '--on-limit <what>',
     help: 'at a limit: fail (exit code 3, no half document), or close it in time (exit code 3 as well)',
     group: 'Structure',

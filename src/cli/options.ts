@@ -38,6 +38,7 @@ export interface Options {
   readonly schemaPrompt?: 'auto' | 'types' | 'none'
   readonly jsonStyle?: 'auto' | 'compact' | 'pretty'
   readonly openObjects?: boolean
+  readonly schemaLenient?: boolean
   readonly onLimit?: 'fail' | 'close'
   readonly jump?: 'auto' | 'off'
   readonly explain?: boolean

@@ -49,6 +49,7 @@ const BESIDE: readonly (readonly [keyof Options, readonly (keyof Options)[]])[] 
   ['schemaPrompt', ['schema', 'items', 'format']],
   ['jsonStyle', ['schema', 'format']],
   ['openObjects', ['schema', 'items']],
+  ['schemaLenient', ['schema']],
   ...(['onLimit', 'jump', 'explain', 'check'] as const).map((name) => [name, STRUCTURES] as const),
 ]
 

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { type StructureRequest, structureRequest } from '../engine/structure-request.ts'
 import { SpoutError } from '../errors.ts'
+import { withoutRefused } from '../grammar/json/lenient.ts'
 import { readFields } from '../grammar/notations/fields.ts'
 import { checkStructure, notationOf, type Structure } from '../grammar/structure.ts'
 import type { Options } from './options.ts'
@@ -11,19 +12,30 @@ export interface GivenStructure {
   readonly request: StructureRequest
   /** What was taken for what, for `--verbose`. */
   readonly note: string
+  /** What `--schema-lenient` leaves out. */
+  readonly leftOut: readonly string[]
 }
 
 /** Of flags that say something of one. @throws SpoutError `usage` with the place in it, `not-found` for a file, `data` when it is too large. */
 export async function structureFromFlags(options: Options): Promise<GivenStructure> {
   const { of, note } = await readStructure(options)
+  const { of: enforced, check, leftOut } = lenient(of, options)
   const request = structureRequest({
-    of,
+    of: enforced,
+    ...(check !== undefined && { check }),
     prompt: options.schemaPrompt,
     onLimit: options.onLimit,
     jump: options.jump,
   })
   checkStructure(request.of)
-  return { request, note }
+  return { request, note, leftOut }
+}
+
+/** With `--schema-lenient`, a schema without what cannot be enforced, and the whole of it to be checked. */
+function lenient(of: Structure, { schemaLenient }: Options) {
+  if (!schemaLenient || of.kind !== 'schema') return { of, check: undefined, leftOut: [] }
+  const { schema, leftOut } = withoutRefused(of.schema, { closed: true, ...of.options })
+  return { of: { ...of, schema }, check: leftOut.length === 0 ? undefined : of.schema, leftOut }
 }
 
 interface Read {

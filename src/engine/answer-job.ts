@@ -4,6 +4,7 @@ import type { ChatTemplate } from '../chat-template/chat-template.ts'
 import { type GenerateResult, structureResult } from '../generation/generate.ts'
 import { makeText } from '../generation/make-text.ts'
 import type { Sequence } from '../generation/sequence.ts'
+import { tokenBudget } from '../generation/stop-criteria.ts'
 import { markerIds, type ThinkMarkers, thinkMarkersOf } from '../generation/think-markers.ts'
 import type { Structures } from '../grammar/structures.ts'
 import { createSampler, type Sampler } from '../sampling/sampler.ts'
@@ -84,14 +85,14 @@ export class AnswerJob implements Job {
 
   /** The text has finished, or was aborted before it began: hands over what was held back. */
   async finish(): Promise<EngineResult> {
-    const { text, split, facts, structured } = this.#begun ?? this.#begin()
+    const { text, split, facts, structured, sampler } = this.#begun ?? this.#begin()
     text.finished ??= 'aborted'
     await text.end()
     const result: GenerateResult = {
       finishReason: text.finished,
       tokenIds: [...text.chosen],
       timings: text.timings,
-      ...(structured && { structure: structureResult(structured.constraint, text) }),
+      ...(structured && { structure: structureResult(structured.constraint, text, sampler) }),
     }
     structured?.release()
     await split?.end()
@@ -135,7 +136,7 @@ export class AnswerJob implements Job {
     io.onPrefill?.(0, ids.length - held)
     const split = this.#split()
     const text = this.#makeText(cache, { sampler, split, structured })
-    this.#begun = { facts, split, structured, text }
+    this.#begun = { facts, split, structured, sampler, text }
     return this.#begun
   }
 
@@ -143,9 +144,10 @@ export class AnswerJob implements Job {
     const { request, prompt } = this.#asked
     if (request.structure === undefined) return undefined
     const { backend, structures = structuresOf(backend.tokenizer) } = this.#model
-    const { tokenizer } = backend
+    const { contextLength, tokenizer } = backend
     return openStructure(request.structure, {
       ...{ structures, tokenizer, prompt, stopIds: this.#stops, markers: this.#markers },
+      budget: tokenBudget({ maxTokens: this.#maxTokens, contextLength, promptTokens: prompt.ids.length }),
     })
   }
 
@@ -210,9 +212,7 @@ export class AnswerJob implements Job {
 /** Reasoning is no part of a structure: where nobody asks for it, it goes nowhere. */
 const DROPPING: Pick<AnswerSink, 'reasoning'> = { reasoning: () => undefined }
 
-interface TextParts extends Pick<Begun, 'split' | 'structured'> {
-  readonly sampler: Sampler
-}
+type TextParts = Pick<Begun, 'split' | 'structured' | 'sampler'>
 
 /** Writes the answer. @throws what ended it, once what was held back is handed over */
 export async function runAnswer(scheduler: Scheduler, job: AnswerJob): Promise<EngineResult> {
@@ -228,6 +228,7 @@ export async function runAnswer(scheduler: Scheduler, job: AnswerJob): Promise<E
 interface Begun {
   readonly text: Sequence
   readonly structured: OpenedStructure | undefined
+  readonly sampler: Sampler
   readonly facts: RequestFacts
   readonly split: SplittingSink | undefined
 }

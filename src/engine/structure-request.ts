@@ -11,6 +11,8 @@ export interface StructureRequest {
   readonly onLimit?: 'fail' | 'close' | undefined
   /** What must come is run ahead, where that changes no bit. Default `auto`. */
   readonly jump?: 'auto' | 'off' | undefined
+  /** A schema that the finished answer is to satisfy, more than `of` holds it to: for whoever asked to check (`satisfies`). */
+  readonly check?: string | undefined
 }
 
 /** As a program writes it: a schema may be a value, and a structure may stand alone. */
@@ -84,6 +86,7 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 export function structureFromJson(value: unknown): StructureRequest {
   const { of, ...rest } = asObject(value, 'structure')
   for (const [name, given] of Object.entries(rest)) {
+    if (name === 'check' && typeof given === 'string') continue
     if (FIELDS[name]?.includes(given as string)) continue
     throw new SpoutError('usage', `structure.${name}: ${JSON.stringify(given)} is not one of its values`)
   }

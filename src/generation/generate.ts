@@ -5,6 +5,7 @@
 import type { Backend, KvCache, Part, Rows, Runner } from '../backend/backend.ts'
 import { runForward } from '../backend/run-forward.ts'
 import type { Constraint } from '../grammar/constraint.ts'
+import type { Sampler } from '../sampling/sampler.ts'
 import { makeText, type TextOptions } from './make-text.ts'
 import type { ForcedCounts, Sequence } from './sequence.ts'
 import type { FinishReason } from './stop-criteria.ts'
@@ -35,6 +36,10 @@ export interface StructureResult extends Readonly<ForcedCounts> {
   readonly isComplete: boolean
   /** It was brought to an end in time: the model might have written more. */
   readonly wasClosed: boolean
+  /** A ban would have left nothing that the structure allows: it was passed over. */
+  readonly overruled: boolean
+  /** Ids that would have made it whole; `undefined` where no way is known. */
+  readonly needed: number | undefined
 }
 
 /**
@@ -58,15 +63,17 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
   const { constraint } = options
   return {
     ...{ finishReason: text.finished!, tokenIds: [...text.chosen], timings: text.timings },
-    ...(constraint && { structure: structureResult(constraint, text) }),
+    ...(constraint && { structure: structureResult(constraint, text, options.sampler) }),
   }
 }
 
 export function structureResult(
-  { isComplete, wasClosed = false }: Constraint,
+  constraint: Constraint,
   { forced }: Sequence,
+  { overruled = false }: Sampler,
 ): StructureResult {
-  return { ...forced, isComplete, wasClosed }
+  const { isComplete, wasClosed = false, needed = Number.POSITIVE_INFINITY } = constraint
+  return { ...forced, isComplete, wasClosed, overruled, needed: Number.isFinite(needed) ? needed : undefined }
 }
 
 /** The loop: the scheduler of one text. */

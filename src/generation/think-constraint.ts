@@ -18,6 +18,8 @@ export interface ThinkConstraintParts {
   readonly lineBreaks: readonly number[]
   /** The prompt already opened this block. */
   readonly opened?: ThinkMarkers | undefined
+  /** Reasoning ends in time for the structure. Default false. */
+  readonly closes?: boolean
 }
 
 export class ThinkConstraint implements Constraint {
@@ -32,9 +34,21 @@ export class ThinkConstraint implements Constraint {
   /** Of the block under way. */
   #block: ThinkMarkers | undefined
   #allowed: Allowed | undefined
+  readonly #tokenizer: Tokenizer
+  readonly #closes: boolean
+  #left = Number.POSITIVE_INFINITY
+  /** The end marker of the block as ids, where it must come, and how many of them have. */
+  #marker: Int32Array | undefined
+  #ended = 0
+  #wasClosed = false
 
-  constructor(inner: Constraint, { tokenizer, markers, keep, lineBreaks, opened }: ThinkConstraintParts) {
+  constructor(
+    inner: Constraint,
+    { tokenizer, markers, keep, lineBreaks, opened, closes = false }: ThinkConstraintParts,
+  ) {
     this.#inner = inner
+    this.#tokenizer = tokenizer
+    this.#closes = closes
     this.#markers = markers
     this.#splitter = new ThinkSplitter({ markers, opened })
     this.#stream = new TokenOutputStream(tokenizer, { keep })
@@ -56,25 +70,43 @@ export class ThinkConstraint implements Constraint {
   }
 
   get wasClosed(): boolean {
-    return this.#inner.wasClosed === true
+    return this.#wasClosed || this.#inner.wasClosed === true
+  }
+
+  /** Within reasoning: what the structure needs; the end marker comes before it. */
+  get needed(): number {
+    return this.#inner.needed ?? Number.POSITIVE_INFINITY
   }
 
   set left(left: number) {
+    this.#left = left
     this.#inner.left = left
   }
 
   allowed(): Allowed | undefined {
-    if (this.#state === 'reasoning') return undefined
+    if (this.#state === 'reasoning') return this.#endOfReasoning()
     if (this.#state === 'structure') return this.#inner.allowed()
     const more = this.#state === 'start' ? this.#openers : this.#lineBreaks
     this.#allowed ??= withIds(this.#inner.allowed(), more)
     return this.#allowed
   }
 
+  /** Where the structure would not fit any more after another thought: the end marker, id by id. */
+  #endOfReasoning(): Allowed | undefined {
+    if (!this.#closes || this.#block === undefined) return undefined
+    const { close } = this.#block
+    this.#marker ??= this.#tokenizer.encode(close, { addSpecialTokens: false, allowSpecial: true })
+    const rest = this.#marker.length - this.#ended
+    if (rest === 0 || (this.#ended === 0 && this.#left > this.needed + rest + 1)) return undefined
+    this.#wasClosed = true
+    return { ids: this.#marker.subarray(this.#ended, this.#ended + 1) }
+  }
+
   accept(id: number): void {
     this.#allowed = undefined
     if (this.#state === 'start' && this.#openers.includes(id)) this.#state = 'reasoning'
     if (this.#state === 'reasoning') {
+      if (this.#wasClosed) this.#ended++
       this.#think(id)
       return
     }

@@ -19,6 +19,8 @@ export interface Constraint extends Drafter {
   readonly mustEnd: boolean
   /** Told before each choice: how many ids may still be chosen, that one among them. */
   left?: number
+  /** The fewest ids that would make the text whole; Infinity where no way is known. */
+  readonly needed?: number
   /** Less could be written than the model might have: `left` was near its end. */
   readonly wasClosed?: boolean
   /** Ids that no penalty for repetition meets: always the same ones. */

@@ -4,18 +4,27 @@
  */
 import type { Allowed, Constraint } from './constraint.ts'
 import { type Automaton, DEAD, type Place } from './parser/automaton.ts'
+import { Closing } from './vocabulary/closing.ts'
 import { makeGuess } from './vocabulary/forced.ts'
-import { Masks } from './vocabulary/masks.ts'
+import { type Mask, Masks } from './vocabulary/masks.ts'
 import type { SlicedVocabulary } from './vocabulary/slices.ts'
 
 /** Up to so many ids are given as a list: it is shorter to go through than the mask. */
 const SHORT = 4096
+/** With more to come nothing is near its end. */
+const MOST_CLOSED = 8192
 
 /** White space, and whatever ASCII has that is neither a letter, a digit nor a control character. */
 function isPunctuation(byte: number): boolean {
   const isLetter = (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a)
   const isDigit = byte >= 0x30 && byte <= 0x39
   return byte < 0x7f && !isLetter && !isDigit && (byte >= 0x20 || byte === 0x0a || byte === 0x09)
+}
+
+export interface ConstraintOptions {
+  readonly masks?: Masks
+  /** Near the end of what may be written (`left`) only tokens are allowed after which the rest still fits. Default false. */
+  readonly closes?: boolean
 }
 
 export class GrammarConstraint implements Constraint {
@@ -28,12 +37,23 @@ export class GrammarConstraint implements Constraint {
   #isFirst = true
   #hasEnded = false
   readonly #tail: number[] = []
+  left = Number.POSITIVE_INFINITY
+  wasClosed = false
+  /** Only tokens that leave room for an end are allowed, as `left` says. */
+  readonly #closes: boolean
+  readonly #closing: Closing
 
   /** The automaton and the masks may be shared by constraints that take turns. */
-  constructor(automaton: Automaton, vocabulary: SlicedVocabulary, masks = new Masks(automaton, vocabulary)) {
+  constructor(
+    automaton: Automaton,
+    vocabulary: SlicedVocabulary,
+    { masks = new Masks(automaton, vocabulary), closes = false }: ConstraintOptions = {},
+  ) {
     this.#automaton = automaton
     this.#vocabulary = vocabulary
     this.#masks = masks
+    this.#closes = closes
+    this.#closing = new Closing(automaton, vocabulary, masks)
     this.#place = automaton.start()
   }
 
@@ -50,6 +70,20 @@ export class GrammarConstraint implements Constraint {
     return this.#allowed
   }
 
+  get closes(): boolean {
+    return this.#closes
+  }
+
+  /** The fewest tokens that make the text whole; Infinity where no way is known. */
+  get needed(): number {
+    return this.#hasEnded ? 0 : this.#closing.needed(this.#place)
+  }
+
+  /** False where surely no text of so many tokens is whole. */
+  mayFit(tokens: number): boolean {
+    return this.#closing.mayFit(this.#place, tokens, this.#isFirst)
+  }
+
   isExempt(id: number): boolean {
     const { bytes, starts } = this.#vocabulary.texts
     for (let at = starts[id]!; at < starts[id + 1]!; at++) if (!isPunctuation(bytes[at]!)) return false
@@ -58,8 +92,15 @@ export class GrammarConstraint implements Constraint {
 
   #findAllowed(): Allowed {
     this.#place = this.#automaton.tidy(this.#place)
-    const { bits, count } = this.#masks.at(this.#place, this.#isFirst)
+    const { bits, count } = this.#closingMask() ?? this.#masks.at(this.#place, this.#isFirst)
     return count > SHORT ? { bits } : { ids: this.#list(bits, count) }
+  }
+
+  #closingMask(): Mask | undefined {
+    if (!this.#closes || this.left > MOST_CLOSED) return undefined
+    const mask = this.#closing.mask(this.#place, this.left - 1, this.#isFirst)
+    if (mask !== undefined) this.wasClosed = true
+    return mask
   }
 
   /** @throws RangeError when the id is not allowed. */

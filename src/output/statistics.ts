@@ -36,10 +36,19 @@ export function statisticsLines({
       : []),
     `first     ${measured.ttftMs === undefined ? 'no output' : `byte after ${durationText(measured.ttftMs)}`}`,
     `output    ${count(tokenIds.length)}${decodeText(result, measured)}`,
+    ...structureLines(result),
     `memory    ${bytesText(peakRssBytes)} at most`,
     `seed      ${result.seed}`,
     `finish    ${result.finishReason}`,
   ]
+}
+
+/** What had to come, and how much of it was run ahead. */
+function structureLines({ structure }: EngineResult): string[] {
+  if (structure === undefined) return []
+  const { forced, drafted, rejected } = structure
+  const ahead = drafted === 0 ? '' : `, ${drafted} drafted, ${rejected} of them rejected`
+  return [`structure ${count(forced)} without a choice${ahead}`]
 }
 
 function count(tokens: number): string {

@@ -137,7 +137,7 @@ export class Scheduler {
   #addIf(entry: Entry, isDecoding: boolean): void {
     const text = entry.text!
     if (entry.isParked || text.isDecoding !== isDecoding || this.#step.isFull) return
-    const part = text.next(isDecoding ? 1 : this.#step.room)
+    const part = text.next(isDecoding ? this.#roomToDecode() : this.#step.room)
     while (!this.#admission.promise(part.sequence.length, part.ids.length)) {
       const youngest = this.#setBackYoungest()
       if (youngest === entry) return
@@ -145,6 +145,12 @@ export class Scheduler {
       if (youngest === undefined) break
     }
     this.#step.add(entry, part)
+  }
+
+  /** An id and guesses behind it; a row is left to every other text. */
+  #roomToDecode(): number {
+    const others = this.#open.length - this.#step.entries.length - 1
+    return Math.max(1, this.#step.wantedRoom - Math.max(0, others))
   }
 
   /** Begins the text that waits longest. False: it has to wait, or there is none. */

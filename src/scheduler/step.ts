@@ -29,6 +29,11 @@ export class Step {
     return this.#room
   }
 
+  /** Rows that may be added whose logits are wanted. */
+  get wantedRoom(): number {
+    return Math.min(this.#room, this.#wanted)
+  }
+
   get isFull(): boolean {
     return this.#room <= 0 || this.#wanted <= 0 || this.entries.length >= this.#mostParts
   }

@@ -22,6 +22,7 @@ const toy = toyModel({
     w: [' '],
     m: ['{"n": 1}', '\n', '{"n": 2}', '\n ', EOS],
     y: ['yes', 'terday', EOS],
+    l: ['"ab"', EOS],
   },
 })
 const thinking = toyModel({
@@ -37,6 +38,8 @@ const opened = toyModel({
 })
 afterAll(removeToys)
 
+/** With what must stand before a b. */
+const LENIENT = '{"type":"string","maxLength":9,"pattern":"(?<='
 const RECORD = 'name, n int 0..9'
 
 describe.concurrent('an answer with a structure', () => {
@@ -114,9 +117,9 @@ describe.concurrent('an answer with a structure', () => {
     {
       proves: ['structure.whole', 'exit.3'],
       what: 'that is not complete: nothing leaves, and the end is told',
-      argv: on(toy, 'b', '--schema', RECORD, '-n', '4'),
+      argv: on(toy, 'b', '--schema', RECORD, '-n', '9'),
       stderr:
-        /^spout: error: structure: not complete: the limit of 4 tokens came first; it ends "[^\n]+"\nspout: hint: /,
+        /^spout: error: structure: not complete: the limit of 9 tokens came first; it needs \d+ more at least; it ends "[^\n]+"\nspout: hint: /,
       code: 3,
     },
     {
@@ -124,13 +127,13 @@ describe.concurrent('an answer with a structure', () => {
       what: 'of items: whole lines leave, the last half does not',
       argv: on(toy, 'm', '--items', 'n int', '-n', '3'),
       stdout: '{"n": 1}\n',
-      stderr: /not complete: the limit of 3 tokens came first; it ends/,
+      stderr: /not complete: the limit of 3 tokens came first; it needs \d+ more at least; it ends/,
       code: 3,
     },
     {
       proves: ['structure.whole', 'json.error'],
       what: 'that is not complete, with --json',
-      argv: on(toy, 'b', '--schema', RECORD, '-n', '4', '--json'),
+      argv: on(toy, 'b', '--schema', RECORD, '-n', '9', '--json'),
       stdout: /^\{"error":\{"code":"incomplete","exit":3,"message":"structure: not complete: [^\n]*\n$/,
       stderr: /not complete/,
       code: 3,
@@ -138,10 +141,40 @@ describe.concurrent('an answer with a structure', () => {
     {
       proves: ['structure.whole'],
       what: 'events tell how far it came',
-      argv: on(toy, 'b', '--schema', RECORD, '-n', '2', '--jsonl'),
+      argv: on(toy, 'b', '--schema', RECORD, '-n', '9', '--jsonl'),
       stdout: /\{"event":"end",[^\n]*"finish_reason":"length"[^\n]*\n$/,
       stderr: /not complete/,
       code: 3,
+    },
+    {
+      proves: ['structure.close', 'exit.3'],
+      what: 'closed before the limit: valid, and said to be cut',
+      argv: on(toy, 'b', '--schema', RECORD, '-n', '12', '--on-limit', 'close'),
+      stdout: /^\{"name":"[^"]*","n":\d\}\n$/,
+      stderr: /^spout: error: structure: closed at the limit of 12 tokens: /,
+      code: 3,
+    },
+    {
+      proves: ['structure.close'],
+      what: 'a limit that no answer fits into',
+      argv: on(toy, 'b', '--schema', RECORD, '-n', '3'),
+      stderr:
+        /^spout: error: max-tokens: 3 are too few: an answer that satisfies the structure needs \d+ tokens\n/,
+      code: 2,
+    },
+    {
+      proves: ['structure.lenient', 'exit.4'],
+      what: 'what cannot be enforced is checked at the end: it fails',
+      argv: on(toy, 'l', '--schema', `${LENIENT}c)b"}`, '--schema-lenient'),
+      stderr:
+        /^spout: schema: not enforced, checked at the end: \/pattern: [^\n]*\nspout: error: structure: the answer does not satisfy/,
+      code: 4,
+    },
+    {
+      proves: ['structure.lenient'],
+      what: 'what cannot be enforced is checked at the end: it holds',
+      argv: on(toy, 'l', '--schema', `${LENIENT}a)b"}`, '--schema-lenient', '-q'),
+      stdout: '"ab"\n',
     },
     {
       proves: ['structure.valid'],
@@ -184,7 +217,7 @@ describe.concurrent('an answer with a structure', () => {
 
   test('[structure.whole out.file] a file gets all of it or keeps what it had', async () => {
     const path = file('answer.json', 'old\n')
-    await runSpout(on(toy, 'b', '--schema', RECORD, '-n', '4', '-o', path))
+    await runSpout(on(toy, 'b', '--schema', RECORD, '-n', '9', '-o', path))
     expect(readFileSync(path, 'utf8')).toBe('old\n')
     await runSpout(on(toy, 'a', '--schema', RECORD, '-o', path))
     expect(readFileSync(path, 'utf8')).toBe('{"name": "Ann", "n": 7}\n')

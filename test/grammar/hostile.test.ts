@@ -9,7 +9,6 @@ import { compileChoices, compileRegex } from '../../src/grammar/notations/regex.
 import { Automaton } from '../../src/grammar/parser/automaton.ts'
 import type { CompiledGrammar } from '../../src/grammar/parser/expressions.ts'
 import { Regexes } from '../../src/grammar/regex/regexes.ts'
-import { Masks } from '../../src/grammar/vocabulary/masks.ts'
 import { idsOf, smallVocabulary } from './small-world.ts'
 
 const many = <T>(count: number, make: (i: number) => T): T[] =>
@@ -108,7 +107,7 @@ test.each(Object.entries(HOSTILE))('%s', (_, compile) => {
   try {
     const { rules, start } = compile(new Regexes())
     const automaton = new Automaton(rules, start)
-    const constraint = new GrammarConstraint(automaton, vocabulary, new Masks(automaton, vocabulary))
+    const constraint = new GrammarConstraint(automaton, vocabulary)
     for (let i = 0; i < 20 && !constraint.mustEnd; i++) {
       const ids = idsOf(constraint.allowed()).filter((id) => !vocabulary.endIds.includes(id))
       expect(ids).not.toEqual([])

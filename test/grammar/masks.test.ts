@@ -52,7 +52,7 @@ describe.skipIf(!here)('a real vocabulary (needs ../shared/data)', () => {
     const [bySlices, byWalk] = [new Masks(automaton, sliced), new Masks(automaton, whole)]
     fc.assert(
       fc.property(fc.infiniteStream(fc.nat()), (draws) => {
-        const constraint = new GrammarConstraint(automaton, sliced, bySlices)
+        const constraint = new GrammarConstraint(automaton, sliced, { masks: bySlices })
         let place = automaton.start()
         for (let step = 0; step < 20 && !constraint.mustEnd; step++) {
           const { bits } = bySlices.at(place)

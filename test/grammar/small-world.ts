@@ -43,7 +43,7 @@ export function expectExactMasks({ grammar, tokens, texts, most, completes }: Wo
   const masks = new Masks(automaton, vocabulary)
   const places = [...prefixes].filter((prefix) => prefix.length <= most)
   for (const prefix of places) {
-    const constraint = new GrammarConstraint(automaton, vocabulary, masks)
+    const constraint = new GrammarConstraint(automaton, vocabulary, { masks })
     for (const byte of prefix) constraint.accept(tokens.indexOf(byte))
     const wanted = tokens.flatMap((token, id) => (prefixes.has(prefix + token) ? [id] : []))
     const ends = whole.has(prefix) ? vocabulary.endIds : []

@@ -238,15 +238,19 @@ describe('answers of bad models', () => {
   })
 
   const hasPython = spawnSync('python3', ['-c', 'import jsonschema']).status === 0
-  test.skipIf(!hasPython)('and for jsonschema of Python, formats too', { timeout: 600_000 }, () => {
-    writeFileSync(join(folder, 'schemas.json'), JSON.stringify(SCHEMAS))
-    writeFileSync(join(folder, 'answers.jsonl'), whole.map((each) => JSON.stringify(each)).join('\n'))
-    const { stdout, stderr } = spawnSync('python3', ['-W', 'ignore', '-c', PYTHON, folder], {
-      encoding: 'utf8',
-      maxBuffer: 1 << 28,
-    })
-    expect({ stdout, stderr }).toEqual({ stdout: `${whole.length} valid\n`, stderr: '' })
-  })
+  test.skipIf(!hasPython)(
+    'and for jsonschema of Python, formats too (needs python3 with jsonschema)',
+    { timeout: 600_000 },
+    () => {
+      writeFileSync(join(folder, 'schemas.json'), JSON.stringify(SCHEMAS))
+      writeFileSync(join(folder, 'answers.jsonl'), whole.map((each) => JSON.stringify(each)).join('\n'))
+      const { stdout, stderr } = spawnSync('python3', ['-W', 'ignore', '-c', PYTHON, folder], {
+        encoding: 'utf8',
+        maxBuffer: 1 << 28,
+      })
+      expect({ stdout, stderr }).toEqual({ stdout: `${whole.length} valid\n`, stderr: '' })
+    },
+  )
 })
 
 const PYTHON = `

@@ -79,8 +79,10 @@ async function runGenerate(words: readonly string[], options: Options, context: 
 async function structureOf(options: Options): Promise<StructureRequest | undefined> {
   if (!hasStructure(options)) return undefined
   const { structureFromFlags } = await import('../structure-from-flags.ts')
-  const { request, note } = await structureFromFlags(options)
+  const { request, note, leftOut } = await structureFromFlags(options)
   if (options.verbose) writeLine(note)
+  if (!options.quiet)
+    for (const line of leftOut) writeLine(`schema: not enforced, checked at the end: ${line}`)
   return request
 }
 
@@ -245,7 +247,9 @@ async function answerOnce(
   if (cut !== undefined && !options.quiet) writeLine(cut)
   if (options.stats) await writeStatistics({ engine, result, loadedAt, color: options.color })
   interrupts.signal.throwIfAborted()
-  const shortEnd = structureEnd(result, engine, writer.tail)
+  if (result.structure?.overruled && !options.quiet)
+    writeLine('a ban would have left nothing that the structure allows: it was passed over')
+  const shortEnd = structureEnd(result, engine, writer)
   if (shortEnd !== undefined) throw shortEnd
   if (lacksAnswer(result, options.think)) throw noAnswer(result, engine)
   if (engine.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)

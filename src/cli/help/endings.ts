@@ -12,7 +12,7 @@ export const ENDINGS: readonly Row[] = [
     '3',
     'a structure (--schema, --regex and others) is not complete; into a pipe or a file nothing partial is written',
   ],
-  ['4', 'a text does not satisfy its structure: of --check'],
+  ['4', 'a text does not satisfy its structure: of --check, or an answer with --schema-lenient'],
   ['65', 'bad input: the prompt is empty, not UTF-8, or longer than the context'],
   ['66', 'a model, a revision or a file was not found (offline: is not in the cache)'],
   ['69', 'the hub cannot be reached'],

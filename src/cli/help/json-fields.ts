@@ -6,6 +6,7 @@ export const JSON_FIELDS: readonly Row[] = [
   ['revision', 'the commit on the hub; null for a folder'],
   ['dtype', 'of the weights'],
   ['text', 'the answer'],
+  ['value', 'with a structure of JSON: the document of the text; of --items a list of them'],
   ['reasoning', 'what the model thought aloud; only where it did, and not with --think hide'],
   ['finish_reason', 'stop: the end token; stop-string: a text of --stop; length: a limit; aborted: a signal'],
   ['runs', 'what ran it; in --dry-run what would, null while the model is not cached'],
@@ -36,7 +37,7 @@ export const JSON_FIELDS: readonly Row[] = [
   ['  id', 'of the token'],
   ['  token', 'its text, by itself: U+FFFD for a part of a character'],
   ['  bytes', 'the same as bytes of UTF-8, which can be joined'],
-  ['  logprob', 'ln of its probability, before any penalty, temperature or filter'],
+  ['  logprob', 'ln of its probability, before any penalty, mask, temperature or filter'],
   ['  top', 'with --logprobs k: the k likeliest, each with id, token, bytes and logprob'],
 ]
 

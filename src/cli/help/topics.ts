@@ -32,9 +32,21 @@ export const TOPICS: readonly Topic[] = [
     'An answer ends with the end token of the model, before a text of --stop, after --max-tokens, or when the ' +
       'context is full. A text that a limit has cut which nobody asked for is said to be cut, on stderr.',
   ]),
+  topicOf(
+    'structure',
+    'answers that always parse',
+    [
+      "--schema 'name, age int 0..120, tags [str] 1..5' gives JSON of these fields: whole and valid, or exit code 3 and nothing. " +
+        'A schema may also be JSON Schema, or in a file. --items gives many, a line each; --choice one of some texts; --regex and ' +
+        '--grammar any text of a form. What cannot be enforced is refused before anything is loaded.',
+      'A chat model is told of the schema in its system message; what it thinks first is free. Put lengths into a schema: without ' +
+        'maxItems and maxLength an answer can run to the limit. --on-limit close ends it in time. Valid is not true.',
+    ],
+    ['regex', 'grammar', 'format'],
+  ),
   topicOf('sampling', 'how each token is chosen', [
     "Defaults are the author's: those of the model's generation_config.json, greedy where it has none. The steps run " +
-      'in one order: penalties, logit bias, temperature, top-k, top-p, min-p, typical-p, draw.',
+      'in one order: penalties, logit bias, bans, the mask of a structure, temperature, top-k, top-p, min-p, typical-p, draw.',
   ]),
   topicOf('output', 'where the answer goes, and as what', [
     'stdout holds the answer and nothing else; everything else is on stderr. On a terminal control characters of the ' +

@@ -156,6 +156,11 @@ function marksOf(type: 'object' | 'array', { style, depth }: Layout): Marks {
   }
 }
 
+/** A value as text, without spaces. */
+export function writeCompact(value: Json): string {
+  return spell(value, { style: COMPACT, depth: 0 })
+}
+
 /** A value as text. */
 function spell(value: Json, layout: Layout): string {
   if (value instanceof Decimal) return value.toString()

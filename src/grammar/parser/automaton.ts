@@ -4,6 +4,7 @@
  * does at most of its steps is to look one of them up.
  */
 import type { Regexes } from '../regex/regexes.ts'
+import { Completions } from './completions.ts'
 import { Lexer, NO_TERMINAL } from './lexer.ts'
 import { FIRST_ROW, Rows } from './rows.ts'
 import type { Rule, Rules } from './rules.ts'
@@ -25,6 +26,8 @@ export class Automaton {
   generation = 0
   readonly #lexer: Lexer
   readonly #rows: Rows
+  readonly #rules: Rules
+  #completions: Completions | undefined
   /** [row, state of the lexer, …] of each place. */
   #parts: (readonly number[])[] = [[], []]
   #complete: boolean[] = [false, false]
@@ -34,6 +37,7 @@ export class Automaton {
     const regexes: Regexes = rules.regexes
     this.#lexer = new Lexer(regexes)
     this.#rows = new Rows(rules, this.#lexer, start)
+    this.#rules = rules
   }
 
   start(): Place {
@@ -59,9 +63,13 @@ export class Automaton {
     return this.#add(relaxed, this.#complete[place]!)
   }
 
-  /** Whether any text may come here, in a JSON string. */
-  takesAnyText(place: Place): boolean {
-    return this.#parts[place]!.some((lex, i) => i % 2 === 1 && this.#lexer.takesAnyText(lex))
+  /** How many characters of any kind may come here, in a JSON string; `isAll`: and nothing else but its end. */
+  textRoom(place: Place): { readonly room: number; readonly isAll: boolean } {
+    const parts = this.#parts[place]!
+    if (parts.length === 2) return this.#lexer.textRoom(parts[1]!)
+    let room = 0
+    for (let i = 1; i < parts.length; i += 2) room = Math.max(room, this.#lexer.textRoom(parts[i]!).room)
+    return { room, isAll: false }
   }
 
   /** Whether a text must end here: it is complete, and no byte leads on. */
@@ -69,6 +77,13 @@ export class Automaton {
     if (!this.#complete[place]) return false
     for (let byte = 0; byte < 256; byte++) if (this.next(place, byte) !== DEAD) return false
     return true
+  }
+
+  /** The fewest bytes that make the text whole, or nearly so few; `undefined` when none were found. */
+  completion(place: Place): readonly number[] | undefined {
+    if (this.#complete[place]) return []
+    this.#completions ??= new Completions(this.#rules, this.#rows, this.#lexer)
+    return this.#completions.of(this.#parts[place]!)
   }
 
   /** How many places there are. */

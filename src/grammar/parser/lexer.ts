@@ -60,18 +60,33 @@ export class Lexer {
     return isSame ? state : this.#add(relaxed)
   }
 
-  /** Whether any text may come, in a JSON string. */
-  takesAnyText(state: LexState): boolean {
+  /** How many characters of any kind may come, in a JSON string; `isAll`: and nothing else but its end. */
+  textRoom(state: LexState): { readonly room: number; readonly isAll: boolean } {
     const { text } = this.#regexes
-    return (
-      text !== NOTHING &&
-      this.#states[state]!.parts.some((part, i) => i % 2 === 1 && this.#regexes.takesAny(part, text))
-    )
+    const { parts } = this.#states[state]!
+    let most = 0
+    let isAll = parts.length === 2
+    if (text === NOTHING) return { room: 0, isAll: false }
+    for (let i = 1; i < parts.length; i += 2) {
+      const room = this.#regexes.textRoom(parts[i]!, text)
+      most = Math.max(most, room.room)
+      isAll &&= room.isAll
+    }
+    return { room: most, isAll }
   }
 
   /** The terminals that the bytes are, from first to last. */
   whole(state: LexState): readonly Regex[] {
     return this.#states[state]!.whole
+  }
+
+  /** The terminals that it can become, and what is left of each. */
+  terminals(state: LexState): { readonly terminal: Regex; readonly left: Regex }[] {
+    const { parts } = this.#states[state]!
+    return Array.from({ length: parts.length / 2 }, (_, i) => ({
+      terminal: parts[2 * i]!,
+      left: parts[2 * i + 1]!,
+    }))
   }
 
   /** Bytes of one class lead to the same state. */

@@ -10,7 +10,7 @@ import { tooLarge } from '../regex/too-large.ts'
 import { type Lexer, type LexState, NO_TERMINAL } from './lexer.ts'
 import type { Rule, Rules, State } from './rules.ts'
 
-type Row = number
+export type Row = number
 
 /** Nothing has been read. */
 export const FIRST_ROW: Row = 0
@@ -18,7 +18,7 @@ export const FIRST_ROW: Row = 0
 const MOST_ROWS = 1 << 20
 const MOST_ITEMS = 10_000
 /** The rule that everything is part of began before the first row. */
-const BEFORE_ALL: Row = -1
+export const BEFORE_ALL: Row = -1
 
 interface Contents {
   /** The terminals that may come. */
@@ -62,6 +62,15 @@ export class Rows {
 
   isComplete(row: Row): boolean {
     return this.#rows[row]!.isComplete
+  }
+
+  /** What waits at a row for a terminal, or for a rule that begins there: [state, row where its rule began, …]. */
+  afterTerminal(row: Row, terminal: Regex): readonly number[] {
+    return this.#rows[row]!.afterTerminal.get(terminal) ?? []
+  }
+
+  afterRule(row: Row, rule: Rule): readonly number[] {
+    return this.#rows[row]!.afterRule.get(rule) ?? []
   }
 
   /** The row after terminals that end at one place: [row where it began, terminal, …]. */

@@ -63,6 +63,7 @@ export class Regexes {
   readonly #derivatives = new Map<number, Regex>()
   readonly #classes = new Map<string, ByteClasses>()
   readonly #shortest = new Map<number, number>()
+  readonly #shortestWords = new Map<Regex, readonly number[] | undefined>()
   readonly #finite = new Map<Regex, boolean>()
   /** All that the inside of a JSON string can be, once somebody has asked for it. */
   text: Regex = NOTHING
@@ -250,6 +251,30 @@ export class Regexes {
     return node.parts.every((part) => part === text || this.#rulesOutWords(part)) && node.parts.includes(text)
   }
 
+  /**
+   * How many characters may come, whichever they are, `text` being all of them, and whether nothing else may: 0 where that is
+   * not known.
+   */
+  textRoom(regex: Regex, text: Regex): { readonly room: number; readonly isAll: boolean } {
+    const node = this.#nodes[regex]!
+    if (node.kind !== 'concat') return { room: this.takesAny(regex, text) ? UNBOUNDED : 0, isAll: false }
+    const head = this.#nodes[node.head]!
+    if (head.kind !== 'limit')
+      return {
+        room: this.takesAny(regex, text) ? UNBOUNDED : 0,
+        isAll: node.head === text && this.#isQuoted(node.tail),
+      }
+    const isText = head.body === text && head.phase === 0
+    return { room: isText ? head.left : 0, isAll: isText && this.#isQuoted(node.tail) }
+  }
+
+  /** It begins with a quote, which no text has in it. */
+  #isQuoted(regex: Regex): boolean {
+    const node = this.#nodes[regex]!
+    const first = node.kind === 'concat' ? this.#nodes[node.head]! : node
+    return first.kind === 'bytes' && first.set === this.sets.ofByte(0x22)
+  }
+
   #rulesOutWords(regex: Regex): boolean {
     const node = this.#nodes[regex]!
     return node.kind === 'not' && this.#isFinite(node.body)
@@ -333,6 +358,31 @@ export class Regexes {
     return this.prune(regex) === NOTHING
   }
 
+  /** One of the shortest words; `undefined` where there is none, or none is found soon. */
+  shortestWord(regex: Regex): readonly number[] | undefined {
+    if (this.#shortestWords.has(regex)) return this.#shortestWords.get(regex)
+    const word = this.#findShortestWord(regex)
+    this.#shortestWords.set(regex, word)
+    return word
+  }
+
+  #findShortestWord(start: Regex): readonly number[] | undefined {
+    const cameFrom = new Map<Regex, readonly [from: Regex, byte: number]>()
+    // What is found on the way is added to the list that is gone through.
+    const open = [this.prune(start)]
+    for (const at of open) {
+      if (this.#nullable[at]) return wordTo(at, cameFrom)
+      if (cameFrom.size > MOST_STATES) return undefined
+      for (const byte of this.classes([at]).sample) {
+        const next = this.prune(this.derive(at, byte))
+        if (next === NOTHING || next === open[0] || cameFrom.has(next)) continue
+        cameFrom.set(next, [at, byte])
+        open.push(next)
+      }
+    }
+    return undefined
+  }
+
   /** Whether every word of `inner` is one of `outer`. */
   includes(outer: Regex, inner: Regex): boolean {
     return this.isEmpty(this.and([inner, this.not(outer)]))
@@ -389,15 +439,16 @@ export class Regexes {
     const known = this.#alive.get(regex)
     if (known !== undefined) return known
     const cameFrom = new Map<Regex, Regex>([[regex, regex]])
+    if (this.#isSurelyAlive(regex)) return this.#markPath(regex, cameFrom)
     const open = [regex]
     for (let oldest = 0, turn = 0; oldest < open.length; turn++) {
       const at = turn % 2 === 0 ? open.pop()! : open[oldest++]!
-      if (this.#nullable[at] || this.#alive.get(at) === true) return this.#markPath(at, cameFrom)
       if (this.#alive.get(at) === false) continue
       for (const byte of this.classes([at]).sample) {
         const next = this.derive(at, byte)
         if (next === NOTHING || cameFrom.has(next)) continue
         cameFrom.set(next, at)
+        if (this.#isSurelyAlive(next)) return this.#markPath(next, cameFrom)
         open.push(next)
       }
       if (cameFrom.size > MOST_STATES || ++this.#lookedAt > MOST_LOOKED_AT)
@@ -405,6 +456,29 @@ export class Regexes {
     }
     for (const state of cameFrom.keys()) this.#alive.set(state, false)
     return false
+  }
+
+  /** What need not be looked for: the empty word, a part of an expression without conditions, text but for some words. */
+  #isSurelyAlive(regex: Regex): boolean {
+    if (this.#nullable[regex] || this.#plain[regex] || this.#alive.get(regex) === true) return true
+    const node = this.#nodes[regex]!
+    if (node.kind !== 'and') return false
+    let endless = 0
+    for (const part of node.parts) {
+      if (this.#rulesOutWords(part)) continue
+      if (++endless > 1 || !this.#endsInText(part)) return false
+    }
+    return true
+  }
+
+  /** It can go on with any text: no number of words exhausts it. */
+  #endsInText(regex: Regex): boolean {
+    let at = regex
+    for (let node = this.#nodes[at]!; node.kind === 'concat'; node = this.#nodes[at]!) {
+      if (!this.#plain[node.head]) return false
+      at = node.tail
+    }
+    return at === this.text
   }
 
   #markPath(end: Regex, cameFrom: ReadonlyMap<Regex, Regex>): true {
@@ -647,6 +721,12 @@ export class Regexes {
       node.kind === 'nothing' || node.kind === 'empty' || node.kind === 'bytes' || node.kind === 'machine'
     )
   }
+}
+
+function wordTo(end: Regex, cameFrom: ReadonlyMap<Regex, readonly [Regex, number]>): number[] {
+  const word: number[] = []
+  for (let step = cameFrom.get(end); step !== undefined; step = cameFrom.get(step[0])) word.push(step[1])
+  return word.reverse()
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {

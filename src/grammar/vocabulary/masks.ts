@@ -1,9 +1,9 @@
 /** The mask of a place: which tokens can follow. Nothing is allocated for a place that has been seen. */
 import { type Automaton, DEAD, type Place, UNKNOWN } from '../parser/automaton.ts'
-import { isOfKind, KINDS, type Kind, type Slice, type SlicedVocabulary } from './slices.ts'
+import { isOfKind, KINDS, type Kind, type Slice, type SlicedVocabulary, shorterTokens } from './slices.ts'
 import { NODE, type TokenTrie } from './token-trie.ts'
 
-interface Mask {
+export interface Mask {
   /** Bit `id & 31` of word `id >> 5`. */
   readonly bits: Uint32Array
   /** How many ids it allows. */
@@ -23,7 +23,8 @@ export class Masks {
   readonly #kept = new Map<Place, Mask>()
   readonly #ends: Int32Array
   readonly #places: Int32Array
-  readonly #depths: Record<Kind, Map<Place, number>> = {
+  readonly #shorter = new Map<Slice, Map<number, Bits>>()
+  readonly #rooms: Record<Kind, Map<Place, Room>> = {
     lower: new Map(),
     word: new Map(),
     text: new Map(),
@@ -55,16 +56,32 @@ export class Masks {
     return this.#walk(trie, { from, to, place, mask: undefined }) > 0
   }
 
+  /**
+   * The tokens that can follow and lead to a place that is told to be one to go to; end ids as in `at`. Made anew each time,
+   * token by token. Each place is asked about once.
+   */
+  among(place: Place, first: boolean, isWanted: (end: Place) => boolean): Mask {
+    const mask: Mask = { bits: new Uint32Array(this.#vocabulary.words), count: 0 }
+    const asked = new Map<Place, boolean>()
+    const wanted = (end: Place): boolean => {
+      const known = asked.get(end) ?? isWanted(end)
+      asked.set(end, known)
+      return known
+    }
+    for (const { trie } of this.#vocabulary.slices)
+      for (const { from, to } of first && this.#vocabulary.dropsFirstSpace
+        ? beginnings(trie)
+        : [{ from: 0, to: trie.nodes.length }])
+        this.#walk(trie, { from, to, place, mask, wanted })
+    this.#setEnds(place, mask)
+    return mask
+  }
+
   /** A space that opens the text is not part of it: tokens count without it. */
   #first(place: Place): Mask {
     const mask = { bits: new Uint32Array(this.#vocabulary.words), count: 0 }
-    for (const { trie } of this.#vocabulary.slices) {
-      for (let at = 0; at < trie.nodes.length; at = trie.nodes[at + 1]!) {
-        const isSpace = (trie.nodes[at]! & 255) === 0x20
-        const range = { from: isSpace ? at + NODE : at, to: trie.nodes[at + 1]! }
-        mask.count += this.#walk(trie, { ...range, place, mask })
-      }
-    }
+    for (const { trie } of this.#vocabulary.slices)
+      for (const range of beginnings(trie)) this.#walk(trie, { ...range, place, mask })
     this.#setEnds(place, mask)
     return mask
   }
@@ -82,21 +99,30 @@ export class Masks {
   }
 
   #addSlice(slice: Slice, exact: Place, mask: Mask): void {
-    const { kind, most, bits, count, trie } = slice
+    const { kind, most, trie } = slice
     const place = this.#automaton.withoutLimits(exact, most)
-    if (kind !== undefined && this.#depth(kind, place) >= most) {
-      for (let i = 0; i < bits.length; i++) mask.bits[i]! |= bits[i]!
-      mask.count += count
-    } else mask.count += this.#walk(trie, { from: 0, to: trie.nodes.length, place, mask })
+    if (kind === undefined) return void this.#walk(trie, { from: 0, to: trie.nodes.length, place, mask })
+    const { room, isAll } = this.#room(kind, place)
+    if (room >= most) addBits(mask, slice)
+    else if (isAll) addBits(mask, this.#upTo(slice, room))
+    else this.#walk(trie, { from: 0, to: trie.nodes.length, place, mask })
   }
 
-  /** @returns how many tokens can follow; without a mask, whether one can. */
-  #walk({ nodes, twins }: TokenTrie, { from, to, place, mask }: Walk): number {
+  /** The tokens of a slice with so many characters at most. */
+  #upTo(slice: Slice, most: number): Bits {
+    const known = this.#shorter.get(slice) ?? new Map<number, Bits>()
+    this.#shorter.set(slice, known)
+    const found = known.get(most) ?? shorterTokens(this.#vocabulary, slice, most)
+    known.set(most, found)
+    return found
+  }
+
+  /** Adds the tokens that can follow to a mask. @returns without one, whether any can: 1 or 0 */
+  #walk({ nodes, twins }: TokenTrie, { from, to, place, mask, wanted }: Walk): number {
     const automaton = this.#automaton
     const ends = this.#ends
     const places = this.#places
     let table = automaton.table
-    let count = 0
     let depth = 0
     ends[0] = to
     places[0] = place
@@ -114,11 +140,11 @@ export class Masks {
         at = end
         continue
       }
-      if (word >= 256) {
+      if (word >= 256 && (wanted === undefined || wanted(next))) {
         if (mask === undefined) return 1
         for (let id = (word >> 8) - 1; id >= 0; id = twins[id]!) {
           mask.bits[id >> 5]! |= 1 << (id & 31)
-          count++
+          mask.count++
         }
       }
       at += NODE
@@ -128,18 +154,17 @@ export class Masks {
         places[depth] = next
       }
     }
-    return count
+    return 0
   }
 
-  /** How many code points of a kind may follow, whichever they are. Infinity: any number. */
-  #depth(kind: Kind, place: Place): number {
-    const known = this.#depths[kind].get(place)
+  /** How many code points of a kind may follow, whichever they are; `isAll`: and no token of the kind with more of them. */
+  #room(kind: Kind, place: Place): Room {
+    const known = this.#rooms[kind].get(place)
     if (known !== undefined) return known
-    const depth = this.#automaton.takesAnyText(place)
-      ? Number.POSITIVE_INFINITY
-      : this.#findDepth(kind, place)
-    this.#depths[kind].set(place, depth)
-    return depth
+    const told = this.#automaton.textRoom(place)
+    const room = told.room > 0 ? told : { room: this.#findDepth(kind, place), isAll: false }
+    this.#rooms[kind].set(place, room)
+    return room
   }
 
   #findDepth(kind: Kind, place: Place): number {
@@ -210,8 +235,30 @@ export class Masks {
   #forget(): void {
     this.#generation = this.#automaton.generation
     this.#kept.clear()
-    for (const kind of KINDS) this.#depths[kind].clear()
+    for (const kind of KINDS) this.#rooms[kind].clear()
   }
+}
+
+/** The subtrees of a tree, that of a space without it. */
+function beginnings({ nodes }: TokenTrie): { from: number; to: number }[] {
+  const found: { from: number; to: number }[] = []
+  for (let at = 0; at < nodes.length; at = nodes[at + 1]!) {
+    const isSpace = (nodes[at]! & 255) === 0x20
+    found.push({ from: isSpace ? at + NODE : at, to: nodes[at + 1]! })
+  }
+  return found
+}
+
+function addBits(mask: Mask, { bits, count }: Bits): void {
+  for (let i = 0; i < bits.length; i++) mask.bits[i]! |= bits[i]!
+  mask.count += count
+}
+
+type Bits = Pick<Slice, 'bits' | 'count'>
+
+interface Room {
+  readonly room: number
+  readonly isAll: boolean
 }
 
 interface Walk {
@@ -219,6 +266,8 @@ interface Walk {
   readonly to: number
   readonly place: Place
   readonly mask: Mask | undefined
+  /** Where a token must lead. Default: anywhere. */
+  readonly wanted?: ((end: Place) => boolean) | undefined
 }
 
 interface LeadRange {

@@ -74,6 +74,28 @@ export function sliceVocabulary(vocabulary: TokenBytes, slicing = true): SlicedV
   }
 }
 
+/** The tokens of a slice with so many characters at most, as a mask. */
+export function shorterTokens(
+  { texts }: SlicedVocabulary,
+  slice: Slice,
+  most: number,
+): Pick<Slice, 'bits' | 'count'> {
+  const { bytes, starts } = texts
+  const bits = slice.bits.slice()
+  let { count } = slice
+  for (let word = 0; word < bits.length; word++) {
+    for (let left = bits[word]!; left !== 0; left &= left - 1) {
+      const bit = 31 - Math.clz32(left & -left)
+      const id = 32 * word + bit
+      const [from, to] = [starts[id]!, starts[id + 1]!]
+      if (to - from <= most || codePoints(bytes.subarray(from, to)) <= most) continue
+      bits[word]! &= ~(1 << bit)
+      count--
+    }
+  }
+  return { bits, count }
+}
+
 /** The tokens that are line breaks and nothing else, so many at most. */
 export function lineBreakIds({ texts: { bytes, starts }, size }: SlicedVocabulary, most: number): number[] {
   const found: number[] = []
