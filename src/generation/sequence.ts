@@ -11,6 +11,7 @@ import type { Drafter } from '../drafting/drafter.ts'
 import type { Constraint } from '../grammar/constraint.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import type { Trace } from '../trace.ts'
+import { DraftLength } from './draft-length.ts'
 import { sampleNext } from './sample-next.ts'
 import type { FinishReason } from './stop-criteria.ts'
 import type { TextOut } from './text-out.ts'
@@ -75,6 +76,7 @@ export class Sequence {
   #drafts = 0
   /** The guesses are the constraint's. */
   #isForced = false
+  readonly #forcedLength = new DraftLength()
   /** Rows of the last run that nothing was chosen from yet, from the first of them on. */
   #rows: Rows | undefined
   #row = 0
@@ -208,7 +210,7 @@ export class Sequence {
       const id = this.#choose(this.#rows!.row(this.#row++), this.#rowsLeft)
       if (this.#rowsLeft === 0) break
       if (id !== guess) {
-        if (this.#isForced) this.forced.rejected += this.#rowsLeft
+        if (this.#isForced) this.#rejected(this.#rowsLeft)
         break
       }
       if (this.#full !== undefined && this.finished === undefined) return this.#full.then(() => this.#goOn())
@@ -269,8 +271,17 @@ export class Sequence {
     return 0
   }
 
+  #rejected(count: number): void {
+    this.forced.rejected += count
+    this.#forcedLength.judged(this.#drafts, this.#drafts - count)
+    this.#isForced = false
+  }
+
   #proposeForced(constraint: Constraint, most: number): number {
-    const room = Math.min(MOST_FORCED, most)
+    // Of the guesses before, if they are not judged yet: all of them were chosen.
+    if (this.#isForced) this.#forcedLength.judged(this.#drafts, this.#drafts)
+    this.#isForced = false
+    const room = Math.min(this.#forcedLength.next(), most)
     if (room <= 0) return 0
     this.#reserve(this.#length + room)
     const found = constraint.propose(this.#ids.subarray(this.#length), room)
@@ -310,4 +321,3 @@ export class Sequence {
 
 const FIRST_ROOM = 256
 const MOST_DRAFTS = 8
-const MOST_FORCED = 32
