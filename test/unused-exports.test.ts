@@ -93,13 +93,8 @@ const isDefinition = (file: string): boolean => file.startsWith('src/kernels/num
 const NOT_YET_USED: readonly string[] = [
   'src/backend/kv.ts PAGE',
   'src/grammar/notations/fields.ts FieldSchema',
-  'src/grammar/notations/fields.ts readFields',
-  'src/grammar/structure.ts Notation',
   'src/grammar/structure.ts compileStructure',
-  'src/grammar/structure.ts notationOf',
   'src/grammar/structure.ts openConstraint',
-  'src/grammar/vocabulary/slices.ts sliceVocabulary',
-  'src/grammar/vocabulary/vocabulary.ts tokenBytesOf',
 ]
 const shown = (list: typeof exported): string[] => list.map(({ module: { file }, name }) => `${file} ${name}`)
 

@@ -27,7 +27,7 @@ interface AnswerOptions {
   readonly onFirst: () => void
 }
 
-export interface OpenedAnswer extends AnswerWriter {
+interface OpenedAnswer extends AnswerWriter {
   /** False of a whole answer that does not satisfy what could only be checked. */
   readonly isChecked: boolean
   /** The last characters of a structured answer. */

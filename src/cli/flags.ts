@@ -53,7 +53,7 @@ export type FlagGroup = (typeof FLAG_GROUPS)[number]
 
 const MAX_TOKENS = 2 ** 31 - 1
 const MAX_ITEMS = 100_000
-export const JSON_FORMATS = ['json', 'object', 'array'] as const
+const JSON_FORMATS = ['json', 'object', 'array'] as const
 const NOTATIONS = ['gbnf', 'lark', 'ebnf'] as const
 const SCHEMA_PROMPTS = ['auto', 'types', 'none'] as const
 const oneOf = (values: readonly string[]) => ({

@@ -8,7 +8,7 @@ import { checkStructure, notationOf, type Structure } from '../grammar/structure
 import type { Options } from './options.ts'
 import { readAllOfStdin, readText } from './prompt-source.ts'
 
-export interface GivenStructure {
+interface GivenStructure {
   readonly request: StructureRequest
   /** What was taken for what, for `--verbose`. */
   readonly note: string

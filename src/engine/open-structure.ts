@@ -17,7 +17,7 @@ export interface OpenedStructure {
   release(): void
 }
 
-export interface OpenStructureParts {
+interface OpenStructureParts {
   readonly structures: Structures
   /** Borrowed. */
   readonly tokenizer: Tokenizer

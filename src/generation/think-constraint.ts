@@ -8,7 +8,7 @@ import type { ThinkMarkers } from './think-markers.ts'
 import { ThinkSplitter } from './think-splitter.ts'
 import { TokenOutputStream } from './token-output-stream.ts'
 
-export interface ThinkConstraintParts {
+interface ThinkConstraintParts {
   /** Borrowed. */
   readonly tokenizer: Tokenizer
   readonly markers: readonly ThinkMarkers[]

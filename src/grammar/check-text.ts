@@ -6,7 +6,7 @@ import { Automaton, DEAD, type Place } from './parser/automaton.ts'
 import { checkStructure, type Structure } from './structure.ts'
 import { forcedBytes } from './vocabulary/forced.ts'
 
-export interface TextCheck {
+interface TextCheck {
   /** It is a text that an answer could be. */
   readonly isWritten: boolean
   /** It satisfies the schema, though an answer would be written otherwise: other spaces, another order of keys. */

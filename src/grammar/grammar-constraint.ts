@@ -21,7 +21,7 @@ function isPunctuation(byte: number): boolean {
   return byte < 0x7f && !isLetter && !isDigit && (byte >= 0x20 || byte === 0x0a || byte === 0x09)
 }
 
-export interface ConstraintOptions {
+interface ConstraintOptions {
   readonly masks?: Masks
   /** Near the end of what may be written (`left`) only tokens are allowed after which the rest still fits. Default false. */
   readonly closes?: boolean

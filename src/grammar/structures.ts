@@ -8,7 +8,7 @@ import { openAutomaton, type Structure } from './structure.ts'
 import { Masks } from './vocabulary/masks.ts'
 import { type SlicedVocabulary, withEndIds } from './vocabulary/slices.ts'
 
-export interface OpenedConstraint {
+interface OpenedConstraint {
   readonly constraint: GrammarConstraint
   /** The text is finished: what was found out may be used again. */
   release(): void

@@ -35,7 +35,7 @@ export function compileSchema(
   return compileJson(regexes, parseJson(schema, 'schema'), options)
 }
 
-export interface ItemsStructure {
+interface ItemsStructure {
   readonly schema: string
   /** How many there are. Default: any number. */
   readonly min?: number

@@ -8,7 +8,7 @@ import { compileSchema, type SchemaOptions } from './compile-schema.ts'
 import { isArray, isObject, type Json, type JsonObject, parseJson } from './json-text.ts'
 import { writeCompact } from './write-grammar.ts'
 
-export interface LenientSchema {
+interface LenientSchema {
   readonly schema: string
   /** What was left out, with its pointer and why. */
   readonly leftOut: readonly string[]
