@@ -7,7 +7,7 @@ import type { Engine, EngineResult, RequestFacts, RequestIo } from '../../engine
 import { type GenerateRequest, makeRequest } from '../../engine/request.ts'
 import type { StructureRequest } from '../../engine/structure-request.ts'
 import { SpoutError } from '../../errors.ts'
-import { type EngineStart, startEngine } from '../../open/start-engine.ts'
+import { type EngineStart, openLibrary, startEngine } from '../../open/start-engine.ts'
 import type { FileOutput } from '../../output/file-output.ts'
 import { measure } from '../../output/measurements.ts'
 import { refusedLines, runsText, samplingText, templateText } from '../../output/run-facts.ts'
@@ -78,6 +78,8 @@ async function runGenerate(words: readonly string[], options: Options, context: 
 /** What the flags say of it, with the code for it where they say something. */
 async function structureOf(options: Options): Promise<StructureRequest | undefined> {
   if (!hasStructure(options)) return undefined
+  // On a thread of its own, and of no model: it is there when the structure is found to be one that can be used.
+  if (!options.explain && options.check === undefined) void openLibrary(options.runtime)
   const { structureFromFlags } = await import('../structure-from-flags.ts')
   const { request, note, leftOut } = await structureFromFlags(options)
   if (options.verbose) writeLine(note)
