@@ -1,6 +1,8 @@
 /** What there is to say about how an answer ended. */
 import type { Engine, EngineResult } from '../engine/engine.ts'
+import type { StructureRequest } from '../engine/structure-request.ts'
 import { SpoutError } from '../errors.ts'
+import { satisfies } from '../grammar/check-text.ts'
 import { quote } from '../system/text-display.ts'
 import type { ThinkMode } from './flags.ts'
 
@@ -19,6 +21,11 @@ export function lacksAnswer({ finishReason }: EngineResult, think: ThinkMode | u
 /** True of an answer that does not satisfy its structure: a limit, or the time, came first. */
 export function isIncomplete({ structure }: EngineResult): boolean {
   return structure !== undefined && !structure.isComplete
+}
+
+/** Whether a whole answer satisfies what could only be checked, if there is such. */
+export function isChecked(structure: StructureRequest | undefined, text: string): boolean {
+  return structure?.check === undefined || satisfies({ kind: 'schema', schema: structure.check }, text)
 }
 
 /** How a structured answer ended short of what it was to be; `undefined` where it is whole. */

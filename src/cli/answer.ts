@@ -2,7 +2,6 @@
 import type { AnswerSink, Engine, EngineResult } from '../engine/engine.ts'
 import type { StructureRequest } from '../engine/structure-request.ts'
 import type { SpoutError } from '../errors.ts'
-import { satisfies } from '../grammar/check-text.ts'
 import type { AnswerWriter } from '../output/answer-writer.ts'
 import type { FileOutput } from '../output/file-output.ts'
 import { type HeldOutput, holdOutput } from '../output/held-output.ts'
@@ -11,7 +10,7 @@ import { createJsonlSink } from '../output/jsonl-sink.ts'
 import type { Measurements } from '../output/measurements.ts'
 import type { Output } from '../output/stdout.ts'
 import { createTextSink } from '../output/text-sink.ts'
-import { isIncomplete, lacksAnswer } from './answer-end.ts'
+import { isChecked, isIncomplete, lacksAnswer } from './answer-end.ts'
 import type { Options } from './options.ts'
 import { openReasoning } from './terminal/reasoning.ts'
 
@@ -45,21 +44,20 @@ export function openAnswer(input: AnswerOptions): OpenedAnswer {
   const keep = (piece: string): void => {
     if (structure !== undefined) text = (text + piece).slice(-most)
   }
-  let isChecked = true
+  let isValid = true
   return {
     sink: announcing(writer.sink, input.onFirst, keep),
     get tail() {
       return text.slice(-TAIL)
     },
     get isChecked() {
-      return isChecked
+      return isValid
     },
     async finish(result: EngineResult, measured: Measurements) {
       const isComplete =
         result.finishReason !== 'aborted' && !lacksAnswer(result, options.think) && !isIncomplete(result)
-      if (isComplete && structure?.check !== undefined)
-        isChecked = satisfies({ kind: 'schema', schema: structure.check }, text)
-      const isWhole = isComplete && isChecked
+      isValid = !isComplete || isChecked(structure, text)
+      const isWhole = isComplete && isValid
       if (file !== undefined && !isWhole) return file.discard()
       // Half a document would be taken for one; events have told how far it came.
       if (structure !== undefined && !isWhole && !options.jsonl && held !== undefined) return held.flush()

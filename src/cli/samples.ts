@@ -9,7 +9,7 @@ import { measure } from '../output/measurements.ts'
 import type { Output } from '../output/stdout.ts'
 import { durationText } from '../system/quantities.ts'
 import { toJson } from '../system/text-display.ts'
-import { structureEnd } from './answer-end.ts'
+import { isChecked, structureEnd } from './answer-end.ts'
 import type { Context } from './context.ts'
 import type { Options } from './options.ts'
 import { writeLine } from './terminal/messages.ts'
@@ -65,7 +65,13 @@ export async function answerSamples(input: SamplesInput): Promise<void> {
   signal.throwIfAborted()
   // Of the first that is short; the document has them all.
   const shortEnd = results
-    .map((result, i) => structureEnd(result, engine, tailOf(whole[i]!.text)))
+    .map((result, i) => {
+      const { text } = whole[i]!
+      return structureEnd(result, engine, {
+        tail: tailOf(text),
+        isChecked: isChecked(request.structure, text),
+      })
+    })
     .find(Boolean)
   if (shortEnd !== undefined) throw shortEnd
 }
