@@ -84,6 +84,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'generation',
     'sampling',
     'grammar',
+    'drafting',
     'backend',
     'tokenizer',
     'chat-template',

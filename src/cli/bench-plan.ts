@@ -25,6 +25,8 @@ const FOREIGN: readonly (keyof Options)[] = [
     'jsonl',
     'logprobs',
     'samples',
+    'expect',
+    'drafts',
     'think',
     'stats',
     'trace',

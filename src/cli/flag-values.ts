@@ -1,5 +1,6 @@
 /** Values of flags, parsed strictly: `5abc`, `0x10`, an empty text and numbers out of range are refused with the range. */
 import { statSync } from 'node:fs'
+import { MOST_DRAFTS } from '../engine/request.ts'
 import { SpoutError } from '../errors.ts'
 import {
   BIAS_RANGE,
@@ -24,6 +25,14 @@ export function parseNumber(text: string, range: NumberRange): number {
 export function parseSeed(text: string): bigint {
   if (/^\d{1,20}$/.test(text) && BigInt(text) < 1n << 64n) return BigInt(text)
   throw refused(text, 'a whole number from 0 to 18446744073709551615')
+}
+
+/** Guesses of a step. */
+export function parseDrafts(text: string): 'auto' | 'off' | number {
+  if (text === 'auto' || text === 'off') return text
+  const value = /^\d{1,3}$/.test(text) ? Number(text) : 0
+  if (value >= 1 && value <= MOST_DRAFTS) return value
+  throw refused(text, `auto, off or a whole number from 1 to ${MOST_DRAFTS}`)
 }
 
 export function parseChoice(text: string, values: readonly string[]): string {

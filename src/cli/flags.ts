@@ -11,6 +11,7 @@ import { ARM_NAMES, BENCH_FORMATS } from './bench-words.ts'
 import {
   parseArm,
   parseChoice,
+  parseDrafts,
   parseFile,
   parseKeyValue,
   parseLogitBias,
@@ -189,6 +190,22 @@ export const FLAGS: readonly Flag[] = [
     group: 'Length',
     repeatable: true,
     everyday: true,
+  },
+  {
+    flags: '--drafts <what>',
+    help: 'guesses that are tried beside the next token: auto (as many as pay), off, or so many',
+    parse: parseDrafts,
+    group: 'Model',
+    setting: true,
+    values: ['auto', 'off'],
+  },
+  {
+    flags: '--expect <file>',
+    help: 'what the answer will mostly be, as of an edit: the same answer, sooner',
+    parse: parseFile,
+    group: 'Model',
+    values: 'file',
+    oneShot: true,
   },
   { flags: '--ignore-eos', help: 'go on past the end token', group: 'Length' },
   {

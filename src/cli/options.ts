@@ -62,6 +62,8 @@ export interface Options {
   readonly jsonl?: boolean
   readonly logprobs?: number | true
   readonly samples?: number
+  readonly drafts?: 'auto' | 'off' | number
+  readonly expect?: string
   readonly think?: ThinkMode
   readonly newline: boolean
   readonly stats?: boolean

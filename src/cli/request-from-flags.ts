@@ -112,6 +112,7 @@ export function requestOptions(options: Options): Omit<RequestInput, 'prompt' | 
     stopInReasoning: options.think === 'only',
     ignoreEos: options.ignoreEos ?? false,
     sampling: samplingFromFlags(options),
+    drafts: options.drafts,
     templateArgs: Object.fromEntries(options.templateArg ?? []),
   }
 }

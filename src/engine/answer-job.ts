@@ -1,8 +1,10 @@
 /** A request as a text for the scheduler: what chooses its ids, where its answer goes, and what is told of it. */
 import type { Backend, KvCache } from '../backend/backend.ts'
 import type { ChatTemplate } from '../chat-template/chat-template.ts'
+import { LookupDrafter } from '../drafting/lookup-drafter.ts'
+import { StepCosts } from '../drafting/step-costs.ts'
 import { type GenerateResult, structureResult } from '../generation/generate.ts'
-import { makeText } from '../generation/make-text.ts'
+import { makeText, type TextOptions } from '../generation/make-text.ts'
 import type { Sequence } from '../generation/sequence.ts'
 import { tokenBudget } from '../generation/stop-criteria.ts'
 import { markerIds, type ThinkMarkers, thinkMarkersOf } from '../generation/think-markers.ts'
@@ -16,7 +18,7 @@ import type { AnswerSink, EngineResult, RequestFacts, RequestIo } from './engine
 import type { KeptCache } from './kept-cache.ts'
 import { type OpenedStructure, openStructure, structuresOf } from './open-structure.ts'
 import { type SplittingSink, splitReasoning } from './reasoning.ts'
-import { DEFAULT_RAW_TOKENS, type GenerateRequest } from './request.ts'
+import { DEFAULT_RAW_TOKENS, type GenerateRequest, MOST_DRAFTS } from './request.ts'
 import { namingTokens } from './token-names.ts'
 
 export interface AnswerModel {
@@ -27,6 +29,8 @@ export interface AnswerModel {
   readonly template: ChatTemplate | undefined
   /** What ends an answer of a chat; without it what ends any text. */
   readonly chatStops?: ReadonlySet<number> | undefined
+  /** What steps cost, of all requests: how many guesses pay. */
+  readonly costs?: StepCosts | undefined
   /** What is known of structures, of all requests. */
   readonly structures?: Structures | undefined
 }
@@ -92,6 +96,7 @@ export class AnswerJob implements Job {
       finishReason: text.finished,
       tokenIds: [...text.chosen],
       timings: text.timings,
+      ...(text.isDrafted && { drafts: { ...text.drafts } }),
       ...(structured && { structure: structureResult(structured.constraint, text, sampler) }),
     }
     structured?.release()
@@ -168,10 +173,22 @@ export class AnswerJob implements Job {
       continuation: prompt.rendered === undefined,
       keepIds: split && markerIds(backend.tokenizer, this.#markers!),
       stopTokenIds: this.#stops,
+      ...this.#drafting(isExact),
       trace: io.trace,
       onPrefill: this.#onPrefill(),
     }
     return makeText(backend, options, { kv: cache, prompt: prompt.ids, held: cache?.length ?? 0 })
+  }
+
+  /** What guesses. Rows that are not exact are run beside others only where that was asked for. */
+  #drafting(isExact: boolean): Pick<TextOptions, 'drafters' | 'mostDrafts'> {
+    const { request, prompt } = this.#asked
+    const { drafts = 'auto', expect = '' } = request
+    if (drafts === 'off' || (drafts === 'auto' && !isExact)) return {}
+    const { backend, costs = new StepCosts() } = this.#model
+    const expected = backend.tokenizer.encode(expect, { addSpecialTokens: false })
+    const drafter = new LookupDrafter({ length: drafts, costs, expected, promptLength: prompt.ids.length })
+    return { drafters: [drafter], mostDrafts: drafts === 'auto' ? MOST_DRAFTS : drafts }
   }
 
   get #stops(): ReadonlySet<number> {

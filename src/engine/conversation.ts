@@ -132,13 +132,19 @@ export function readPrompt(
   const prompt = encoded ?? encodePrompt(request, backend.tokenizer, template)
   checkFits(prompt.ids.length, backend.contextLength)
   for (const text of prompt.notes) note?.(text)
+  const isExact = backend.runner?.numerics.exactRows === true
+  if (typeof request.drafts === 'number' && !isExact)
+    note?.(
+      'drafts: rows of a run of this model depend on the rows beside them: without drafts the text may differ',
+    )
   return prompt
 }
 
 /** For all texts of a backend. */
-export function schedulerOf({ backend }: AnswerModel, caches?: SharedCaches): Scheduler {
+export function schedulerOf({ backend, costs }: AnswerModel, caches?: SharedCaches): Scheduler {
   const reclaim = caches && ((pages: number): void => caches.reclaim(pages))
-  return new Scheduler({ runner: runnerOf(backend), pool: backend.runner?.pool ?? WITHOUT_LIMIT, reclaim })
+  const pool = backend.runner?.pool ?? WITHOUT_LIMIT
+  return new Scheduler({ runner: runnerOf(backend), pool, reclaim, pace: costs })
 }
 
 const WITHOUT_LIMIT = { freePages: Number.POSITIVE_INFINITY }

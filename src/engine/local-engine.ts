@@ -3,6 +3,7 @@
  * changes no answer, and are otherwise written one after another.
  */
 import type { Backend } from '../backend/backend.ts'
+import { StepCosts } from '../drafting/step-costs.ts'
 import { afterDispose } from '../errors.ts'
 import { PrefixTree } from '../prefix-cache/prefix-tree.ts'
 import { type ConversationParts, LocalConversation, schedulerOf } from './conversation.ts'
@@ -24,7 +25,8 @@ interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
 export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }: LocalEngineParts): Engine {
   const { tree, caches } = shareCaches(own.backend, { kvBytes, promptCache })
   const structures = own.structures ?? structuresOf(own.backend.tokenizer)
-  const parts = { ...own, structures, caches, scheduler: schedulerOf(own, caches) }
+  const costs = new StepCosts()
+  const parts = { ...own, structures, caches, costs, scheduler: schedulerOf({ ...own, costs }, caches) }
   const { scheduler } = parts
   return {
     model,

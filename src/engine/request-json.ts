@@ -5,7 +5,7 @@
 import type { ChatMessage } from '../chat-template/chat-template.ts'
 import { SpoutError } from '../errors.ts'
 import { GREEDY, resolveSampling, type SamplingOptions } from '../sampling/sampling-params.ts'
-import type { GenerateRequest } from './request.ts'
+import { type GenerateRequest, MOST_DRAFTS } from './request.ts'
 import { structureFromJson } from './structure-request.ts'
 
 type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonRecord
@@ -72,6 +72,13 @@ const READERS: { readonly [K in keyof GenerateRequest]-?: Reader } = {
   ignoreEos: flag,
   sampling: (value, name) => samplingFromJson(value, name),
   templateArgs: (value, name) => record(value, name),
+  drafts(value, name) {
+    if (value === undefined || value === 'auto' || value === 'off') return value
+    if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MOST_DRAFTS)
+      throw wrong(name, 'not auto, off or a number of guesses')
+    return value
+  },
+  expect: (value, name) => (value === undefined ? undefined : text(value, name)),
   structure(value, name) {
     if (value === undefined) return undefined
     try {

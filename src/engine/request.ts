@@ -27,6 +27,10 @@ export interface GenerateRequest {
   readonly templateArgs: Readonly<Record<string, unknown>>
   /** What the answer must satisfy. */
   readonly structure?: StructureRequest | undefined
+  /** Guesses of a step: as many as pay, so many, or none. `auto` guesses only where that changes no bit. Default `auto`. */
+  readonly drafts?: 'auto' | 'off' | number | undefined
+  /** The text that the answer will mostly be, as of an edit. It costs or saves time, and changes no answer. */
+  readonly expect?: string | undefined
 }
 
 export interface RequestInput extends Partial<Omit<GenerateRequest, 'messages' | 'text' | 'structure'>> {
@@ -74,7 +78,21 @@ export function makeRequest(input: RequestInput): GenerateRequest {
     sampling,
     templateArgs: rest.templateArgs ?? {},
     ...(structure && { structure }),
+    ...(rest.drafts !== undefined && { drafts: checkDrafts(rest.drafts) }),
+    ...(rest.expect !== undefined && { expect: rest.expect }),
   }
+}
+
+/** Most guesses of one step that may be asked for. */
+export const MOST_DRAFTS = 15
+
+function checkDrafts(drafts: NonNullable<GenerateRequest['drafts']>): NonNullable<GenerateRequest['drafts']> {
+  const isCount = Number.isInteger(drafts) && (drafts as number) >= 1 && (drafts as number) <= MOST_DRAFTS
+  if (drafts === 'auto' || drafts === 'off' || isCount) return drafts
+  throw new SpoutError(
+    'usage',
+    `drafts: ${drafts} is not auto, off or a whole number from 1 to ${MOST_DRAFTS}`,
+  )
 }
 
 /** A structure says itself where it ends. */

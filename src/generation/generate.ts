@@ -7,7 +7,7 @@ import { runForward } from '../backend/run-forward.ts'
 import type { Constraint } from '../grammar/constraint.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import { makeText, type TextOptions } from './make-text.ts'
-import type { ForcedCounts, Sequence } from './sequence.ts'
+import type { DraftCounts, ForcedCounts, Sequence } from './sequence.ts'
 import type { FinishReason } from './stop-criteria.ts'
 import type { Timings } from './timings.ts'
 
@@ -27,6 +27,8 @@ export interface GenerateResult {
   /** The generated ids, a stop id not among them. */
   readonly tokenIds: readonly number[]
   readonly timings: Timings
+  /** Of a text with drafters. */
+  readonly drafts?: Readonly<DraftCounts> | undefined
   /** Of a text with a constraint. */
   readonly structure?: StructureResult | undefined
 }
@@ -63,6 +65,7 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
   const { constraint } = options
   return {
     ...{ finishReason: text.finished!, tokenIds: [...text.chosen], timings: text.timings },
+    ...(text.isDrafted && { drafts: { ...text.drafts } }),
     ...(constraint && { structure: structureResult(constraint, text, options.sampler) }),
   }
 }

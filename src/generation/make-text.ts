@@ -30,6 +30,8 @@ export interface TextOptions {
   /** What must come is run ahead, as guesses. Only where the rows of a run are exact. */
   readonly jump?: boolean | undefined
   readonly drafters?: readonly Drafter[] | undefined
+  /** Guesses of one step. */
+  readonly mostDrafts?: number | undefined
   readonly trace?: Trace | undefined
   readonly onPrefill?: ((done: number, total: number) => void) | undefined
 }
@@ -59,6 +61,7 @@ export function makeText(model: TextModel, options: TextOptions, start: TextStar
     limits: {
       budget: tokenBudget(spent),
       atBudget: budgetReason(spent),
+      ...(options.mostDrafts !== undefined && { mostDrafts: options.mostDrafts }),
       stopIds: options.ignoreEos ? NO_IDS : (options.stopTokenIds ?? model.stopTokenIds),
     },
     trace: options.trace,

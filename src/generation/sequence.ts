@@ -49,6 +49,15 @@ interface Limits {
   readonly mostDrafts?: number
 }
 
+/** What became of the guesses of drafters. */
+export interface DraftCounts {
+  /** Runs that an id was chosen from. */
+  steps: number
+  /** Ids that were guessed, and those of them that were chosen. */
+  drafted: number
+  accepted: number
+}
+
 /** What became of the guesses of a constraint. */
 export interface ForcedCounts {
   /** Ids where nothing else was allowed. */
@@ -61,6 +70,7 @@ export interface ForcedCounts {
 export class Sequence {
   finished: FinishReason | undefined
   readonly forced: ForcedCounts = { forced: 0, drafted: 0, rejected: 0 }
+  readonly drafts: DraftCounts = { steps: 0, drafted: 0, accepted: 0 }
   readonly #parts: SequenceParts
   #held: number
   readonly #startedAt = performance.now()
@@ -105,6 +115,11 @@ export class Sequence {
     return this.#ids.subarray(this.#parts.prompt.length, this.#length)
   }
 
+  /** Somebody guesses what comes. */
+  get isDrafted(): boolean {
+    return this.#parts.drafters !== undefined
+  }
+
   /** Ids that are known: the prompt, and what was chosen. */
   get length(): number {
     return this.#length
@@ -126,12 +141,15 @@ export class Sequence {
     return { startedAt, prefilledAt, endedAt, firstTextAt: firstAt }
   }
 
-  /** Known ids that are not computed, at most `most` of them; behind the last, guesses. Valid until the next call. */
-  next(most: number): Part {
+  /**
+   * Known ids that are not computed, at most `most` of them; behind the last, guesses. Valid until the next call.
+   * @param guesses of drafters, at most; those of a constraint are limited by `most` alone
+   */
+  next(most: number, guesses = most): Part {
     const part = this.#part
     const end = pieceEnd(this.#computed, most, this.#length)
     const isLast = end === this.#length
-    this.#drafts = isLast && this.#prefilledAt > 0 ? this.#propose(most - (end - this.#computed)) : 0
+    this.#drafts = isLast && this.isDecoding ? this.#propose(most - 1, guesses) : 0
     if (end - this.#computed === 1 && this.#drafts === 0) {
       this.#step[0] = this.#ids[this.#computed]!
       part.ids = this.#step
@@ -157,6 +175,7 @@ export class Sequence {
     if (limits.budget <= 0) this.finished = limits.atBudget
     else if (constraint?.mustEnd) this.finished = 'stop'
     if (this.finished !== undefined) return undefined
+    this.drafts.steps++
     this.#rows = rows
     this.#row = from
     this.#rowsLeft = wanted
@@ -213,6 +232,7 @@ export class Sequence {
         if (this.#isForced) this.#rejected(this.#rowsLeft)
         break
       }
+      if (!this.#isForced) this.drafts.accepted++
       if (this.#full !== undefined && this.finished === undefined) return this.#full.then(() => this.#goOn())
     }
     this.letRowsGo()
@@ -254,18 +274,19 @@ export class Sequence {
   }
 
   /** Puts guesses behind the known ids. No more than may still be chosen after the id that comes without them. */
-  #propose(room: number): number {
+  #propose(room: number, guesses: number): number {
     const { drafters = [], limits, constraint, jump } = this.#parts
     const left = limits.budget - (this.#length - this.#parts.prompt.length) - 1
     const forced =
       constraint !== undefined && jump ? this.#proposeForced(constraint, Math.min(room, left)) : 0
     if (forced > 0) return forced
     this.#isForced = false
-    const most = Math.min(limits.mostDrafts ?? MOST_DRAFTS, room, left)
+    const most = Math.min(limits.mostDrafts ?? MOST_DRAFTS, guesses, room, left)
     if (most <= 0) return 0
     for (const drafter of drafters) {
       this.#reserve(this.#length + most)
       const found = drafter.propose(this.#ids.subarray(this.#length), most)
+      this.drafts.drafted += found
       if (found > 0) return found
     }
     return 0

@@ -53,6 +53,7 @@ function figures({ result, measured, logprobs }: JsonAnswer) {
     seed: String(result.seed),
     token_ids: result.tokenIds,
     usage: { prompt_tokens: result.promptTokens, completion_tokens: result.tokenIds.length },
+    drafts: result.drafts ?? null,
     timings: {
       load_ms: round(measured.loadMs),
       prefill_ms: round(measured.prefillMs),

@@ -22,7 +22,7 @@ export function statisticsLines({
   settled,
 }: StatisticsInput): string[] {
   const { id, dtype, runs } = engine.model
-  const { promptTokens, keptTokens, tokenIds } = result
+  const { promptTokens, keptTokens, tokenIds, drafts } = result
   const kept = keptTokens === 0 ? '' : `, ${keptTokens} kept from before`
   return [
     `model     ${escapeText(id)} (${dtype}), loaded after ${durationText(measured.loadMs)}`,
@@ -36,6 +36,9 @@ export function statisticsLines({
       : []),
     `first     ${measured.ttftMs === undefined ? 'no output' : `byte after ${durationText(measured.ttftMs)}`}`,
     `output    ${count(tokenIds.length)}${decodeText(result, measured)}`,
+    ...(drafts?.drafted
+      ? [`drafts    ${drafts.accepted} of ${drafts.drafted} guesses accepted, ${drafts.steps} steps`]
+      : []),
     ...structureLines(result),
     `memory    ${bytesText(peakRssBytes)} at most`,
     `seed      ${result.seed}`,

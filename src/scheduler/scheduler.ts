@@ -14,11 +14,20 @@ import { Admission } from './admission.ts'
 import { Entry, type Job } from './job.ts'
 import { Step } from './step.ts'
 
+/** Told of every step, before and after: for whoever decides how many guesses pay. */
+export interface Pace {
+  /** So many texts have a row in it, whatever they guess. */
+  planned(texts: number): void
+  /** It had so many rows, none of a prompt. */
+  ran(rows: number, ms: number): void
+}
+
 export interface SchedulerParts {
   readonly runner: Pick<Runner, 'run' | 'numerics'>
   readonly pool: Pick<KvPool, 'freePages'>
   /** Frees pages that no running text uses, at least so many if there are as many. */
   readonly reclaim?: ((pages: number) => void) | undefined
+  readonly pace?: Pace | undefined
   /** Texts that are written at once, those with a slow reader not counted. Default 32: more rows gain little more. */
   readonly mostTexts?: number | undefined
 }
@@ -35,6 +44,9 @@ export interface Steps {
 export class Scheduler {
   readonly done: Steps = { steps: 0, rows: 0, setBack: 0 }
   readonly #runner: SchedulerParts['runner']
+  readonly #pace: Pace | undefined
+  /** Guesses of each text in the step that is planned. */
+  #guesses = 0
   readonly #admission: Admission
   readonly #width: number
   /** Texts that are not in a cache, in the order in which they came. */
@@ -55,9 +67,10 @@ export class Scheduler {
   #wake: (() => void) | undefined
   #closed: { readonly reason: unknown } | undefined
 
-  constructor({ runner, pool, reclaim, mostTexts = MOST_TEXTS }: SchedulerParts) {
+  constructor({ runner, pool, reclaim, pace, mostTexts = MOST_TEXTS }: SchedulerParts) {
     const { exactRows, mostParts, mostRows, mostWanted } = runner.numerics
     this.#runner = runner
+    this.#pace = pace
     this.#admission = new Admission({ pool, reclaim })
     // Half the rows are left to prompts, or they would not go on.
     const most = Math.min(mostTexts, mostParts, mostWanted, mostRows / 2)
@@ -128,16 +141,26 @@ export class Scheduler {
   #plan(): void {
     this.#step.clear()
     this.#admission.startStep()
+    this.#shareGuesses()
     for (let i = 0; i < this.#open.length; i++) this.#addIf(this.#open[i]!, true)
     for (let i = 0; i < this.#open.length; i++) this.#addIf(this.#open[i]!, false)
     while (!this.#step.isFull && this.#begin());
+  }
+
+  /** Rows of texts come first; what is left, up to where more rows gain little, is for their guesses. */
+  #shareGuesses(): void {
+    let texts = 0
+    for (const { isParked, text } of this.#open) if (!isParked && text!.isDecoding) texts++
+    texts = Math.min(texts, this.#width)
+    this.#guesses = texts === 0 ? 0 : Math.floor(Math.max(0, MOST_GUESSING_ROWS - texts) / texts)
+    this.#pace?.planned(texts)
   }
 
   /** Gives an open text its part in the step: it is decoded, or not, as asked for, and there is room and memory. */
   #addIf(entry: Entry, isDecoding: boolean): void {
     const text = entry.text!
     if (entry.isParked || text.isDecoding !== isDecoding || this.#step.isFull) return
-    const part = text.next(isDecoding ? this.#roomToDecode() : this.#step.room)
+    const part = isDecoding ? text.next(this.#roomToDecode(), this.#guesses) : text.next(this.#step.room)
     while (!this.#admission.promise(part.sequence.length, part.ids.length)) {
       const youngest = this.#setBackYoungest()
       if (youngest === entry) return
@@ -183,9 +206,11 @@ export class Scheduler {
     if (this.#stop.signal.aborted) this.#stop = new AbortController()
     this.#isStepping = true
     try {
+      const startedAt = performance.now()
       const running = this.#runner.run(this.#step.parts, this.#stop.signal)
       this.#foresee()
       const rows = await running
+      if (this.#pace !== undefined) this.#tellPace(performance.now() - startedAt)
       this.#isTight = false
       this.#takeAll(rows)
     } catch (error) {
@@ -196,6 +221,16 @@ export class Scheduler {
     for (const entry of this.#step.entries) if (entry.isAborted) this.#end(entry)
     this.#step.clear()
     if (this.#slow.length > 0) await this.#waitForReaders()
+  }
+
+  /** Of a step without rows of a prompt. */
+  #tellPace(ms: number): void {
+    let rows = 0
+    for (const { ids, wanted } of this.#step.parts) {
+      if (wanted < ids.length) return
+      rows += wanted
+    }
+    this.#pace!.ran(rows, ms)
   }
 
   /** What texts can do while the model computes. */
@@ -322,3 +357,6 @@ function remove(entries: Entry[], entry: Entry): void {
 /** Texts that hold memory while their readers are slow. */
 const MOST_PARKED = 32
 const MOST_TEXTS = 32
+
+/** Rows of a step, guesses among them. */
+const MOST_GUESSING_ROWS = 16

@@ -174,6 +174,7 @@ describe.concurrent('JSON', () => {
       seed: '7',
       token_ids: [256, 257, 258],
       usage: { prompt_tokens: 1, completion_tokens: 3 },
+      drafts: null,
       timings,
     })
     const { load_ms, ttft_ms, prefill_ms } = document.timings
@@ -215,11 +216,41 @@ describe.concurrent('JSON', () => {
   })
 
   test('[json.document help.short] every field of a document is in help json, and no other', async () => {
-    const { stdout } = await runSpout(on(thinking, '?', '--json', '--logprobs', '1'))
-    const document = JSON.parse(stdout)
+    const structured = ['x', '--no-stdin', '--json', '--schema', '{"type":"boolean"}', '-q']
+    const runs = [runSpout(on(thinking, '?', '--json', '--logprobs', '1')), runSpout(structured)]
+    const [first, second] = (await Promise.all(runs)).map(({ stdout }) => JSON.parse(stdout))
+    const document = { ...second, ...first }
     const inner = [document.runs, document.usage, document.timings, document.logprobs[0]].flatMap(Object.keys)
     const told = JSON_FIELDS.map(([name]) => name.trim())
     expect([...Object.keys(document), ...inner].sort()).toEqual(told.sort())
+  })
+
+  test('[drafts.same] guesses change nothing of an answer, whatever is expected', async () => {
+    const argv = ['One day a dog went out. One day a dog', '--no-stdin', '--json', '-n', '40', '--seed', '3']
+    const wrong = join(folder, 'expected.txt')
+    writeFileSync(wrong, 'went out. One day a cat went out.')
+    const ways = [
+      ['--drafts', 'off'],
+      [],
+      ['--drafts', '5', '-q'],
+      ['--expect', wrong],
+      ['--expect', wrong, '--drafts', '9', '-q'],
+    ]
+    const runs = await Promise.all(ways.map((way) => runSpout([...argv, ...way])))
+    const answers = runs.map(({ stdout }) => JSON.parse(stdout))
+    for (const { text, token_ids, finish_reason } of answers)
+      expect({ text, token_ids, finish_reason }).toEqual({
+        text: answers[0].text,
+        token_ids: answers[0].token_ids,
+        finish_reason: answers[0].finish_reason,
+      })
+    expect(answers[0].drafts).toBe(null)
+    expect(answers[4].drafts).toEqual({
+      steps: expect.any(Number),
+      drafted: expect.any(Number),
+      accepted: expect.any(Number),
+    })
+    expect(runs.map(({ code }) => code)).toEqual(Array(5).fill(0))
   })
 
   test('[json.samples] several answers, the first of them that of one, and the same again', async () => {

@@ -189,7 +189,8 @@ async function readRequest({ source, options, context, structure }: Job): Promis
       if (!options.quiet) writeLine('waiting for stdin; --no-stdin goes on without it')
     },
   })
-  return makeRequest({ ...requestOptions(options), prompt, system, structure })
+  const expect = options.expect === undefined ? undefined : await readText(options.expect)
+  return makeRequest({ ...requestOptions(options), prompt, system, structure, expect })
 }
 
 interface Ready {

@@ -26,6 +26,7 @@ export const JSON_FIELDS: readonly Row[] = [
   ['usage', 'tokens'],
   ['  prompt_tokens', 'of the prompt, with what the chat template adds'],
   ['  completion_tokens', 'of the answer'],
+  ['drafts', 'drafted and accepted guesses, and steps; null where nothing was guessed'],
   ['timings', 'in milliseconds; null where nothing was measured'],
   ['  load_ms', 'from the start of the process to the model being ready'],
   ['  prefill_ms', 'reading the prompt'],
