@@ -22,9 +22,10 @@ const PLAIN = [
 
 export default defineConfig({
   test: {
-    reporters: ['default', './test/support/skip-report.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    reporters: ['default', './test/support/skip-report.ts', './test/support/contract-report.ts'],
+    // Against what hangs; what takes long is told by the budgets of the tests themselves.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     projects: [
       {
         extends: true,

@@ -11,6 +11,7 @@ import {
   type RenderOptions,
 } from '../../src/chat-template/chat-template.ts'
 import { compileTemplate } from '../../src/chat-template/jinja.ts'
+import { processorTime } from '../support/processor-time.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -247,18 +248,18 @@ describe('a template that cannot be used', () => {
     ['searching', '{% for a in range(99999) %}{{ messages[0].content in messages[0].content }}{% endfor %}'],
     ['depth of the source', `{{ ${'('.repeat(50_000)}1${')'.repeat(50_000)} }}`],
   ])('that goes on and on ends within 10 seconds: %s', async (_, source) => {
-    const start = performance.now()
+    const spent = processorTime()
     await expect(render(source, [{ role: 'user', content: 'hello '.repeat(50_000) }])).rejects.toMatchObject({
       exitCode: 78,
     })
-    expect(performance.now() - start).toBeLessThan(10_000)
+    expect(spent()).toBeLessThan(10_000)
   })
 
   test('white space in the source is read as quickly as all else', async () => {
     const source = `${' '.repeat(400_000)}{% if x %}${' '.repeat(400_000)}{% endif %}`
-    const start = performance.now()
+    const spent = processorTime()
     expect(await render(source)).toBe('')
-    expect(performance.now() - start).toBeLessThan(2000)
+    expect(spent()).toBeLessThan(2000)
   })
 
   test('a long chat is none of these', async () => {

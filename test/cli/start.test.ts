@@ -90,7 +90,6 @@ test('the model loads while stdin is still read', async () => {
 
 test('a signal ends a run that reads and loads', async () => {
   const slow = toyModel({ ...script, products: 40 })
-  const startedAt = performance.now()
   const run = runSpout(['-m', slow, '--verbose'], {
     stdin: 'open',
     onStart(child) {
@@ -98,7 +97,6 @@ test('a signal ends a run that reads and loads', async () => {
     },
   })
   expect(await run).toMatchObject({ signal: 'SIGINT', stdout: '' })
-  expect(performance.now() - startedAt).toBeLessThan(20_000)
 })
 
 test('the fault of the prompt is told before that of the model', async () => {

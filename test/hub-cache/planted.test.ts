@@ -120,7 +120,7 @@ describe('in the place of other files', () => {
     await expect(pull(hub, root, { offline: true })).rejects.toMatchObject({ code: 'not-found' })
     await expectWhole()
     expect(readFileSync(folder('refs/main'), 'utf8')).toBe(COMMIT)
-  }, 5000)
+  })
 
   it
     .runIf(isRoot)

@@ -17,6 +17,7 @@ import { spawn } from 'node:child_process'
 import {
   appendFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -61,10 +62,6 @@ const { values: options, positionals } = parseArgs({
 if (positionals.length === 0 && options.named === undefined)
   throw new Error('mutants: name files or folders of src')
 
-const mutants = options.named === undefined ? chosen() : named(options.named)
-if (options.list) for (const mutant of mutants) console.log(described(mutant))
-else process.exitCode = await tryAll(mutants)
-
 /** The faults to try: a file is drawn, then one of its faults. */
 function chosen() {
   const files = positionals.flatMap(filesBelow)
@@ -89,7 +86,7 @@ function chosen() {
 /** Faults of a file of ours: `{ name, file, find, replace, tests }`, where `find` stands once in the file. */
 function named(path) {
   return JSON.parse(readFileSync(path, 'utf8')).flatMap(({ name, file, find, replace, tests }) => {
-    const source = readFileSync(join(ROOT, file), 'utf8')
+    const source = existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), 'utf8') : ''
     const start = source.indexOf(find)
     if (start < 0 || source.includes(find, start + 1)) {
       console.log(`not once in ${file}: ${name}`)
@@ -259,3 +256,7 @@ function makeRandom(seed) {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
   }
 }
+
+const mutants = options.named === undefined ? chosen() : named(options.named)
+if (options.list) for (const mutant of mutants) console.log(described(mutant))
+else process.exitCode = await tryAll(mutants)

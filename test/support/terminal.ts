@@ -1,6 +1,6 @@
 /** Runs a shell command on a pseudo-terminal of its own, by util-linux's `script`. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { ENVIRONMENT, quote, ROOT, SPOUT } from './run-spout.ts'
+import { ENVIRONMENT, noteFlags, quote, ROOT, SPOUT } from './run-spout.ts'
 
 /** Some systems have another `script`, or none. */
 export const hasTerminal =
@@ -53,7 +53,7 @@ export function onTerminal(command: string, options: TerminalOptions = {}): Prom
   const timer = setTimeout(() => {
     hung = true
     child.kill('SIGKILL')
-  }, 20_000)
+  }, 90_000)
   const shows = (text: string | RegExp): Promise<void> =>
     new Promise((resolve) => {
       const check = (): void => {
@@ -72,6 +72,7 @@ export function onTerminal(command: string, options: TerminalOptions = {}): Prom
     child.on('close', (code) => {
       clearTimeout(timer)
       child.stdin.destroy()
+      noteFlags(command, code)
       if (hung) return reject(new Error(`it hangs; the terminal shows ${JSON.stringify(screen)}`))
       const text = Buffer.from(screen, 'latin1').toString()
       resolve({ screen: text.replaceAll('\r\n', '\n'), code })

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { createTokenizer } from '../../src/tokenizer/load-tokenizer.ts'
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
 import { parseTokenizerJson } from '../../src/tokenizer/tokenizer-json.ts'
+import { processorTime } from '../support/processor-time.ts'
 
 const BPE = { type: 'BPE', vocab: { a: 0, b: 1, é: 2 }, merges: [] }
 const make = (fields: object): Tokenizer =>
@@ -82,10 +83,10 @@ test('WordPiece with long words and tokens of many lengths', () => {
   const tokenizer = make({
     model: { type: 'WordPiece', vocab, unk_token: '[UNK]', max_input_chars_per_word: 4_000_000 },
   })
-  const start = performance.now()
+  const spent = processorTime()
   expect(tokenizer.encode('a'.repeat(300))).toHaveLength(300)
   expect(() => tokenizer.encode('a'.repeat(3000))).toThrow(expect.objectContaining(REFUSED))
-  expect(performance.now() - start).toBeLessThan(10_000)
+  expect(spent()).toBeLessThan(10_000)
 })
 
 test('WordPiece with long words is as quick as with short ones', () => {
@@ -93,9 +94,9 @@ test('WordPiece with long words is as quick as with short ones', () => {
   const tokenizer = make({
     model: { type: 'WordPiece', vocab, unk_token: '[UNK]', max_input_chars_per_word: 4_000_000 },
   })
-  const start = performance.now()
+  const spent = processorTime()
   expect(tokenizer.encode('a'.repeat(100_001))).toHaveLength(50_001)
-  expect(performance.now() - start).toBeLessThan(5000)
+  expect(spent()).toBeLessThan(5000)
 })
 
 test('Unigram with tokens of many lengths', () => {

@@ -7,6 +7,7 @@ import { SpoutError } from '../../src/errors.ts'
 import { TokenOutputStream } from '../../src/generation/token-output-stream.ts'
 import { createTokenizer, loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts'
 import { parseTokenizerJson } from '../../src/tokenizer/tokenizer-json.ts'
+import { processorTime } from '../support/processor-time.ts'
 
 const OWN = 'fixtures/golden/tokenizers'
 const FAMILIES = ['byte-level', 'byte-fallback', 'suffix', 'unigram', 'word-piece']
@@ -159,9 +160,9 @@ test('two hundred thousand added tokens cost nothing where none begins', async (
   const tokenizer = createTokenizer(
     parseTokenizerJson(JSON.stringify({ ...json, added_tokens: [...json.added_tokens, ...many] })),
   )
-  const start = performance.now()
+  const spent = processorTime()
   expect(tokenizer.encode('x < y '.repeat(20_000)).length).toBeGreaterThan(0)
-  expect(performance.now() - start).toBeLessThan(10_000)
+  expect(spent()).toBeLessThan(10_000)
   expect([...tokenizer.encode('<extra_199999>')]).toEqual([200_499])
 })
 

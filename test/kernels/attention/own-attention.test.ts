@@ -164,7 +164,7 @@ describe.each(WAYS)('numbers, $name', (way) => {
       }),
       { numRuns },
     )
-  }, 60_000)
+  })
 
   test('do not depend on where a text is cut, nor on threads', async () => {
     await fc.assert(
@@ -176,7 +176,7 @@ describe.each(WAYS)('numbers, $name', (way) => {
       }),
       { numRuns },
     )
-  }, 60_000)
+  })
 
   test('one by one is all at once', async () => {
     const count = way.isNative ? 300 : 132
