@@ -1,14 +1,34 @@
 import { availableParallelism } from 'node:os'
+import { basename } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** What measures time or memory, sends signals or watches a terminal: one file after another, when all else is done. */
-const ALONE = [
-  'test/cli/{bench,chat-screen,endings,prepare,signals,start,terminal}.test.ts',
-  'test/backend/onnx/runtime/c-api.test.ts',
-  'test/engine/soak.test.ts',
-  'test/batch/memory.test.ts',
-  'test/sampling/allocations.test.ts',
+/** What compares times: one file after another, when all else is done. */
+const ALONE = ['test/cli/{bench,chat-screen}.test.ts']
+
+/** What takes longest begins first, so that one worker does not wait for the other at the end. */
+const LONGEST = [
+  'hub-download',
+  'signals',
+  'gpu-session',
+  'output',
+  'chat',
+  'hub-cache',
+  'odd',
+  'even',
+  'families',
+  'own-attention',
 ]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const place = LONGEST.indexOf(basename(moduleId, '.test.ts'))
+      return place < 0 ? LONGEST.length : place
+    }
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
 
 /** What leaves nothing behind in its process, and does not look at its memory: one runs many of these files. */
 const PLAIN = [
@@ -22,6 +42,7 @@ const PLAIN = [
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', './test/support/skip-report.ts', './test/support/contract-report.ts'],
     // Against what hangs; what takes long is told by the budgets of the tests themselves.
     testTimeout: 180_000,

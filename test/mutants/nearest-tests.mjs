@@ -6,8 +6,8 @@ const IMPORT =
   /^(?:import|export)\b(?!\s+type\b)[^'"`;]*?from\s+'(\.[^']+)'|\bimport\(\s*'(\.[^']+)'|^import '(\.[^']+)'/gm
 /** They look at the sources, not at what these do. */
 const NOT_OF_BEHAVIOUR = /^test\/(architecture|docs|package|unused-exports)\.test\.ts$/
-/** Runs dist/, which a mutant of src/ does not change. */
-const OF_BUILT = /support\/(run-spout|terminal|tmux|bench-run)\.ts$/
+/** Where the built program is run: a fault in src/ does not change it. */
+const OF_BUILT = 'test/support/run-spout.ts'
 
 /**
  * @param {string} root of the project
@@ -22,10 +22,11 @@ export function nearestTests(root, file) {
       if (!distances.has(other)) distances.set(other, distance + 1)
   }
   const mirrored = file.replace(/^src/, 'test').replace(/\.ts$/, '')
-  const tests = [...distances.keys()].filter(
-    (name) => name.endsWith('.test.ts') && !NOT_OF_BEHAVIOUR.test(name),
-  )
-  const reach = reachOf(tests, importers)
+  const reached = reachOf(importers)
+  const tests = [...distances.keys()].filter((name) => {
+    return name.endsWith('.test.ts') && !NOT_OF_BEHAVIOUR.test(name) && !reached(name).has(OF_BUILT)
+  })
+  const reach = new Map(tests.map((test) => [test, reached(test).size]))
   const rank = (test) => {
     const room = test.startsWith(`${mirrored}.`) ? -8 : test.startsWith(`${dirname(mirrored)}/`) ? -2 : 0
     return room + distances.get(test)
@@ -33,21 +34,19 @@ export function nearestTests(root, file) {
   return tests.sort((a, b) => rank(a) - rank(b) || reach.get(a) - reach.get(b) || (a < b ? -1 : 1))
 }
 
-/** Of how many files each test makes use: the fewer, the more it is about this one. */
-function reachOf(tests, importers) {
+/** What a file imports, and all that this imports: the fewer files a test makes use of, the more it is about one. */
+function reachOf(importers) {
   const imports = new Map()
   for (const [to, from] of importers)
     for (const each of from) imports.set(each, [...(imports.get(each) ?? []), to])
-  return new Map(
-    tests.map((test) => {
-      const seen = new Set([test])
-      for (const name of seen) for (const each of imports.get(name) ?? []) seen.add(each)
-      return [test, seen.size]
-    }),
-  )
+  return (file) => {
+    const seen = new Set([file])
+    for (const name of seen) for (const each of imports.get(name) ?? []) seen.add(each)
+    return seen
+  }
 }
 
-/** By file, which files import it; those that start the built program do not count. */
+/** By file, which files import it. */
 function importersIn(root) {
   const importers = new Map()
   const files = ['src', 'test'].flatMap((folder) =>
@@ -56,7 +55,6 @@ function importersIn(root) {
     ),
   )
   for (const from of files.filter((name) => name.endsWith('.ts'))) {
-    if (OF_BUILT.test(from)) continue
     for (const [, ...named] of readFileSync(join(root, from), 'utf8').matchAll(IMPORT)) {
       const to = relative(root, resolve(root, dirname(from), named.find(Boolean))).replaceAll('\\', '/')
       if (existsSync(join(root, to))) importers.set(to, [...(importers.get(to) ?? []), from])
