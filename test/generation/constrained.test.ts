@@ -136,6 +136,23 @@ describe('forced ids that are run ahead', () => {
   })
 })
 
+test('before each choice it is told how many ids are left, that one among them', async () => {
+  const told: (number | undefined)[] = []
+  const constraint: Constraint = {
+    left: 0,
+    isComplete: false,
+    mustEnd: false,
+    allowed: () => undefined,
+    propose: () => 0,
+    accept() {
+      told.push(this.left)
+    },
+  }
+  const { ids } = await write({ constraint, seed: 5, jump: true, budget: 6 })
+  expect(told).toEqual([6, 5, 4, 3, 2, 1].slice(0, ids.length))
+  expect(ids.length).toBeGreaterThan(3)
+})
+
 test('a text that must end is not asked of the model any more', async () => {
   const { text, finished, runs, ids } = await write({
     constraint: openConstraint({ kind: 'choice', choices: ['yes'] }, VOCABULARY),

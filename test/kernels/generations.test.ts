@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadSession } from '../../src/backend/onnx/load-session.ts'
 import { OnnxBackend } from '../../src/backend/onnx/onnx-backend.ts'
+import { NUMERICS_VERSION } from '../../src/kernels/numerics/version.ts'
 import { loadModelConfig } from '../../src/model/model-config.ts'
 import { ALL_WAYS, runtimeOf, type Way } from '../support/kernel-ways.ts'
 import { CHAT_MODEL, TINY_MODEL } from '../support/models.ts'
@@ -45,7 +46,10 @@ async function generation(way: Way, folder: string): Promise<Generation> {
   return { ids, sha256: hash.digest('hex') }
 }
 
-const golden = JSON.parse(readFileSync('fixtures/golden/logits.json', 'utf8')) as Record<string, Generation>
+const { numerics, ...golden } = JSON.parse(readFileSync('fixtures/golden/logits.json', 'utf8')) as Record<
+  string,
+  Generation
+> & { readonly numerics: number }
 const models = { 'spout-tiny': TINY_MODEL.folder, 'tiny-chat': CHAT_MODEL.folder }
 
 const native = ALL_WAYS.filter(({ isNative }) => isNative)
@@ -55,4 +59,8 @@ describe.each(ways)('$name', (way) => {
   test.each(Object.entries(models))('%s', async (name, folder) => {
     expect(await generation(way, folder)).toEqual(golden[name])
   })
+})
+
+test('the logits are those of this version of the numerics', () => {
+  expect(NUMERICS_VERSION).toBe(numerics)
 })

@@ -1,10 +1,8 @@
 /** What keys and values depend on, as one text: two sessions of the same fingerprint make the same of the same ids. */
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
+import { NUMERICS_VERSION } from '../../kernels/numerics/version.ts'
 import { type FileState, stampsOf } from '../../system/file-state.ts'
-
-/** Counted up whenever kernels of ours, or what is changed of a graph, make other numbers or lay them otherwise. */
-const NUMERICS_VERSION = 1
 
 interface FingerprintSource {
   /** Of ONNX Runtime, whose operators take part. */

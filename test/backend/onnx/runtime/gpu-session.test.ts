@@ -70,6 +70,19 @@ describe.skipIf(!hasSoftwareGpu)(`a decoder whose steps are recorded ${NEEDS_GPU
     cache.dispose()
   })
 
+  test('what is read and written by hand is counted as well', () => {
+    const session = gpu.loaded.session as GpuSession
+    const tensor = session.allocate('float32', [2, 3])
+    const before = traffic()
+    for (let i = 0; i < 2; i++) {
+      session.write(tensor, Float32Array.of(1, 2, 3, 4, 5, 6))
+      expect([...(session.read(tensor) as Float32Array)]).toEqual([1, 2, 3, 4, 5, 6])
+    }
+    const after = traffic()
+    expect([after.to - before.to, after.from - before.from]).toEqual([48, 48])
+    tensor.dispose()
+  })
+
   test('two texts by turns, a cut, and a cache that grows give what they give alone', async () => {
     const [ids, others] = [someIds(12, 7), someIds(12, 11)]
     const [a, b] = [gpu.backend.createCache(), gpu.backend.createCache(300)]
