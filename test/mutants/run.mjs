@@ -36,7 +36,7 @@ import { nearestTests } from './nearest-tests.mjs'
 const ROOT = resolve(import.meta.dirname, '../..')
 /** Test files of the first try, and of the second for what the first did not see. */
 const FIRST = 3
-const SECOND = 9
+const SECOND = 4
 /** A run that takes longer hangs. */
 const LIMIT_MS = 240_000
 /** What a test cannot see by its nature, as far as a line tells. */
