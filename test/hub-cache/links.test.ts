@@ -67,9 +67,11 @@ describe.skipIf(process.platform === 'win32')('a cache with links of its owner',
     const blobs = readdirSync(folder('blobs'))
     for (const blob of blobs) putAway('blobs', blob)
     await expectWhole()
+    const locks = join(root, '.locks/models--org--name')
+    expect(existsSync(locks)).toBe(true)
     expect(removeModel(root, REPO)).toMatchObject({ freed: 0 })
     expect(readdirSync(disk)).toEqual(blobs)
-    expect(existsSync(folder())).toBe(false)
+    expect([folder(), locks].map((path) => existsSync(path))).toEqual([false, false])
   })
 
   it('mends pointers that its `snapshots` moved away from', async () => {

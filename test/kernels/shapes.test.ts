@@ -1,6 +1,8 @@
 /** Emitters refuse what they have no code for, wherever a shape comes from. */
 import { expect, test } from 'vitest'
+import { PAGE } from '../../src/backend/kv.ts'
 import { attentionKind } from '../../src/kernels/attention/attention-operator.ts'
+import { SEGMENT } from '../../src/kernels/attention/attention-shape.ts'
 import { emitRotateTask } from '../../src/kernels/attention/rotate-code.ts'
 import { matmulKind } from '../../src/kernels/matmul/matmul-operator.ts'
 import { normKind } from '../../src/kernels/norm/norm-operator.ts'
@@ -23,4 +25,8 @@ test('a rotation whose head would not fit the stack', () => {
 
 test.each([{ n: 24 }, { n: 0 }, { epsilon: Number.NaN }])('a norm of %j', (wrong) => {
   expect(() => normKind({ n: 32, epsilon: 1e-5, hasResidual: false, ...wrong })).toThrow(RangeError)
+})
+
+test('a page of keys and values is a segment of attention', () => {
+  expect(PAGE).toBe(SEGMENT)
 })

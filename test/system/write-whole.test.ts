@@ -32,6 +32,15 @@ describe('a file that is written whole', () => {
     expect(readdirSync(folder).sort()).toEqual(['file', 'other'])
   })
 
+  it.runIf(process.platform === 'linux')('leaves no descriptor open (needs Linux)', () => {
+    const folder = temporaryFolder()
+    const descriptors = (): number => readdirSync('/proc/self/fd').length
+    const before = descriptors()
+    for (let i = 0; i < 8; i++) writeWhole(join(folder, `file${i}`), 'x')
+    for (let i = 0; i < 8; i++) new UnfinishedFile(join(folder, 'never')).discard()
+    expect(descriptors()).toBe(before)
+  })
+
   it('may have a name as long as names can be', () => {
     const path = join(temporaryFolder(), 'n'.repeat(255))
     writeWhole(path, 'x')
