@@ -197,6 +197,15 @@ describe('offline', () => {
     rmSync(join(snapshot(), DATA))
     expect(await pull(hub, root, { offline: true })).toMatchObject({ dtype: 'fp32' })
   })
+
+  it('H2: with a network the preferred graph is fetched whole, though another is cached', async () => {
+    await pull(hub, root, { dtype: 'fp32' })
+    await pull(hub, root, { dtype: 'q4' })
+    rmSync(join(snapshot(), 'onnx/model_q4.onnx_data'))
+    hub.requests.length = 0
+    expect(await pull(hub, root)).toMatchObject({ dtype: 'q4' })
+    expect(hub.requests.length).toBeGreaterThan(0)
+  })
 })
 
 describe('a hub out of reach', () => {
