@@ -134,6 +134,37 @@ describe('loadSession', () => {
     await loaded.dispose()
   })
 
+  test('a head whose logits have no axis of tokens is run as it is, and that is said', async () => {
+    const runtime = openCApiRuntime()
+    let disposed = 0
+    const flat: Runtime = {
+      ...runtime,
+      noOwnKernels: 'for this test',
+      async createSession(graph, settings) {
+        const session = await runtime.createSession(graph, settings)
+        if (!Buffer.from(graph.bytes).includes('spout.last_rows')) return session
+        const outputs = session.outputs.map((info) =>
+          info.name === 'logits' ? { ...info, dims: ['rows', 64] } : info,
+        )
+        return new Proxy(session, {
+          get(target, name) {
+            if (name === 'outputs') return outputs
+            if (name === 'dispose') disposed++
+            const value = Reflect.get(target, name)
+            return typeof value === 'function' ? value.bind(target) : value
+          },
+        })
+      },
+    }
+    const loaded = await loadSession(flat, path, config, { ...options, precise: true })
+    expect(loaded.plan.keepInput).toBeUndefined()
+    expect(loaded.runs.refused).toEqual([
+      { way: "ONNX Runtime's kernels, last row", why: 'model graph: the logits have no axis of tokens' },
+    ])
+    expect(disposed).toBe(1)
+    await loaded.dispose()
+  })
+
   test.skipIf(openCApiRuntime().noOwnKernels !== undefined)(
     'kernels that the runtime refuses give way to its own (needs AVX2)',
     async () => {
