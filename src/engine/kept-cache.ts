@@ -116,7 +116,7 @@ export class KeptCache {
 }
 
 /** Caches that hold nothing. */
-export function emptyCaches(backend: Backend): CacheSource {
+function emptyCaches(backend: Backend): CacheSource {
   return { lengthOf: () => 0, open: (_, expected) => alone(backend.createCache(expected)) }
 }
 
