@@ -2,7 +2,6 @@
 import type { Engine, EngineResult } from '../engine/engine.ts'
 import type { StructureRequest } from '../engine/structure-request.ts'
 import { SpoutError } from '../errors.ts'
-import { satisfies } from '../grammar/check-text.ts'
 import { quote } from '../system/text-display.ts'
 import type { ThinkMode } from './flags.ts'
 
@@ -24,8 +23,10 @@ export function isIncomplete({ structure }: EngineResult): boolean {
 }
 
 /** Whether a whole answer satisfies what could only be checked, if there is such. */
-export function isChecked(structure: StructureRequest | undefined, text: string): boolean {
-  return structure?.check === undefined || satisfies({ kind: 'schema', schema: structure.check }, text)
+export async function isChecked(structure: StructureRequest | undefined, text: string): Promise<boolean> {
+  if (structure?.check === undefined) return true
+  const { satisfies } = await import('../grammar/check-text.ts')
+  return satisfies({ kind: 'schema', schema: structure.check }, text)
 }
 
 /** How a structured answer ended short of what it was to be; `undefined` where it is whole. */

@@ -56,7 +56,7 @@ export function openAnswer(input: AnswerOptions): OpenedAnswer {
     async finish(result: EngineResult, measured: Measurements) {
       const isComplete =
         result.finishReason !== 'aborted' && !lacksAnswer(result, options.think) && !isIncomplete(result)
-      isValid = !isComplete || isChecked(structure, text)
+      isValid = !isComplete || (await isChecked(structure, text))
       const isWhole = isComplete && isValid
       if (file !== undefined && !isWhole) return file.discard()
       // Half a document would be taken for one; events have told how far it came.

@@ -64,16 +64,12 @@ export async function answerSamples(input: SamplesInput): Promise<void> {
   }
   signal.throwIfAborted()
   // Of the first that is short; the document has them all.
-  const shortEnd = results
-    .map((result, i) => {
-      const { text } = whole[i]!
-      return structureEnd(result, engine, {
-        tail: tailOf(text),
-        isChecked: isChecked(request.structure, text),
-      })
-    })
-    .find(Boolean)
-  if (shortEnd !== undefined) throw shortEnd
+  for (const [i, result] of results.entries()) {
+    const { text } = whole[i]!
+    const checked = await isChecked(request.structure, text)
+    const shortEnd = structureEnd(result, engine, { tail: tailOf(text), isChecked: checked })
+    if (shortEnd !== undefined) throw shortEnd
+  }
 }
 
 function tailOf(text: string): string {

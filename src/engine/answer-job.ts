@@ -16,7 +16,7 @@ import type { Scheduler } from '../scheduler/scheduler.ts'
 import type { EncodedPrompt } from './encode-prompt.ts'
 import type { AnswerSink, EngineResult, RequestFacts, RequestIo } from './engine.ts'
 import type { KeptCache } from './kept-cache.ts'
-import { type OpenedStructure, openStructure, structuresOf } from './open-structure.ts'
+import type { OpenedStructure, openStructure } from './open-structure.ts'
 import { type SplittingSink, splitReasoning } from './reasoning.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest, MOST_DRAFTS } from './request.ts'
 import { namingTokens } from './token-names.ts'
@@ -32,7 +32,7 @@ export interface AnswerModel {
   /** What steps cost, of all requests: how many guesses pay. */
   readonly costs?: StepCosts | undefined
   /** What is known of structures, of all requests. */
-  readonly structures?: Structures | undefined
+  readonly structures?: (() => Promise<Structures>) | undefined
 }
 
 export interface Asked {
@@ -44,12 +44,18 @@ export interface Asked {
   readonly goesOn: boolean
 }
 
+interface StructureOpener {
+  readonly structures: Structures
+  readonly open: typeof openStructure
+}
+
 export class AnswerJob implements Job {
   readonly #model: AnswerModel
   readonly #asked: Asked
   readonly #sampling: SamplingOptions
   readonly #maxTokens: number
   #begun: Begun | undefined
+  #opener: StructureOpener | undefined
 
   constructor(model: AnswerModel, asked: Asked) {
     const { request, prompt } = asked
@@ -66,6 +72,20 @@ export class AnswerJob implements Job {
 
   get signal(): AbortSignal | undefined {
     return this.#asked.io.signal
+  }
+
+  /** Loads what opens its structure. Few requests have one, and the code for it is loaded for them only. */
+  async loadStructure(): Promise<void> {
+    const { openStructure, structuresOf } = await import('./open-structure.ts')
+    const { backend, structures } = this.#model
+    this.#opener = {
+      open: openStructure,
+      structures: (await structures?.()) ?? structuresOf(backend.tokenizer),
+    }
+  }
+
+  get isStructured(): boolean {
+    return this.#asked.request.structure !== undefined
   }
 
   open(): Sequence {
@@ -148,10 +168,16 @@ export class AnswerJob implements Job {
   #openStructure(): OpenedStructure | undefined {
     const { request, prompt } = this.#asked
     if (request.structure === undefined) return undefined
-    const { backend, structures = structuresOf(backend.tokenizer) } = this.#model
-    const { contextLength, tokenizer } = backend
-    return openStructure(request.structure, {
-      ...{ structures, tokenizer, prompt, stopIds: this.#stops, markers: this.#markers },
+    const { open, structures } = this.#opener!
+    const { contextLength, tokenizer } = this.#model.backend
+    return open(request.structure, {
+      ...{
+        structures,
+        tokenizer,
+        prompt,
+        stopIds: this.#stops,
+        markers: this.#markers,
+      },
       budget: tokenBudget({ maxTokens: this.#maxTokens, contextLength, promptTokens: prompt.ids.length }),
     })
   }
@@ -233,6 +259,7 @@ type TextParts = Pick<Begun, 'split' | 'structured' | 'sampler'>
 
 /** Writes the answer. @throws what ended it, once what was held back is handed over */
 export async function runAnswer(scheduler: Scheduler, job: AnswerJob): Promise<EngineResult> {
+  if (job.isStructured) await job.loadStructure()
   try {
     await scheduler.run(job)
   } catch (error) {

@@ -5,10 +5,10 @@
 import type { Backend } from '../backend/backend.ts'
 import { StepCosts } from '../drafting/step-costs.ts'
 import { afterDispose } from '../errors.ts'
+import type { Structures } from '../grammar/structures.ts'
 import { PrefixTree } from '../prefix-cache/prefix-tree.ts'
 import { type ConversationParts, LocalConversation, schedulerOf } from './conversation.ts'
 import type { Engine, EngineModel } from './engine.ts'
-import { structuresOf } from './open-structure.ts'
 import { sample } from './sample.ts'
 import { SharedCaches } from './shared-caches.ts'
 
@@ -24,7 +24,13 @@ interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
 
 export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }: LocalEngineParts): Engine {
   const { tree, caches } = shareCaches(own.backend, { kvBytes, promptCache })
-  const structures = own.structures ?? structuresOf(own.backend.tokenizer)
+  let later: Promise<Structures> | undefined
+  const structures =
+    own.structures ??
+    (() => {
+      later ??= import('./open-structure.ts').then((room) => room.structuresOf(own.backend.tokenizer))
+      return later
+    })
   const costs = new StepCosts()
   const parts = { ...own, structures, caches, costs, scheduler: schedulerOf({ ...own, costs }, caches) }
   const { scheduler } = parts

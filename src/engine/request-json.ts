@@ -6,7 +6,7 @@ import type { ChatMessage } from '../chat-template/chat-template.ts'
 import { SpoutError } from '../errors.ts'
 import { GREEDY, resolveSampling, type SamplingOptions } from '../sampling/sampling-params.ts'
 import { type GenerateRequest, MOST_DRAFTS } from './request.ts'
-import { structureFromJson } from './structure-request.ts'
+import { structureFromJson } from './structure-json.ts'
 
 type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonRecord
 export type JsonRecord = { readonly [name: string]: JsonValue }

@@ -2,7 +2,6 @@
 
 import type { ChatMessage } from '../chat-template/chat-template.ts'
 import { SpoutError } from '../errors.ts'
-import { checkStructure } from '../grammar/structure.ts'
 import { resolveSampling, type SamplingOptions } from '../sampling/sampling-params.ts'
 import { type StructureInput, type StructureRequest, structureRequest } from './structure-request.ts'
 
@@ -46,7 +45,8 @@ export const DEFAULT_RAW_TOKENS = 512
 
 /**
  * The one validator.
- * @throws SpoutError `data` for an empty prompt, `usage` for values out of range and for a structure that cannot be used.
+ * @throws SpoutError `data` for an empty prompt, `usage` for values out of range. Whether a structure can be used is found
+ * out when it is opened.
  */
 export function makeRequest(input: RequestInput): GenerateRequest {
   const { prompt, system, history = [], ...rest } = input
@@ -60,7 +60,7 @@ export function makeRequest(input: RequestInput): GenerateRequest {
   if (stopStrings.includes('')) throw new SpoutError('usage', 'stop: a stop string must not be empty')
   resolveSampling(sampling)
   const structure = rest.structure && structureRequest(rest.structure)
-  if (structure !== undefined) checkWithStructure(structure, rest)
+  if (structure !== undefined) checkWithStructure(rest)
   const messages = [
     ...(system === undefined ? [] : [{ role: 'system', content: system }]),
     ...history,
@@ -96,16 +96,15 @@ function checkDrafts(drafts: NonNullable<GenerateRequest['drafts']>): NonNullabl
 }
 
 /** A structure says itself where it ends. */
-function checkWithStructure(
-  { of }: StructureRequest,
-  { ignoreEos, stopStrings = [] }: Pick<RequestInput, 'ignoreEos' | 'stopStrings'>,
-): void {
+function checkWithStructure({
+  ignoreEos,
+  stopStrings = [],
+}: Pick<RequestInput, 'ignoreEos' | 'stopStrings'>): void {
   const other = ignoreEos ? 'ignore-eos' : stopStrings.length > 0 ? 'stop' : undefined
   if (other !== undefined)
     throw new SpoutError('usage', `${other}: a structure says itself where it ends`, {
       hint: `leave out --${other}`,
     })
-  checkStructure(of)
 }
 
 /** The same request with another last message. */

@@ -1,7 +1,7 @@
 /** What a chat model is told of the structure of its answer. */
 import type { ChatMessage } from '../chat-template/chat-template.ts'
 import { SpoutError } from '../errors.ts'
-import { minifyJson } from '../grammar/check-text.ts'
+import { minifyJson } from '../grammar/json/minify.ts'
 import { schemaAsTypes } from '../grammar/json/schema-types.ts'
 import type { GenerateRequest } from './request.ts'
 import type { StructureRequest } from './structure-request.ts'

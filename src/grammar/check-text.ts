@@ -101,11 +101,6 @@ function readValue(text: string): Json | undefined {
   }
 }
 
-/** A JSON text in one line, without spaces: every number as it was written, whatever its size. */
-export function minifyJson(text: string): string {
-  return text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1')
-}
-
 /** What every text of a structure begins with. */
 export function forcedStart(structure: Structure): string {
   const { rules, start } = checkStructure(structure)

@@ -12,7 +12,7 @@ import { type ChatTemplate, loadChatTemplate } from '../chat-template/chat-templ
 import type { Engine, EngineModel } from '../engine/engine.ts'
 import { createLocalEngine } from '../engine/local-engine.ts'
 import { SpoutError } from '../errors.ts'
-import { Structures } from '../grammar/structures.ts'
+import type { Structures } from '../grammar/structures.ts'
 import { withRepair } from '../hub-cache/check-cached.ts'
 import type { FetchIo } from '../hub-cache/fetch-io.ts'
 import { type ResolveOptions, resolveModel } from '../hub-cache/resolve-model.ts'
@@ -32,7 +32,7 @@ import { disposableEngine, type OpenedEngine } from './disposable-engine.ts'
 import { EMBEDDED_MODEL } from './embedded-model.ts'
 import { loadOnDevice } from './load-on-device.ts'
 import type { ModelChoice, OpenEngineOptions, OpenHow, OpenIo } from './open-options.ts'
-import { loadTokenTrie } from './token-trie.ts'
+import type { loadTokenTrie } from './token-trie.ts'
 
 export type { OpenEngineOptions } from './open-options.ts'
 
@@ -95,7 +95,7 @@ export interface StartedModel {
   readonly tokenizer: Tokenizer
   readonly tokenizerMayPrepare: boolean
   /** What is known of structures: nothing, until one is asked for. */
-  readonly structures: Structures
+  readonly structures: () => Promise<Structures>
   readonly template: ChatTemplate | undefined
 }
 
@@ -145,9 +145,12 @@ async function startResolved(resolved: ResolvedModel, how: LoadHow, io: OpenIo):
     if (!wasPrepared) tidyHeapAfter(tokenizer.vocabSize) // The session is still loading: the thread has time.
     const tokenizerMayPrepare = prepare !== undefined
     const trieCache = usePrepared ? cacheFolder : undefined
-    const structures = new Structures(() =>
-      loadTokenTrie({ tokenizer, folder: resolved.folder, cacheFolder: trieCache }),
-    )
+    const trie = { tokenizer, folder: resolved.folder, cacheFolder: trieCache }
+    let later: Promise<Structures> | undefined
+    const structures = (): Promise<Structures> => {
+      later ??= loadStructures(trie)
+      return later
+    }
     return {
       ...{ resolved, config, runtime, threads, loading, tokenizer, tokenizerMayPrepare, template },
       structures,
@@ -156,6 +159,15 @@ async function startResolved(resolved: ResolvedModel, how: LoadHow, io: OpenIo):
     disposeLater(loading)
     throw withRepair(loadError(error), resolved)
   }
+}
+
+/** For requests with a structure only, so its code is loaded for them only. */
+async function loadStructures(trie: Parameters<typeof loadTokenTrie>[0]): Promise<Structures> {
+  const [{ Structures }, room] = await Promise.all([
+    import('../grammar/structures.ts'),
+    import('./token-trie.ts'),
+  ])
+  return new Structures(() => room.loadTokenTrie(trie))
 }
 
 /** What the model's own files say of it. @throws SpoutError `config`, with what to type where the cache has it. */

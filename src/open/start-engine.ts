@@ -43,10 +43,10 @@ async function start(options: OpenEngineOptions) {
   const model: StartedModel = await startModel(options)
   return {
     finish: () => finishEngine(model, options),
-    encode: (request: GenerateRequest) => {
+    encode: async (request: GenerateRequest) => {
       const prompt = encodePrompt(request, model.tokenizer, model.template)
       // The thread has time while the session loads: what a structure needs is there when it is asked for.
-      if (request.structure !== undefined) model.structures.foresee(request.structure.of)
+      if (request.structure !== undefined) (await model.structures()).foresee(request.structure.of)
       return prompt
     },
   }

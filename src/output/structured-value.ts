@@ -1,7 +1,7 @@
 /** The value of a structured answer, as JSON text: numbers stay as they were written, whatever their size. */
 import type { StructureRequest } from '../engine/structure-request.ts'
 import { isJson } from '../engine/structure-request.ts'
-import { minifyJson } from '../grammar/check-text.ts'
+import { minifyJson } from '../grammar/json/minify.ts'
 import { escapeJson } from '../system/text-display.ts'
 
 /** In one line, safe to show. @returns `undefined` where the structure is none of JSON, or the text is no whole one. */

@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest'
 import { makeRequest } from '../../src/engine/request.ts'
 import { requestFromJson, requestToJson } from '../../src/engine/request-json.ts'
-import { structureFromJson, structureOfResponseFormat } from '../../src/engine/structure-request.ts'
+import { structureFromJson } from '../../src/engine/structure-json.ts'
+import { structureOfResponseFormat } from '../../src/engine/structure-request.ts'
 
 const schema = { type: 'object', properties: { b: { type: 'integer' }, a: { const: null } } }
 
