@@ -27,7 +27,7 @@ interface Module {
 function modulesIn(folder: string): Module[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
-    .filter((file) => /\.(ts|mjs)$/.test(file))
+    .filter((file) => /\.(ts|mjs)$/.test(file) && !file.includes('/node_modules/'))
     .map((file) => {
       const text = readFileSync(join(ROOT, file), 'utf8')
       const { body } = parseAst(text, { lang: 'ts' }) as unknown as { body: Node[] }

@@ -12,10 +12,15 @@ import { scriptedBackend } from '../support/scripted-backend.ts'
 const MODEL = {} as EngineModel
 const PROMPTS = ['Once upon a time', 'The little dog', 'A red ball', 'One day, Tom', 'She said']
 
-async function ask(asked: Pick<Conversation, 'generate'>, prompt: string, signal?: AbortSignal) {
+async function ask(
+  asked: Pick<Conversation, 'generate'>,
+  prompt: string,
+  signal?: AbortSignal,
+  length: { readonly maxTokens: number; readonly ignoreEos?: boolean } = { maxTokens: 12 },
+) {
   const sink = collectingSink()
   const sampling = { temperature: 0.8, seed: BigInt(prompt.length) }
-  const request = makeRequest({ prompt, maxTokens: 12, sampling })
+  const request = makeRequest({ prompt, ...length, sampling })
   const { tokenIds, finishReason } = await asked.generate(request, { sink, signal })
   return { text: sink.text, tokenIds, finishReason }
 }
@@ -69,7 +74,9 @@ describe.each(models)('after a dispose: %s', (_, options) => {
     const conversation = engine.openConversation()
     const kept = engine.openConversation()
     await ask(kept, PROMPTS[0]!)
-    const calls = [ask(conversation, PROMPTS[0]!), ask(engine, PROMPTS[1]!)]
+    // Too long to be over by then, however busy the machine is.
+    const endless = { maxTokens: 400, ignoreEos: true }
+    const calls = [ask(conversation, PROMPTS[0]!, undefined, endless), ask(engine, PROMPTS[1]!)]
     // Within the first run, or between two.
     await new Promise(setImmediate)
     const ends = Promise.allSettled(calls)
