@@ -7,12 +7,13 @@
  *
  * A text waits for its own reader only. What fails in a text ends it alone; a run that fails ends all texts that were in it.
  */
-import type { Rows, Runner } from '../backend/backend.ts'
+import type { Part, Rows, Runner } from '../backend/backend.ts'
 import type { KvPool } from '../backend/kv.ts'
 import { SpoutError } from '../errors.ts'
 import { Admission } from './admission.ts'
 import { Entry, type Job } from './job.ts'
 import { Step } from './step.ts'
+import { Texts } from './texts.ts'
 
 /** Told of every step, before and after: for whoever decides how many guesses pay. */
 export interface Pace {
@@ -37,22 +38,17 @@ export interface Steps {
   steps: number
   /** Ids that were run: of prompts, and chosen ones. */
   rows: number
-  /** Texts that were set back for want of memory. */
-  setBack: number
 }
 
 export class Scheduler {
-  readonly done: Steps = { steps: 0, rows: 0, setBack: 0 }
+  readonly done: Steps = { steps: 0, rows: 0 }
   readonly #runner: SchedulerParts['runner']
   readonly #pace: Pace | undefined
   /** Guesses of each text in the step that is planned. */
   #guesses = 0
   readonly #admission: Admission
   readonly #width: number
-  /** Texts that are not in a cache, in the order in which they came. */
-  readonly #waiting: Entry[] = []
-  /** Texts that are, in the same order. */
-  readonly #open: Entry[] = []
+  readonly #texts: Texts
   #came = 0
   /** The step that is planned or run. */
   readonly #step: Step
@@ -76,6 +72,13 @@ export class Scheduler {
     const most = Math.min(mostTexts, mostParts, mostWanted, mostRows / 2)
     this.#width = exactRows ? Math.max(1, Math.floor(most)) : 1
     this.#step = new Step(runner.numerics, this.#width)
+    // What is computed again would be something else where rows are not exact.
+    this.#texts = new Texts(this.#admission, { width: this.#width, mayGiveWay: exactRows })
+  }
+
+  /** How often a text was set back for want of memory. */
+  get setBack(): number {
+    return this.#texts.setBackCount
   }
 
   /** Texts share runs; otherwise they are written one after another. */
@@ -98,7 +101,7 @@ export class Scheduler {
     if (job.signal?.aborted) entry.end()
     else {
       entry.listen(() => this.#abort(entry, job.signal!.reason))
-      this.#waiting.push(entry)
+      this.#texts.add(entry)
       if (!this.#isLooping) void this.#loop()
       else this.#wake?.()
     }
@@ -108,7 +111,7 @@ export class Scheduler {
   /** Aborts the texts that were begun; refuses those that wait, and those that will come. */
   close(reason: unknown): void {
     this.#closed ??= { reason }
-    for (const entry of [...this.#waiting, ...this.#open]) {
+    for (const entry of this.#texts.all()) {
       if (entry.text === undefined) this.#end(entry, { error: reason })
       else this.#abort(entry, reason)
     }
@@ -119,13 +122,13 @@ export class Scheduler {
     // Whoever hands in several at once has handed in all.
     await undefined
     try {
-      while (this.#open.length + this.#waiting.length > 0) {
+      while (this.#texts.count > 0) {
         this.#plan()
         if (!this.#step.isEmpty) await this.#runStep()
-        else if (this.#open.length + this.#waiting.length > 0) await this.#somethingNew()
+        else if (this.#texts.count > 0) await this.#somethingNew()
       }
     } catch (error) {
-      for (const entry of [...this.#waiting, ...this.#open]) this.#end(entry, { error })
+      for (const entry of this.#texts.all()) this.#end(entry, { error })
     }
     this.#isLooping = false
   }
@@ -142,15 +145,29 @@ export class Scheduler {
     this.#step.clear()
     this.#admission.startStep()
     this.#shareGuesses()
-    for (let i = 0; i < this.#open.length; i++) this.#addIf(this.#open[i]!, true)
-    for (let i = 0; i < this.#open.length; i++) this.#addIf(this.#open[i]!, false)
-    while (!this.#step.isFull && this.#begin());
+    this.#addOpen(true)
+    this.#addOpen(false)
+    while (!this.#step.isFull && !this.#isTight) {
+      const entry = this.#texts.begin()
+      if (entry === undefined) break
+      if (entry.isOpen) this.#addIf(entry, false)
+    }
+  }
+
+  /** On its way a text may end, or one before or behind it give way. */
+  #addOpen(isDecoding: boolean): void {
+    const { open } = this.#texts
+    for (let i = 0; i < open.length; ) {
+      const entry = open[i]!
+      this.#addIf(entry, isDecoding)
+      if (open[i] === entry) i++
+    }
   }
 
   /** Rows of texts come first; what is left, up to where more rows gain little, is for their guesses. */
   #shareGuesses(): void {
     let texts = 0
-    for (const { isParked, text } of this.#open) if (!isParked && text!.isDecoding) texts++
+    for (const { isParked, text } of this.#texts.open) if (!isParked && text!.isDecoding) texts++
     texts = Math.min(texts, this.#width)
     this.#guesses = texts === 0 ? 0 : Math.floor(Math.max(0, MOST_GUESSING_ROWS - texts) / texts)
     this.#pace?.planned(texts)
@@ -160,46 +177,30 @@ export class Scheduler {
   #addIf(entry: Entry, isDecoding: boolean): void {
     const text = entry.text!
     if (entry.isParked || text.isDecoding !== isDecoding || this.#step.isFull) return
-    const part = isDecoding ? text.next(this.#roomToDecode(), this.#guesses) : text.next(this.#step.room)
-    while (!this.#admission.promise(part.sequence.length, part.ids.length)) {
-      const youngest = this.#setBackYoungest()
+    const part = this.#partOf(entry, isDecoding)
+    while (part !== undefined && !this.#admission.promise(part.sequence.length, part.ids.length)) {
+      const youngest = this.#texts.setBackYoungest(this.#step)
       if (youngest === entry) return
       // Nobody is left who could give way: the run will tell what is missing.
       if (youngest === undefined) break
     }
-    this.#step.add(entry, part)
+    if (part !== undefined) this.#step.add(entry, part)
+  }
+
+  #partOf(entry: Entry, isDecoding: boolean): Part | undefined {
+    try {
+      if (isDecoding) return entry.text!.next(this.#roomToDecode(), this.#guesses)
+      return entry.text!.next(this.#step.room)
+    } catch (error) {
+      this.#end(entry, { error })
+      return undefined
+    }
   }
 
   /** An id and guesses behind it; a row is left to every other text. */
   #roomToDecode(): number {
-    const others = this.#open.length - this.#step.entries.length - 1
+    const others = this.#texts.open.length - this.#step.entries.length - 1
     return Math.max(1, this.#step.wantedRoom - Math.max(0, others))
-  }
-
-  /** Begins the text that waits longest. False: it has to wait, or there is none. */
-  #begin(): boolean {
-    const entry = this.#waiting.find(({ isParked }) => !isParked)
-    if (entry === undefined || this.#isTight || !this.#hasPlace()) return false
-    while (this.#open.length > 0 && !this.#admission.mayBegin(entry.tokens, this.#open.length)) {
-      if (this.#setBackParked() === undefined) return false
-    }
-    remove(this.#waiting, entry)
-    try {
-      entry.text = entry.job.open()
-    } catch (error) {
-      entry.end({ error })
-      return true
-    }
-    entry.isOpen = true
-    insert(this.#open, entry)
-    this.#addIf(entry, false)
-    return true
-  }
-
-  #hasPlace(): boolean {
-    let parked = 0
-    for (const { isParked } of this.#open) if (isParked) parked++
-    return this.#open.length - parked < this.#width && parked < MOST_PARKED
   }
 
   async #runStep(): Promise<void> {
@@ -274,11 +275,12 @@ export class Scheduler {
   #failAll(error: unknown): void {
     const isShort = error instanceof SpoutError && error.code === 'try-later'
     const failed = this.#step.entries.splice(0)
-    if (isShort && (this.#admission.free(failed.length) || this.#setBackYoungest() !== undefined)) {
-      this.#isTight = true
-      return
-    }
-    for (const entry of failed) this.#end(entry, entry.isAborted ? undefined : { error })
+    for (const entry of failed) if (entry.isAborted) this.#end(entry)
+    this.#isTight =
+      isShort &&
+      (this.#admission.free(failed.length) || this.#texts.setBackYoungest(this.#step) !== undefined)
+    if (this.#isTight) return
+    for (const entry of failed) this.#end(entry, { error })
   }
 
   /** Until its reader has taken what it was given. */
@@ -296,7 +298,7 @@ export class Scheduler {
   async #waitForReaders(): Promise<void> {
     await Promise.race([Promise.all(this.#slow), new Promise(setImmediate)])
     this.#slow.length = 0
-    for (const entry of this.#open) if (entry.isParked) entry.text!.letRowsGo()
+    for (const entry of this.#texts.open) if (entry.isParked) entry.text!.letRowsGo()
   }
 
   #abort(entry: Entry, reason: unknown): void {
@@ -309,53 +311,14 @@ export class Scheduler {
 
   #end(entry: Entry, failure?: { readonly error: unknown }): void {
     if (entry.hasEnded) return
-    remove(this.#waiting, entry)
-    remove(this.#open, entry)
+    this.#texts.remove(entry)
     entry.text?.letRowsGo()
     if (entry.isOpen) entry.job.close()
     entry.end(failure)
     this.#wake?.()
   }
-
-  /** The youngest text without a part in this step, of those with a slow reader if there is one; not the only text. */
-  #setBackYoungest(): Entry | undefined {
-    const parked = this.#setBackParked()
-    if (parked !== undefined) return parked
-    const entry = this.#open.findLast((each) => !this.#step.entries.includes(each))
-    if (entry === undefined || this.#open.length === 1) return undefined
-    return this.#setBack(entry)
-  }
-
-  #setBackParked(): Entry | undefined {
-    const entry = this.#open.findLast(({ isParked }) => isParked)
-    return entry && this.#setBack(entry)
-  }
-
-  #setBack(entry: Entry): Entry | undefined {
-    // What is computed again would be something else.
-    if (!this.#runner.numerics.exactRows) return undefined
-    entry.job.setBack()
-    entry.isOpen = false
-    remove(this.#open, entry)
-    insert(this.#waiting, entry)
-    this.done.setBack++
-    return entry
-  }
 }
 
-/** Keeps the order in which they came. */
-function insert(entries: Entry[], entry: Entry): void {
-  const after = entries.findLastIndex(({ order }) => order < entry.order)
-  entries.splice(after + 1, 0, entry)
-}
-
-function remove(entries: Entry[], entry: Entry): void {
-  const at = entries.indexOf(entry)
-  if (at >= 0) entries.splice(at, 1)
-}
-
-/** Texts that hold memory while their readers are slow. */
-const MOST_PARKED = 32
 const MOST_TEXTS = 32
 
 /** Rows of a step, guesses among them. */

@@ -312,6 +312,16 @@ describe('what fails', () => {
     expect(runner.pool.texts.size).toBe(0)
   })
 
+  test('a drafter that fails ends its own text only', async () => {
+    const runner = scriptedRunner({ length: 1e9 })
+    const scheduler = new Scheduler({ runner, pool: runner.pool })
+    const drafters = [{ accept: () => undefined, propose: () => raise(no) }]
+    const [bad, good] = [{ prompt: 'bad', drafters }, sound].map((ask) => new TestJob(runner, ask))
+    const ends = await Promise.allSettled([scheduler.run(bad!), scheduler.run(good!)])
+    expect(ends).toMatchObject([{ reason: no }, { status: 'fulfilled' }])
+    expect(await good!.answer()).toEqual(await alone(sound, 1e9))
+  })
+
   test('a job that cannot be opened ends alone', async () => {
     const runner = scriptedRunner({ length: 1e9 })
     const scheduler = new Scheduler({ runner, pool: runner.pool })
@@ -341,7 +351,7 @@ describe('short memory', () => {
     const asks = [1, 2, 3].map((seed) => ({ prompt: 'p'.repeat(100 + seed), seed, maxTokens: 200 }))
     const { jobs, answers, scheduler } = await together(runner, asks)
     expect(jobs.map(({ opened }) => opened)).toEqual([1, 1, 2])
-    expect(scheduler.done.setBack).toBe(1)
+    expect(scheduler.setBack).toBe(1)
     expect(answers).toEqual(await Promise.all(asks.map((ask) => alone(ask, 1e9))))
   })
 
