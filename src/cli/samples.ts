@@ -6,6 +6,7 @@ import { collectAnswer } from '../output/collected-answer.ts'
 import type { FileOutput } from '../output/file-output.ts'
 import { samplesDocument } from '../output/json-document.ts'
 import { measure } from '../output/measurements.ts'
+import { togetherText } from '../output/run-facts.ts'
 import type { Output } from '../output/stdout.ts'
 import { durationText } from '../system/quantities.ts'
 import { toJson } from '../system/text-display.ts'
@@ -60,7 +61,7 @@ export async function answerSamples(input: SamplesInput): Promise<void> {
   })
   if (options.stats) {
     await writeStatistics({ engine, result: results[0]!, loadedAt, color: options.color })
-    sayTotals(results, loadedAt)
+    sayTotals(engine, results, loadedAt)
   }
   signal.throwIfAborted()
   // Of the first that is short; the document has them all.
@@ -92,9 +93,11 @@ async function write(text: string, { file, stdout, isWhole }: Place): Promise<vo
   file?.commit()
 }
 
-function sayTotals(results: readonly EngineResult[], loadedAt: number): void {
+function sayTotals(engine: Engine, results: readonly EngineResult[], loadedAt: number): void {
   const tokens = results.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0)
   const ms = Math.max(...results.map(({ timings }) => timings.endedAt)) - loadedAt
   const rate = ms > 0 ? `, ${((1000 * tokens) / ms).toFixed(1)} tokens/s` : ''
-  writeLine(`${results.length} answers, ${tokens} tokens in ${durationText(ms)}${rate}`)
+  writeLine(
+    `${results.length} answers, ${tokens} tokens in ${durationText(ms)}${rate}; written ${togetherText(engine)}`,
+  )
 }

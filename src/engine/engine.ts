@@ -10,6 +10,8 @@ import type { NamedSink } from './token-names.ts'
 /** What runs requests. A command does not know whether it is in this process. */
 export interface Engine {
   readonly model: EngineModel
+  /** Requests that come at once share runs, since no row depends on the rows beside it; else they are written one after another. */
+  readonly sharesRuns: boolean
   /**
    * Many may come at once: they share runs where that changes no answer, and are otherwise written one after another, as
    * they came; so a sink must not wait for another request of its engine. One whose signal aborts, while it runs or while

@@ -36,6 +36,7 @@ export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }
   const { scheduler } = parts
   return {
     model,
+    sharesRuns: scheduler.sharesRuns,
     openConversation: () => new LocalConversation(parts, { goesOn: true }),
     async generate(request, io) {
       const conversation = new LocalConversation(parts)

@@ -16,6 +16,7 @@ export interface OpenedConversation extends Conversation, Disposable {}
 export function disposableEngine(engine: Engine): OpenedEngine {
   const opened: Engine = {
     model: engine.model,
+    sharesRuns: engine.sharesRuns,
     generate: (request, io) => engine.generate(request, io),
     sample: (request, ios) => engine.sample(request, ios),
     openConversation() {

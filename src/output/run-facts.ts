@@ -2,8 +2,15 @@
  * What runs, and how it chooses: the one place that says so, in words for `--verbose`, `--stats`, `--dry-run`, `models show` and
  * the bench, and as fields for their JSON.
  */
-import type { EngineModel, RequestFacts } from '../engine/engine.ts'
+import type { Engine, EngineModel, RequestFacts } from '../engine/engine.ts'
 import { resolveSampling, SAMPLING_RANGES, type SamplingOptions } from '../sampling/sampling-params.ts'
+
+/** How several answers are written, for `--stats`. */
+export function togetherText({ sharesRuns }: Pick<Engine, 'sharesRuns'>): string {
+  return sharesRuns
+    ? 'together, each as if alone'
+    : 'one after another: rows of a run would depend on each other'
+}
 
 type Runs = EngineModel['runs']
 

@@ -5,6 +5,7 @@ import { markOf, runBatch } from '../../batch/run-batch.ts'
 import { WHOLE } from '../../batch/shard.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { SpoutError } from '../../errors.ts'
+import { togetherText } from '../../output/run-facts.ts'
 import { openBatchEngine } from '../batch/batch-engine.ts'
 import { checkBatchFlags } from '../batch/batch-formats.ts'
 import { type BatchJob, openJob, readerOf } from '../batch/batch-job.ts'
@@ -110,7 +111,10 @@ async function runJob(job: BatchJob, context: Context): Promise<void> {
     target.close()
     context.interrupts.release()
   }
-  if (options.stats) await writeStatistics(options, progress.lines(engine?.model.id ?? 'none was needed'))
+  if (options.stats) {
+    const lines = progress.lines(engine?.model.id ?? 'none was needed')
+    await writeStatistics(options, engine ? [...lines, `written   ${togetherText(engine)}`] : lines)
+  }
   context.interrupts.signal.throwIfAborted()
   if (engine?.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
   throwIfFailed(target.failed, options)
