@@ -220,6 +220,11 @@ test('[batch.settings] a structure of the run, and of a line; one that a limit c
     },
     {
       prompt: 'Yes or no?',
+      max_tokens: 16,
+      response_format: { type: 'json_schema', json_schema: { schema: { type: 'string', minLength: 60 } } },
+    },
+    {
+      prompt: 'Yes or no?',
       max_tokens: 1,
       response_format: { type: 'json_schema', json_schema: { schema: { type: 'array', minItems: 9 } } },
     },
@@ -227,10 +232,15 @@ test('[batch.settings] a structure of the run, and of a line; one that a limit c
   const { stdout, code } = await runSpout(['batch', '--choice', 'yes', '--choice', 'no', '-n', '20', '-q'], {
     stdin: lines.map(json).join(''),
   })
-  const [choice, number, cut] = values(stdout)
+  const [choice, number, cut, short] = values(stdout)
   expect(['yes', 'no']).toContain(choice.text)
   expect(JSON.parse(number.text)).toBe(Number(number.text))
   expect({ code, error: cut.error.code }).toEqual({ code: 1, error: 'incomplete' })
+  // What cannot fit is told before it is tried.
+  expect(short.error).toMatchObject({
+    code: 'invalid_value',
+    message: expect.stringContaining('are too few'),
+  })
   const refused = await runSpout(on('/nowhere', '--schema', '-'), { stdin: 'a' })
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('schema: stdin is the input') })
 })
