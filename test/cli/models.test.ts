@@ -144,6 +144,9 @@ describe('models show', () => {
         prepared: [],
         device: [],
         graphs: [{ dtype: 'q4', file: 'onnx/model_q4.onnx', size: expect.any(Number) }],
+        dtype: 'q4',
+        runs: expect.objectContaining({ device: 'cpu', prepared: false, runtime: 'c-api' }),
+        sampling: expect.objectContaining({ temperature: 0, top_k: 50 }),
       },
     ])
     const { stdout } = await run('show', [REPO])
