@@ -193,7 +193,7 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     flags: '--drafts <what>',
-    help: 'guesses that are tried beside the next token: auto (as many as pay), off, or so many',
+    help: 'guesses that are tried beside the next token: off, auto (as many as pay), or so many (default: off; with --expect auto)',
     parse: parseDrafts,
     group: 'Model',
     setting: true,
@@ -320,7 +320,7 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     flags: '--jump <when>',
-    help: 'run ahead what must come: auto, off; changes the time, not the text',
+    help: 'run ahead what must come: off, auto (default: off); changes the time, not the text',
     group: 'Structure',
     oneShot: true,
     ...oneOf(['auto', 'off']),

@@ -190,7 +190,7 @@ export class AnswerJob implements Job {
     const options = {
       sampler,
       constraint: structured?.constraint,
-      jump: isExact && request.structure?.jump !== 'off',
+      jump: isExact && request.structure?.jump === 'auto',
       sink: request.sampling.logprobs === undefined ? sink : namingTokens(sink, backend.tokenizer),
       stopStrings: split === undefined || request.stopInReasoning ? request.stopStrings : [],
       stopped: split && (() => split.stopped),
@@ -209,7 +209,7 @@ export class AnswerJob implements Job {
   /** What guesses. Rows that are not exact are run beside others only where that was asked for. */
   #drafting(isExact: boolean): Pick<TextOptions, 'drafters' | 'mostDrafts'> {
     const { request, prompt } = this.#asked
-    const { drafts = 'auto', expect = '' } = request
+    const { expect = '', drafts = expect === '' ? 'off' : 'auto' } = request
     if (drafts === 'off' || (drafts === 'auto' && !isExact)) return {}
     const { backend, costs = new StepCosts() } = this.#model
     const expected = backend.tokenizer.encode(expect, { addSpecialTokens: false })

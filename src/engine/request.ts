@@ -26,7 +26,9 @@ export interface GenerateRequest {
   readonly templateArgs: Readonly<Record<string, unknown>>
   /** What the answer must satisfy. */
   readonly structure?: StructureRequest | undefined
-  /** Guesses of a step: as many as pay, so many, or none. `auto` guesses only where that changes no bit. Default `auto`. */
+  /**
+   * Guesses of a step: as many as pay, so many, or none. `auto` guesses only where that changes no bit. Default
+   * `off`; with `expect` `auto`: prose has been seen to come later with guesses, an edit sooner. */
   readonly drafts?: 'auto' | 'off' | number | undefined
   /** The text that the answer will mostly be, as of an edit. It costs or saves time, and changes no answer. */
   readonly expect?: string | undefined

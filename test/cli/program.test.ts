@@ -108,7 +108,9 @@ test('[A4] a flag is refused when it comes twice, unless it collects', () => {
   }
   for (const flag of FLAGS) {
     const name = longName(flag)
-    const once = flag.flags.includes('<') ? [name, value[name] ?? '2'] : [name]
+    const once = flag.flags.includes('<')
+      ? [name, value[name] ?? (Array.isArray(flag.values) ? (flag.values[0] as string) : '2')]
+      : [name]
     if (name === '--typical-p') once[1] = '1'
     if (/^--(top-p|min-p)$/.test(name)) once[1] = '1'
     const twice = () => parse([...once, ...once])

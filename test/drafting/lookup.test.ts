@@ -157,10 +157,12 @@ describe('an engine', () => {
     )
   })
 
-  test('drafts by itself where rows are exact, elsewhere only when asked, and says so', async () => {
+  test('drafts only when asked, with auto where rows are exact, and says what it costs elsewhere', async () => {
     const input = { prompt: 'abcabcabcabc', raw: true, maxTokens: 8, sampling: { seed: 1n } }
-    expect((await ask(input)).drafts).toMatchObject({ steps: expect.any(Number) })
-    const inexact = await ask(input, false)
+    expect((await ask(input)).drafts).toBeUndefined()
+    expect((await ask({ ...input, drafts: 'auto' })).drafts).toMatchObject({ steps: expect.any(Number) })
+    expect((await ask({ ...input, expect: 'abc' })).drafts).toMatchObject({ steps: expect.any(Number) })
+    const inexact = await ask({ ...input, drafts: 'auto' }, false)
     expect([inexact.drafts, inexact.notes]).toEqual([undefined, []])
     const asked = await ask({ ...input, drafts: 3 }, false)
     expect(asked.drafts!.drafted).toBeGreaterThan(0)
