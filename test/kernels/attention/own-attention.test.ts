@@ -302,9 +302,13 @@ describe.each(WAYS)('numbers, $name', (way) => {
       await expect(own(short)).rejects.toThrow('has another shape')
     })
 
-    test.skipIf(way.isNative).each([64n, -64n, 1n << 40n])('a layer at %d of a page', async (layer) => {
-      await expect(own({ ...whole, layer })).rejects.toThrow('has another shape')
-    })
+    // The processor would read where nothing is; only the interpreter can tell.
+    const layers = way.isNative ? [] : [64n, -64n, 1n << 40n]
+    for (const layer of layers) {
+      test(`a layer at ${layer} of a page`, async () => {
+        await expect(own({ ...whole, layer })).rejects.toThrow('has another shape')
+      })
+    }
 
     test('pages that are too small', async () => {
       const pages = new AttentionPages({ ...SMALL, kvHeads: 1 })
