@@ -91,7 +91,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   output: ['engine', 'generation', 'grammar', 'sampling', 'system'],
   receipt: ['engine', 'backend', 'kernels', 'chat-template', 'model', 'system'],
-  batch: ['engine', 'generation', 'chat-template', 'sampling', 'system'],
+  openai: ['engine', 'generation', 'chat-template', 'sampling'],
+  batch: ['openai', 'engine', 'generation', 'system'],
   open: [
     'engine',
     'sampling',

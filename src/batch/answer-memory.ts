@@ -1,7 +1,7 @@
 /** Equal requests are computed once: an answer that is known, or on its way, is given again. */
 import { createHash } from 'node:crypto'
 import type { GenerateRequest } from '../engine/request.ts'
-import type { Answer } from './answer.ts'
+import type { Answer } from '../openai/answer.ts'
 
 /** Of the answers that are kept. */
 const MOST_CHARS = 2 << 20

@@ -1,8 +1,9 @@
 /** How answers are written: every record becomes one piece of text, which ends with a line feed. */
+import { usageOf } from '../openai/choices.ts'
 import { toJson } from '../system/text-display.ts'
 import { csvRow, type Delimiter } from './csv.ts'
 import { openaiLine } from './openai-line.ts'
-import { errorObject, type Outcome, usageOf } from './outcome.ts'
+import { errorObject, type Outcome } from './outcome.ts'
 import type { Task } from './tasks.ts'
 
 const OUTPUT_FORMATS = ['json', 'csv', 'tsv', 'text'] as const

@@ -1,9 +1,9 @@
 /** What an input asks, one record at a time: a line, or a row of cells that may be several lines. */
 import { SpoutError } from '../errors.ts'
+import { RequestError } from '../openai/request-error.ts'
 import { quote } from '../system/text-display.ts'
 import { CsvReader, type Delimiter } from './csv.ts'
 import { DELIMITERS, type InputFormat, PROMPT_FIELD } from './input-format.ts'
-import { LineError } from './line-error.ts'
 import { type Line, MAX_LINE_BYTES } from './line-reader.ts'
 import { LINE_FIELD, type PromptTemplate } from './template.ts'
 
@@ -18,7 +18,7 @@ export interface InputRecord {
   readonly after: number
   /** Of rows. */
   readonly cells?: readonly string[]
-  readonly error?: LineError
+  readonly error?: RequestError
 }
 
 export interface Input {
@@ -88,7 +88,7 @@ class RowReader {
   #lastEnding = ''
   #line = 0
   #after = 0
-  #problem: LineError | undefined
+  #problem: RequestError | undefined
 
   constructor(columns: number, delimiter: Delimiter) {
     this.#columns = columns
@@ -108,14 +108,14 @@ class RowReader {
     if (cells !== undefined) return this.#cut(cells)
     if (this.#raw.length <= MAX_LINE_BYTES) return undefined
     const message = 'the row is longer than 8 MiB; a quote that is not closed?'
-    this.#problem = new LineError('line_too_long', message)
+    this.#problem = new RequestError('line_too_long', message)
     this.#raw = this.#raw.slice(0, 100)
     return this.#cut([])
   }
 
   end(): InputRecord | undefined {
     if (!this.#reader.isOpen) return undefined
-    this.#problem ??= new LineError('invalid_row', 'a quoted cell is not closed')
+    this.#problem ??= new RequestError('invalid_row', 'a quoted cell is not closed')
     return this.#cut(this.#reader.drop())
   }
 
@@ -129,14 +129,14 @@ class RowReader {
     return error === undefined ? record : { ...record, error }
   }
 
-  #miscount(cells: number): LineError | undefined {
+  #miscount(cells: number): RequestError | undefined {
     if (cells === this.#columns) return undefined
-    return new LineError('invalid_row', `the row has ${cells} cells, the header ${this.#columns}`)
+    return new RequestError('invalid_row', `the row has ${cells} cells, the header ${this.#columns}`)
   }
 }
 
-function problemOf({ problem }: Line): { readonly error?: LineError } {
-  return problem === undefined ? {} : { error: new LineError(problem.code, problem.message) }
+function problemOf({ problem }: Line): { readonly error?: RequestError } {
+  return problem === undefined ? {} : { error: new RequestError(problem.code, problem.message) }
 }
 
 function each<T>(iterator: AsyncIterator<T>): AsyncIterable<T> {

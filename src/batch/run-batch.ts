@@ -4,9 +4,10 @@ import { setMaxListeners } from 'node:events'
 import type { Engine } from '../engine/engine.ts'
 import type { GenerateRequest } from '../engine/request.ts'
 import { SpoutError } from '../errors.ts'
-import { type Answer, type AnswerIo, answerOf } from './answer.ts'
+import type { Answer } from '../openai/answer.ts'
+import { RequestError } from '../openai/request-error.ts'
+import { type AnswerIo, answerOf } from './answer.ts'
 import { AnswerMemory } from './answer-memory.ts'
-import { LineError } from './line-error.ts'
 import type { Outcome } from './outcome.ts'
 import { OutputOrder, type Piece, type PieceSink } from './output-order.ts'
 import type { InputRecord } from './records.ts'
@@ -170,7 +171,7 @@ class BatchRun {
       const known = await answer
       return known && { task, answer: known, isRepeat }
     } catch (cause) {
-      if (cause instanceof LineError) return { task, error: cause }
+      if (cause instanceof RequestError) return { task, error: cause }
       throw cause
     }
   }

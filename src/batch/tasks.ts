@@ -1,12 +1,12 @@
 /** Records into what is to be computed for them: a request, or the error that takes its answer's place. */
 import { type GenerateRequest, makeRequest, type RequestInput } from '../engine/request.ts'
 import { SpoutError } from '../errors.ts'
-import { type Body, type BodyKind, readSettings } from './body-settings.ts'
+import { readMessages } from '../openai/messages.ts'
+import { RequestError } from '../openai/request-error.ts'
+import { type Body, type BodyKind, readSettings } from '../openai/settings.ts'
 import { IdSet } from './id-set.ts'
 import { PROMPT_FIELD } from './input-format.ts'
-import { LineError } from './line-error.ts'
 import { lineSeed } from './line-seed.ts'
-import { readMessages } from './messages.ts'
 import type { Input, InputRecord } from './records.ts'
 import { LINE_FIELD, type PromptTemplate } from './template.ts'
 
@@ -20,7 +20,7 @@ export interface Task {
   readonly id: string | number | undefined
   /** Absent where there is an error. */
   readonly request?: GenerateRequest
-  readonly error?: LineError
+  readonly error?: RequestError
 }
 
 export interface TaskOptions {
@@ -55,7 +55,7 @@ export class TaskReader {
     try {
       return { record, form, id, request: this.#seeded(makeRequest(parts.make!()), record.index) }
     } catch (cause) {
-      return { record, form, id, error: asLineError(cause) }
+      return { record, form, id, error: asRequestError(cause) }
     }
   }
 
@@ -65,9 +65,9 @@ export class TaskReader {
     if (error === undefined) this.#repeated(id)
   }
 
-  #repeated(id: Task['id']): LineError | undefined {
+  #repeated(id: Task['id']): RequestError | undefined {
     if (id === undefined || this.#ids.add(String(id))) return undefined
-    return new LineError(
+    return new RequestError(
       'duplicate_id',
       `the id ${JSON.stringify(id)} is that of an earlier line`,
       'custom_id',
@@ -103,11 +103,11 @@ export class TaskReader {
       value = JSON.parse(raw)
     } catch (cause) {
       const message = `not JSON: ${(cause as Error).message}`
-      return { form: this.#form, id: undefined, error: new LineError('invalid_json', message) }
+      return { form: this.#form, id: undefined, error: new RequestError('invalid_json', message) }
     }
     if (typeof value === 'string') return { form: 'plain', id: undefined, make: () => this.#line(value) }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      const error = new LineError('invalid_json', 'neither an object nor a text')
+      const error = new RequestError('invalid_json', 'neither an object nor a text')
       return { form: 'plain', id: undefined, error }
     }
     const fields = value as Body
@@ -128,7 +128,7 @@ export class TaskReader {
     const { id: _, custom_id: __, ...body } = fields
     if (body.messages != null) return this.#chat(body, true)
     if (body.prompt == null) {
-      throw new LineError(
+      throw new RequestError(
         'missing_field',
         'it has none of body, messages and prompt; a --template names its fields',
       )
@@ -136,7 +136,8 @@ export class TaskReader {
     const { system, ...rest } = body
     const base = this.#prompt(textIn(rest))
     if (system == null) return withSettings(base, rest, 'chat')
-    if (typeof system !== 'string') throw new LineError('invalid_value', 'system: it is not a text', 'system')
+    if (typeof system !== 'string')
+      throw new RequestError('invalid_value', 'system: it is not a text', 'system')
     return withSettings({ ...base, system }, rest, 'chat')
   }
 
@@ -157,8 +158,8 @@ export class TaskReader {
 interface LineParts {
   readonly form: TaskForm
   readonly id: Task['id']
-  readonly error?: LineError
-  /** Absent where there is an error. @throws LineError */
+  readonly error?: RequestError
+  /** Absent where there is an error. @throws RequestError */
   readonly make?: () => RequestInput
 }
 
@@ -175,17 +176,17 @@ const OUTER = new Set(['custom_id', 'id', 'method', 'url', 'body'])
 
 function bodyOf({ body, url, method, ...rest }: Body): Body {
   if (url != null && !(typeof url === 'string' && URLS.test(url))) {
-    throw new LineError(
+    throw new RequestError(
       'unsupported_field',
       'url: only /v1/chat/completions and /v1/completions are supported',
       'url',
     )
   }
   if (method != null && method !== 'POST') {
-    throw new LineError('unsupported_field', 'method: only POST is supported', 'method')
+    throw new RequestError('unsupported_field', 'method: only POST is supported', 'method')
   }
   const unknown = Object.keys(rest).find((field) => !OUTER.has(field))
-  if (unknown !== undefined) throw new LineError('unsupported_field', `${unknown}: not supported`, unknown)
+  if (unknown !== undefined) throw new RequestError('unsupported_field', `${unknown}: not supported`, unknown)
   return body as Body
 }
 
@@ -196,7 +197,7 @@ function idOf({ custom_id: custom, id = undefined }: Body): Task['id'] {
 
 function textIn({ prompt }: Body): string {
   if (typeof prompt === 'string') return prompt
-  throw new LineError('invalid_value', 'prompt: it is not a text; a list needs a line for each', 'prompt')
+  throw new RequestError('invalid_value', 'prompt: it is not a text; a list needs a line for each', 'prompt')
 }
 
 function withSettings(
@@ -210,11 +211,11 @@ function withSettings(
 }
 
 /** What is wrong with a request is its line's, as long as it is no failure of the machine. */
-function asLineError(cause: unknown): LineError {
-  if (cause instanceof LineError) return cause
+function asRequestError(cause: unknown): RequestError {
+  if (cause instanceof RequestError) return cause
   if (!(cause instanceof SpoutError)) throw cause
-  if (cause.code === 'data') return new LineError('empty_prompt', cause.message, 'prompt')
-  return new LineError(
+  if (cause.code === 'data') return new RequestError('empty_prompt', cause.message, 'prompt')
+  return new RequestError(
     'invalid_value',
     cause.message,
     /^[\w-]+(?=[:.])/.exec(cause.message)?.[0].replaceAll('-', '_'),

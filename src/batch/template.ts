@@ -1,13 +1,13 @@
 /** `--template 'Translate: {text}'`: a prompt out of the fields of a line. */
 import { SpoutError } from '../errors.ts'
+import { RequestError } from '../openai/request-error.ts'
 import { quote } from '../system/text-display.ts'
-import { LineError } from './line-error.ts'
 
 export interface PromptTemplate {
   readonly source: string
   /** Each once, in the order of the text. */
   readonly fields: readonly string[]
-  /** @throws LineError `missing_field` for a field that is not there, or is null. */
+  /** @throws RequestError `missing_field` for a field that is not there, or is null. */
   fill(fields: Readonly<Record<string, unknown>>): string
 }
 
@@ -57,7 +57,8 @@ function partsOf(source: string): Part[] {
 
 function fieldText(name: string, fields: Readonly<Record<string, unknown>>): string {
   const value = Object.hasOwn(fields, name) ? fields[name] : undefined
-  if (value === undefined) throw new LineError('missing_field', `there is no field ${quote(name, 60)}`, name)
-  if (value === null) throw new LineError('missing_field', `the field ${quote(name, 60)} is null`, name)
+  if (value === undefined)
+    throw new RequestError('missing_field', `there is no field ${quote(name, 60)}`, name)
+  if (value === null) throw new RequestError('missing_field', `the field ${quote(name, 60)} is null`, name)
   return typeof value === 'string' ? value : JSON.stringify(value)
 }

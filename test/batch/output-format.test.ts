@@ -1,10 +1,10 @@
 /** What an answer is written as. */
 import { expect, test } from 'vitest'
-import type { Answer } from '../../src/batch/answer.ts'
-import { LineError } from '../../src/batch/line-error.ts'
 import type { Outcome } from '../../src/batch/outcome.ts'
 import { createOutputWriter, type OutputOptions } from '../../src/batch/output-format.ts'
 import type { Task } from '../../src/batch/tasks.ts'
+import type { Answer } from '../../src/openai/answer.ts'
+import { RequestError } from '../../src/openai/request-error.ts'
 
 const answer: Answer = {
   text: 'two\nlines, "quoted" \\ \u2028',
@@ -16,7 +16,7 @@ const answer: Answer = {
 }
 const record = { index: 5, line: 7, raw: '{"id":"x","prompt":"hi"}', after: 100 }
 const task = (extra: Partial<Task> = {}): Task => ({ record, form: 'plain', id: 'x', ...extra })
-const error = new LineError('invalid_value', 'temperature: it is not a number', 'temperature')
+const error = new RequestError('invalid_value', 'temperature: it is not a number', 'temperature')
 
 function written(outcome: Outcome, options: Partial<OutputOptions> = {}): string {
   const all = {

@@ -1,6 +1,6 @@
-/** What is wrong with one line of a batch. The others go on. */
+/** What is wrong with one request: a line of a batch, the body of a call. The others go on. */
 
-type LineErrorCode =
+type RequestErrorCode =
   | 'invalid_json'
   | 'invalid_utf8'
   | 'line_too_long'
@@ -15,16 +15,16 @@ type LineErrorCode =
   | 'incomplete'
   | 'failed'
 
-const SERVER_ERRORS: ReadonlySet<LineErrorCode> = new Set(['failed', 'no_answer', 'incomplete'])
+const SERVER_ERRORS: ReadonlySet<RequestErrorCode> = new Set(['failed', 'no_answer', 'incomplete'])
 
 /** As OpenAI's error object has it. */
-export class LineError extends Error {
-  override readonly name = 'LineError'
-  readonly code: LineErrorCode
+export class RequestError extends Error {
+  override readonly name = 'RequestError'
+  readonly code: RequestErrorCode
   /** The field at fault. */
   readonly param: string | undefined
 
-  constructor(code: LineErrorCode, message: string, param?: string) {
+  constructor(code: RequestErrorCode, message: string, param?: string) {
     super(message)
     this.code = code
     this.param = param

@@ -1,6 +1,6 @@
-/** The messages of a line, checked. */
+/** The messages of a request, checked. */
 import type { ChatMessage } from '../chat-template/chat-template.ts'
-import { LineError } from './line-error.ts'
+import { RequestError } from './request-error.ts'
 
 /** OpenAI's newer name of it is `developer`; templates know the older. */
 const ROLES: Readonly<Record<string, string>> = {
@@ -16,15 +16,15 @@ interface LineMessages {
   readonly prompt: string
 }
 
-/** @throws LineError naming the message. */
+/** @throws RequestError naming the message. */
 export function readMessages(value: unknown): LineMessages {
   if (!Array.isArray(value) || value.length === 0) {
-    throw new LineError('invalid_value', 'messages: it is not a list of messages', 'messages')
+    throw new RequestError('invalid_value', 'messages: it is not a list of messages', 'messages')
   }
   const messages = value.map((each: unknown, i) => readMessage(each, `messages[${i}]`))
   const last = messages.at(-1)!
   if (last.role !== 'user') {
-    throw new LineError(
+    throw new RequestError(
       'invalid_value',
       `messages: the last is the ${last.role}'s, not the user's`,
       'messages',
@@ -39,18 +39,18 @@ interface TextMessage extends ChatMessage {
 
 function readMessage(value: unknown, at: string): TextMessage {
   if (typeof value !== 'object' || value === null) {
-    throw new LineError('invalid_value', `${at}: it is not an object`, at)
+    throw new RequestError('invalid_value', `${at}: it is not an object`, at)
   }
   const { role, content, ...rest } = value as Readonly<Record<string, unknown>>
   const known = typeof role === 'string' && Object.hasOwn(ROLES, role) ? ROLES[role] : undefined
   if (known === undefined) {
     const roles = Object.keys(ROLES).join(', ')
-    throw new LineError('invalid_value', `${at}.role: it is not one of ${roles}`, `${at}.role`)
+    throw new RequestError('invalid_value', `${at}.role: it is not one of ${roles}`, `${at}.role`)
   }
   for (const [field, given] of Object.entries(rest)) {
     const isNone = given === null || (Array.isArray(given) && given.length === 0)
     if (!isNone && !(KEPT as readonly string[]).includes(field)) {
-      throw new LineError('unsupported_field', `${at}.${field}: not supported`, `${at}.${field}`)
+      throw new RequestError('unsupported_field', `${at}.${field}: not supported`, `${at}.${field}`)
     }
   }
   const kept = KEPT.flatMap((field) => (typeof rest[field] === 'string' ? [[field, rest[field]]] : []))
@@ -60,12 +60,12 @@ function readMessage(value: unknown, at: string): TextMessage {
 /** A text, or parts that are all texts: each is a line of its own. */
 function readContent(content: unknown, at: string): string {
   if (typeof content === 'string') return content
-  if (!Array.isArray(content)) throw new LineError('invalid_value', `${at}: it is not a text`, at)
+  if (!Array.isArray(content)) throw new RequestError('invalid_value', `${at}: it is not a text`, at)
   return content
     .map((part: unknown) => {
       const { type, text } = (part ?? {}) as Readonly<Record<string, unknown>>
       if (type === 'text' && typeof text === 'string') return text
-      throw new LineError('unsupported_field', `${at}: only parts of type text are supported`, at)
+      throw new RequestError('unsupported_field', `${at}: only parts of type text are supported`, at)
     })
     .join('\n')
 }

@@ -1,11 +1,11 @@
 /**
- * The settings of one line, by OpenAI's names and those that its imitators share. Each is obeyed or is an error that names it:
+ * The settings of one request, by OpenAI's names and those that its imitators share. Each is obeyed or is an error that names it:
  * none is left aside in silence. `null` is a field that is not there.
  */
 import type { RequestInput } from '../engine/request.ts'
 import { structureOfResponseFormat } from '../engine/structure-request.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
-import { LineError } from './line-error.ts'
+import { RequestError } from './request-error.ts'
 
 export type Body = Readonly<Record<string, unknown>>
 
@@ -79,7 +79,7 @@ interface ReadSettingsOptions {
   readonly allowData: boolean
 }
 
-/** @throws LineError `unsupported_field` or `invalid_value`, naming the field. */
+/** @throws RequestError `unsupported_field` or `invalid_value`, naming the field. */
 export function readSettings(body: Body, { kind, allowData }: ReadSettingsOptions): LineSettings {
   const readers = SETTINGS[kind]
   let settings: LineSettings = {}
@@ -103,19 +103,20 @@ function merge(a: LineSettings, b: LineSettings = {}): LineSettings {
 function refuseUnknown(field: string, kind: BodyKind, allowData: boolean): void {
   const plain = (name: string): string => name.toLowerCase().replace(/[^a-z]/g, '')
   const meant = Object.keys(SETTINGS[kind]).find((name) => plain(name) === plain(field))
-  if (meant !== undefined) throw new LineError('unsupported_field', `${field}: did you mean ${meant}`, field)
+  if (meant !== undefined)
+    throw new RequestError('unsupported_field', `${field}: did you mean ${meant}`, field)
   if (allowData) return
-  throw new LineError('unsupported_field', `${field}: not supported`, field)
+  throw new RequestError('unsupported_field', `${field}: not supported`, field)
 }
 
 function checkPairs(body: Body): void {
   const { max_tokens: old, max_completion_tokens: most, top_logprobs: top, logprobs } = body
   if (old != null && most != null && old !== most) {
     const message = 'max_tokens and max_completion_tokens: two limits that differ'
-    throw new LineError('invalid_value', message, 'max_tokens')
+    throw new RequestError('invalid_value', message, 'max_tokens')
   }
   if (top != null && logprobs !== true) {
-    throw new LineError('invalid_value', 'top_logprobs: needs "logprobs": true', 'top_logprobs')
+    throw new RequestError('invalid_value', 'top_logprobs: needs "logprobs": true', 'top_logprobs')
   }
 }
 
@@ -168,7 +169,7 @@ function neutral(...values: readonly unknown[]): Read {
   return (value, field) => {
     if (values.includes(value)) return undefined
     const but = values.length === 0 ? '' : ` but ${values.map((each) => JSON.stringify(each)).join(' or ')}`
-    throw new LineError(
+    throw new RequestError(
       'unsupported_field',
       `${field}: ${JSON.stringify(value)} is not supported${but && `, only${but.slice(4)}`}`,
       field,
@@ -182,12 +183,12 @@ function noted(): undefined {
 
 function emptyList(value: unknown, field: string): undefined {
   if (Array.isArray(value) && value.length === 0) return undefined
-  throw new LineError('unsupported_field', `${field}: not supported`, field)
+  throw new RequestError('unsupported_field', `${field}: not supported`, field)
 }
 
 function textOnly(value: unknown, field: string): undefined {
   if (Array.isArray(value) && value.length === 1 && value[0] === 'text') return undefined
-  throw new LineError('unsupported_field', `${field}: only ["text"] is supported`, field)
+  throw new RequestError('unsupported_field', `${field}: only ["text"] is supported`, field)
 }
 
 /** Plain text takes away what the run asks of all answers. */
@@ -195,6 +196,6 @@ function responseFormat(value: unknown): LineSettings {
   return { structure: structureOfResponseFormat(value) }
 }
 
-function wrong(field: string, expected: string): LineError {
-  return new LineError('invalid_value', `${field}: it is not ${expected}`, field)
+function wrong(field: string, expected: string): RequestError {
+  return new RequestError('invalid_value', `${field}: it is not ${expected}`, field)
 }

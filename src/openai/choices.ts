@@ -1,0 +1,60 @@
+/** An answer in the shapes of OpenAI's chat completions and completions. */
+import type { FinishReason } from '../generation/stop-criteria.ts'
+import type { Answer, TokenLogprob } from './answer.ts'
+
+export function chatChoice({ text, reasoning, finishReason, logprobs }: Answer): object {
+  const thoughts = reasoning === '' ? {} : { reasoning_content: reasoning }
+  return {
+    index: 0,
+    message: { role: 'assistant', content: text, refusal: null, ...thoughts },
+    logprobs: logprobs === undefined ? null : { content: logprobs.map(chatLogprob), refusal: null },
+    finish_reason: reasonOf(finishReason),
+  }
+}
+
+function chatLogprob({ token, logprob, bytes, top }: TokenLogprob): object {
+  const top_logprobs = top.map((each) => ({ token: each.token, logprob: each.logprob, bytes: each.bytes }))
+  return { token, logprob, bytes, top_logprobs }
+}
+
+export function completionChoice({ text, finishReason, logprobs }: Answer): object {
+  return {
+    index: 0,
+    text,
+    logprobs: logprobs === undefined ? null : completionLogprobs(logprobs),
+    finish_reason: reasonOf(finishReason),
+  }
+}
+
+function completionLogprobs(logprobs: readonly TokenLogprob[]): object {
+  let offset = 0
+  const text_offset = logprobs.map(({ token }) => {
+    const at = offset
+    offset += token.length
+    return at
+  })
+  return {
+    tokens: logprobs.map(({ token }) => token),
+    token_logprobs: logprobs.map(({ logprob }) => logprob),
+    top_logprobs: logprobs.map(({ top }) =>
+      Object.fromEntries(top.map((each) => [each.token, each.logprob])),
+    ),
+    text_offset,
+  }
+}
+
+/** There are fewer reasons there. */
+function reasonOf(reason: FinishReason): 'stop' | 'length' {
+  return reason === 'stop' || reason === 'stop-string' ? 'stop' : 'length'
+}
+
+export function usageOf({
+  promptTokens,
+  completionTokens,
+}: Pick<Answer, 'promptTokens' | 'completionTokens'>) {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+  }
+}
