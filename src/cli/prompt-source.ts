@@ -16,7 +16,7 @@ interface PromptInput {
 interface StdinReading {
   readonly signal: AbortSignal
   /** Told once when stdin is open but silent. */
-  readonly onSilence: () => void
+  readonly onSilence?: (() => void) | undefined
   /** Told how much of stdin stands before the words, if any does. */
   readonly onStdin?: (bytes: number) => void
 }
@@ -111,19 +111,32 @@ export async function readAllOfStdin(what: string): Promise<string> {
 }
 
 async function readStdin({ signal, onSilence }: StdinReading): Promise<string> {
-  const timer = setTimeout(() => signal.aborted || onSilence(), SILENCE_MS)
+  const heard = onSilence === undefined || fstatSync(0).isFile() ? () => undefined : watchSilence(onSilence)
   const stop = (): void => void process.stdin.destroy()
   signal.addEventListener('abort', stop, { once: true })
   try {
-    const bytes = await collect(process.stdin, 'stdin', () => clearTimeout(timer))
+    const bytes = await collect(process.stdin, 'stdin', heard)
     signal.throwIfAborted()
     return decodeText(bytes, 'stdin')
   } catch (error) {
     signal.throwIfAborted()
     throw error instanceof SpoutError ? error : unreadable('stdin', error as NodeJS.ErrnoException)
   } finally {
-    clearTimeout(timer)
+    heard()
     signal.removeEventListener('abort', stop)
+  }
+}
+
+/**
+ * Tells of a stdin that says nothing for a while, unless `heard`, which it gives, is called before. Where this thread was busy,
+ * what has come meanwhile is taken first: the turn of the event loop between a timer and an immediate reads what is there.
+ */
+function watchSilence(onSilence: () => void): () => void {
+  let isHeard = false
+  const timer = setTimeout(() => setImmediate(() => isHeard || onSilence()), SILENCE_MS)
+  return () => {
+    isHeard = true
+    clearTimeout(timer)
   }
 }
 

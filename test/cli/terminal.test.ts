@@ -1,5 +1,6 @@
 /** What only a terminal shows: run on a pseudo-terminal of its own. */
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { HOME, quote, runSpout } from '../support/run-spout.ts'
@@ -40,6 +41,38 @@ describe.runIf(hasTerminal).concurrent('on a terminal (needs script of util-linu
     // Done before the spinner would show.
     const { screen, code } = await onTerminal(on(toy, '-q a'))
     expect([screen, code]).toEqual(['Hello, world\n', 0])
+  })
+
+  test('[prompt.silence I9] a silent pipe gets one hint, and is then waited for', async () => {
+    const pipe = join(HOME, 'silent')
+    execFileSync('mkfifo', [pipe])
+    const writer = openSync(pipe, 'r+')
+    const { screen, code } = await onTerminal(on(toy, '<', pipe), {
+      onStart: async ({ shows }) => {
+        await shows('waiting')
+        writeSync(writer, 'a\n')
+        closeSync(writer)
+      },
+    })
+    expect(screen).toMatch(/^spout: waiting for stdin; --no-stdin goes on without it\n.*Hello, world\n$/)
+    expect(code).toBe(0)
+  })
+
+  test('[prompt.silence] a thread that was busy looks at what has come before it speaks of silence', async () => {
+    const busy = join(HOME, 'busy.mjs')
+    writeFileSync(
+      busy,
+      `const plain = globalThis.setTimeout
+       globalThis.setTimeout = (act, ms, ...rest) => {
+         const timer = plain(act, ms, ...rest)
+         if (ms === 2000) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500)
+         return timer
+       }`,
+    )
+    // What is typed into a pipe like this one is in it, and its end too, before the program begins.
+    const { screen, code } = await onTerminal(`NODE_OPTIONS=--import=${busy} spout -m ${toy} <<<a`)
+    expect(screen).toMatch(/Hello, world\n$/)
+    expect([screen.includes('waiting'), code]).toEqual([false, 0])
   })
 
   test('[out.terminal G8] control characters of the model are shown, not obeyed', async () => {

@@ -185,9 +185,11 @@ async function readRequest({ source, options, context, structure }: Job): Promis
     onStdin: (bytes) => {
       if (options.verbose) writeLine(`${bytes} bytes of stdin stand before the words; --no-stdin leaves them`)
     },
-    onSilence: () => {
-      if (!options.quiet) writeLine('waiting for stdin; --no-stdin goes on without it')
-    },
+    // For a person only: what a log says does not depend on how slow a pipeline is today.
+    onSilence:
+      options.quiet || !process.stderr.isTTY
+        ? undefined
+        : () => writeLine('waiting for stdin; --no-stdin goes on without it'),
   })
   const expect = options.expect === undefined ? undefined : await readText(options.expect)
   return makeRequest({ ...requestOptions(options), prompt, system, structure, expect })
