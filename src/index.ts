@@ -18,6 +18,14 @@ export type {
   SettleIo,
 } from './engine/engine.ts'
 export { type GenerateRequest, makeRequest, type RequestInput } from './engine/request.ts'
+export type {
+  ChoiceRequest,
+  ChoiceResult,
+  ScoredToken,
+  ScoreIo,
+  ScoreRequest,
+  ScoreResult,
+} from './engine/score-request.ts'
 export {
   type LooseStructure,
   type StructureInput,
@@ -65,5 +73,6 @@ export {
 } from './sampling/sampler.ts'
 export type { SamplingOptions, SamplingParams } from './sampling/sampling-params.ts'
 export type { TokenLogprobs } from './sampling/token-logprobs.ts'
+export { type Decision, decide, type RatedChoice, type ScoredChoice } from './scoring/decide.ts'
 export type { DecodeOptions, EncodeOptions, PieceTable, Tokenizer } from './tokenizer/tokenizer.ts'
 export type { Trace } from './trace.ts'

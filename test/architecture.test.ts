@@ -77,9 +77,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   drafting: [],
   generation: ['sampling', 'grammar', 'drafting', 'backend', 'tokenizer'],
   scheduler: ['generation', 'backend'],
+  scoring: ['generation', 'sampling', 'backend'],
   'prefix-cache': ['backend'],
   engine: [
     'scheduler',
+    'scoring',
     'prefix-cache',
     'generation',
     'sampling',
@@ -92,7 +94,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   output: ['engine', 'generation', 'grammar', 'sampling', 'system'],
   receipt: ['engine', 'backend', 'kernels', 'chat-template', 'model', 'system'],
   openai: ['engine', 'generation', 'chat-template', 'sampling'],
-  batch: ['openai', 'engine', 'generation', 'system'],
+  batch: ['openai', 'engine', 'scoring', 'generation', 'system'],
   open: [
     'engine',
     'sampling',
@@ -109,6 +111,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'index.ts': [
     'open',
+    'scoring',
     'engine',
     'generation',
     'grammar',
@@ -137,6 +140,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: [
     'batch',
     'bench',
+    'scoring',
     'open',
     'receipt',
     'output',

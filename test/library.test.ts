@@ -77,4 +77,9 @@ test('an answer that satisfies a schema', async () => {
   expect((await run(PROGRAMS[4]!)).lines[0]).toBe('string')
 })
 
-test('the page has no other program', () => expect(PROGRAMS).toHaveLength(5))
+test('the page has no other program', () => expect(PROGRAMS).toHaveLength(6))
+
+test('how likely choices and a text are', async () => {
+  const { lines } = await run(PROGRAMS[5]!)
+  expect(lines.slice(0, 2)).toEqual(['true true', expect.stringMatching(/^true \d+$/)])
+})

@@ -39,11 +39,9 @@ export function encodePrompt(
   tokenizer: Tokenizer,
   template: ChatTemplate | undefined,
 ): EncodedPrompt {
-  const { allowSpecial, templateArgs, raw } = request
+  const { templateArgs, raw } = request
   if (raw || template === undefined) return encodeText(request, tokenizer)
-  const chat = renderStructured(request, (messages) =>
-    renderChat({ template, tokenizer }, messages, { allowSpecial, args: templateArgs }),
-  )
+  const chat = renderPrompt(request, tokenizer, template)
   const known = template.names()
   const unknown = Object.keys(templateArgs).filter((name) => !known.has(name))
   const notes = [
@@ -51,6 +49,18 @@ export function encodePrompt(
     ...chat.notes,
   ]
   return { ids: encodeChat(tokenizer, chat), rendered: chat.text, notes }
+}
+
+/** What the chat template makes of the messages of a request. */
+export function renderPrompt(
+  request: GenerateRequest,
+  tokenizer: Tokenizer,
+  template: ChatTemplate,
+): ReturnType<typeof renderChat> {
+  const { allowSpecial, templateArgs: args } = request
+  return renderStructured(request, (messages) =>
+    renderChat({ template, tokenizer }, messages, { allowSpecial, args }),
+  )
 }
 
 function encodeText(

@@ -5,6 +5,7 @@ import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import type { Trace } from '../trace.ts'
 import type { EncodedPrompt } from './encode-prompt.ts'
 import type { GenerateRequest } from './request.ts'
+import type { ChoiceRequest, ChoiceResult, ScoreIo, ScoreRequest, ScoreResult } from './score-request.ts'
 import type { NamedSink } from './token-names.ts'
 
 /** What runs requests. A command does not know whether it is in this process. */
@@ -26,6 +27,17 @@ export interface Engine {
    * @throws as `generate` does
    */
   sample(request: GenerateRequest, ios: readonly RequestIo[]): Promise<EngineResult[]>
+  /**
+   * How likely each of some choices is as the answer to a question. Nothing is written, and no coin is spent; all choices are
+   * computed in one run, and many questions at once share runs.
+   * @throws SpoutError `usage` for choices that are none, `data` when a question does not fit the context; the signal's reason
+   */
+  choose(request: ChoiceRequest, io?: ScoreIo): Promise<ChoiceResult>
+  /**
+   * How likely a text is, token by token, by itself or after a prompt, as it stands: no chat template.
+   * @throws SpoutError `data` for a text without a token that could be scored; the signal's reason
+   */
+  score(request: ScoreRequest, io?: ScoreIo): Promise<ScoreResult>
   /** Requests that begin alike: what one computed is not computed again for the next. Whoever opens it disposes it. */
   openConversation(): Conversation
   /**

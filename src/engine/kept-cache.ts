@@ -10,7 +10,7 @@ import { commonLength } from './encode-prompt.ts'
 /** Where a cache comes from. It may hold the beginning of a text already, where somebody else computed it. */
 export interface CacheSource {
   /** Those that nobody uses just now, the longest so first: they may be dropped when memory is short. */
-  readonly idle?: Set<Droppable>
+  readonly idle?: Set<Droppable> | undefined
   /** How many of `ids`, from the first on, `open` finds. */
   lengthOf(ids: Int32Array): number
   /** A cache that holds what it finds of `ids`. @param expected tokens to come, these among them */
@@ -116,7 +116,7 @@ export class KeptCache {
 }
 
 /** Caches that hold nothing. */
-function emptyCaches(backend: Backend): CacheSource {
+export function emptyCaches(backend: Backend): CacheSource {
   return { lengthOf: () => 0, open: (_, expected) => alone(backend.createCache(expected)) }
 }
 

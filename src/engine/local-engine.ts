@@ -9,6 +9,7 @@ import type { Structures } from '../grammar/structures.ts'
 import { PrefixTree } from '../prefix-cache/prefix-tree.ts'
 import { type ConversationParts, LocalConversation, schedulerOf } from './conversation.ts'
 import type { Engine, EngineModel } from './engine.ts'
+import { LocalScoring } from './local-scoring.ts'
 import { sample } from './sample.ts'
 import { SharedCaches } from './shared-caches.ts'
 
@@ -34,6 +35,7 @@ export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }
   const costs = new StepCosts()
   const parts = { ...own, structures, caches, costs, scheduler: schedulerOf({ ...own, costs }, caches) }
   const { scheduler } = parts
+  const scoring = new LocalScoring(parts)
   return {
     model,
     sharesRuns: scheduler.sharesRuns,
@@ -47,8 +49,11 @@ export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }
       }
     },
     sample: (request, ios) => sample(parts, request, ios),
+    choose: (request, io) => scoring.choose(request, io),
+    score: (request, io) => scoring.score(request, io),
     async dispose() {
       scheduler.close(afterDispose('engine'))
+      scoring.dispose()
       tree?.close()
       // The backend waits for the run it is in. Nobody waits for the sink: it may be the one that disposes.
       await parts.backend.dispose()

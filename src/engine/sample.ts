@@ -8,7 +8,8 @@ import type { Scheduler } from '../scheduler/scheduler.ts'
 import { AnswerJob, runAnswer } from './answer-job.ts'
 import { type ConversationParts, readPrompt } from './conversation.ts'
 import type { EngineResult, RequestIo } from './engine.ts'
-import { alone, type CacheSource, KeptCache, type OpenCache } from './kept-cache.ts'
+import { HeldPrefix } from './held-prefix.ts'
+import { KeptCache } from './kept-cache.ts'
 import type { GenerateRequest } from './request.ts'
 
 export async function sample(
@@ -94,18 +95,16 @@ class OneCache implements Start {
 }
 
 /** The first computes the prompt; the others begin with a fork of what is there then. */
-class SharedStart implements Start, CacheSource {
+class SharedStart implements Start {
   readonly #parts: ConversationParts
-  readonly #caches: CacheSource
   readonly #kept: KeptCache[] = []
   readonly #isComputed: Promise<void>
   #tell!: () => void
-  /** Holds the prompt. */
-  #prompt: KvSequence | undefined
+  readonly #prompt: HeldPrefix
 
   constructor(parts: ConversationParts) {
     this.#parts = parts
-    this.#caches = parts.caches!
+    this.#prompt = new HeldPrefix(parts.caches!)
     this.#isComputed = new Promise((resolve) => {
       this.#tell = resolve
     })
@@ -120,33 +119,17 @@ class SharedStart implements Start, CacheSource {
     const onPrefill = (done: number, total: number): void => {
       io.onPrefill?.(done, total)
       if (done < total) return
-      this.#prompt ??= (this.#kept[0]!.cache as KvSequence | undefined)?.fork()
-      this.idle.add(this)
+      this.#prompt.hold(this.#kept[0]!.cache as KvSequence | undefined)
       this.#tell()
     }
     return { ...io, onPrefill }
   }
 
   cacheOf(index: number): KeptCache {
-    const { backend } = this.#parts
-    const kept = new KeptCache(backend, index === 0 ? this.#caches : this)
+    const { backend, caches } = this.#parts
+    const kept = new KeptCache(backend, index === 0 ? caches : this.#prompt)
     this.#kept[index] = kept
     return kept
-  }
-
-  get idle(): NonNullable<CacheSource['idle']> {
-    return this.#caches.idle!
-  }
-
-  lengthOf(ids: Int32Array): number {
-    return this.#prompt === undefined ? this.#caches.lengthOf(ids) : Math.min(this.#prompt.length, ids.length)
-  }
-
-  open(ids: Int32Array, expected: number): OpenCache {
-    if (this.#prompt === undefined) return this.#caches.open(ids, expected)
-    const cache = this.#prompt.fork()
-    cache.trim(ids.length)
-    return alone(cache)
   }
 
   left(index: number): void {
@@ -154,14 +137,7 @@ class SharedStart implements Start, CacheSource {
     if (index === 0) this.#tell()
   }
 
-  /** Memory is short: whoever begins from now on computes the prompt again. */
-  drop(): void {
-    this.idle.delete(this)
-    this.#prompt?.dispose()
-    this.#prompt = undefined
-  }
-
   dispose(): void {
-    this.drop()
+    this.#prompt.drop()
   }
 }

@@ -35,7 +35,7 @@ export function namingTokens(sink: NamedSink, tokenizer: Tokenizer): TokenSink {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-function nameOf(id: number, tokenizer: Tokenizer): TokenName {
+export function nameOf(id: number, tokenizer: Tokenizer): TokenName {
   const { pieces } = tokenizer
   const piece =
     pieces === undefined ? tokenizer.decode([id], { skipSpecialTokens: false }) : (pieces.piece(id) ?? '')

@@ -19,6 +19,8 @@ export function disposableEngine(engine: Engine): OpenedEngine {
     sharesRuns: engine.sharesRuns,
     generate: (request, io) => engine.generate(request, io),
     sample: (request, ios) => engine.sample(request, ios),
+    choose: (request, io) => engine.choose(request, io),
+    score: (request, io) => engine.score(request, io),
     openConversation() {
       const conversation = engine.openConversation()
       addMethod(conversation, Symbol.dispose, () => conversation.dispose())

@@ -1,5 +1,5 @@
 import { Candidates } from './candidates.ts'
-import { expMinus } from './exponential.ts'
+import { logTotal } from './log-total.ts'
 import { makeTopKScan, refuseRow, type Scan, scanAll } from './scan.ts'
 import type { TokenLogprobs } from './token-logprobs.ts'
 
@@ -28,17 +28,8 @@ export class LogprobReader {
   /** Of the row kept last. */
   read(id: number, step: number): TokenLogprobs {
     if (!this.#scan(this.#row, this.#likely)) throw refuseRow(this.#row, step)
-    const offset = this.#likely.best + this.#logTotal()
+    const offset = logTotal(this.#row, this.#likely.best)
     return { logprob: this.#row[id]! - offset, top: this.#count > 0 ? this.#top(offset) : [] }
-  }
-
-  /** ln of the sum of exp(logit - best). */
-  #logTotal(): number {
-    const row = this.#row
-    const { best } = this.#likely
-    let total = 0
-    for (let id = 0; id < row.length; id++) total += expMinus(best - row[id]!)
-    return Math.log(total)
   }
 
   #top(offset: number): TokenLogprobs['top'] {

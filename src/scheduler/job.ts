@@ -1,5 +1,27 @@
-/** A text that wants to be written, and its way through the scheduler. */
-import type { Sequence } from '../generation/sequence.ts'
+/** A text that wants to be written, or read, and its way through the scheduler. */
+import type { Part, Rows } from '../backend/backend.ts'
+import type { FinishReason } from '../generation/stop-criteria.ts'
+
+/** What is run of a text, and what is done with what comes of it: ids are chosen, or only rows read. */
+export interface Text {
+  finished: FinishReason | undefined
+  /** Ids that are known. */
+  readonly length: number
+  /** All known ids but the last are computed, and one is to be chosen. */
+  readonly isDecoding: boolean
+  /**
+   * What is to be run next. Valid until the next call.
+   * @param most of ids
+   * @param wanted of rows of logits; while it is decoded, of those beside the first
+   */
+  next(most: number, wanted: number): Part
+  /** Takes the rows of that part, from row `from` on. @returns a promise when its reader is slow */
+  take(rows: Rows, from: number): Promise<void> | undefined
+  /** For the time while the model computes. */
+  foresee(): void
+  /** The rows will be gone. */
+  letRowsGo(): void
+}
 
 export interface Job {
   /** Ids that are known: their keys and values must fit before it is begun. */
@@ -7,7 +29,7 @@ export interface Job {
   /** Ends it, also while it waits. */
   readonly signal?: AbortSignal | undefined
   /** Its turn has come, for the first time or after `setBack`: a sequence in a cache. What it throws ends this text only. */
-  open(): Sequence
+  open(): Text
   /** Memory is short, and this is the youngest text: gives its cache back. What it held is computed again, after `open`. */
   setBack(): void
   /** Its text has ended, whatever ended it: nothing of its cache is run any more. Only after `open`. */
@@ -21,7 +43,7 @@ export class Entry {
   readonly order: number
   readonly ended: Promise<void>
   /** Absent until it is begun for the first time. */
-  text: Sequence | undefined
+  text: Text | undefined
   /** In a cache; otherwise it waits. */
   isOpen = false
   /** Its reader is slow: nothing of it is run. */

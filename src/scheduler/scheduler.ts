@@ -190,7 +190,7 @@ export class Scheduler {
   #partOf(entry: Entry, isDecoding: boolean): Part | undefined {
     try {
       if (isDecoding) return entry.text!.next(this.#roomToDecode(), this.#guesses)
-      return entry.text!.next(this.#step.room)
+      return entry.text!.next(this.#step.room, this.#step.wantedRoom)
     } catch (error) {
       this.#end(entry, { error })
       return undefined
@@ -226,10 +226,11 @@ export class Scheduler {
 
   /** Of a step without rows of a prompt. */
   #tellPace(ms: number): void {
+    const { entries, parts } = this.#step
     let rows = 0
-    for (const { ids, wanted } of this.#step.parts) {
-      if (wanted < ids.length) return
-      rows += wanted
+    for (let i = 0; i < parts.length; i++) {
+      if (!entries[i]!.text!.isDecoding) return
+      rows += parts[i]!.wanted
     }
     this.#pace!.ran(rows, ms)
   }
