@@ -3,6 +3,7 @@
 import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
 import type { Session } from '../../src/backend/onnx/runtime/runtime.ts'
 import { KV, PAGES, PARTS } from '../../src/graph-passes/own-attention.ts'
+import { SEGMENT } from '../../src/kernels/attention/attention-shape.ts'
 import type { Isa } from '../../src/kernels/isa.ts'
 import type { OwnOperators } from '../../src/kernels/operators.ts'
 import { encodeGraph, type Graph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
@@ -129,7 +130,7 @@ export async function attend(run: AttentionRun): Promise<Float32Array> {
     session.bindOutput(`present.${name}`, tensor)
     return tensor
   })
-  const found: number[] = []
+  const found: Float32Array[] = []
   try {
     let past = 0
     for (const count of chunks) {
@@ -137,13 +138,13 @@ export async function attend(run: AttentionRun): Promise<Float32Array> {
       past += count
       session.bindData('lengths', 'int32', stable(Int32Array.of(past - 1)), [1, 1])
       session.bindData('total', 'int32', stable(Int32Array.of(past)), [])
-      for (const number of await runOnce(session)) found.push(number)
+      found.push(await runOnce(session))
     }
   } finally {
     for (const tensor of states) tensor.dispose()
     await session.dispose()
   }
-  return Float32Array.from(found)
+  return joined(found)
 }
 
 /** Rows of several sequences in each run of an attention of ours. */
@@ -169,7 +170,7 @@ export async function attendRagged(run: RaggedRun): Promise<Float32Array[]> {
   const own = operators && { operators, weights: [] }
   const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder, own }
   const session = await openCApiRuntime().createSession(source, { threads, spinning: false, isa })
-  const pages = run.pages ?? new AttentionPages(run)
+  const pages = run.pages ?? pagesFor(run)
   const found = new RowsBySequence(run.sequences.length)
   try {
     session.bindData(KV, 'uint8', pages.bytes, pages.dims)
@@ -186,6 +187,12 @@ export async function attendRagged(run: RaggedRun): Promise<Float32Array[]> {
   return found.all()
 }
 
+/** As many as the runs need, and some that stay empty. */
+export function pagesFor({ kvHeads, headDim, runs, sequences }: RaggedRun): AttentionPages {
+  const rows = runs.flat().reduce((sum, { count }) => sum + count, 0)
+  return new AttentionPages({ kvHeads, headDim, most: Math.ceil(rows / SEGMENT) + sequences.length + 2 })
+}
+
 /** Of each input, the rows of a run: those of one part after those of the other. */
 export function raggedRows(
   { sequences, widths }: RaggedRun,
@@ -195,7 +202,7 @@ export function raggedRows(
   const each = parts.map(({ sequence, count }) => {
     return rowsFrom(sequences[sequence]!, widths, { first: pages.lengthOf(sequence), count })
   })
-  return widths.map((_, i) => Float32Array.from(each.flatMap((rows) => [...rows[i]!])))
+  return widths.map((_, i) => joined(each.map((rows) => rows[i]!)))
 }
 
 function rowsFrom(
@@ -208,31 +215,42 @@ function rowsFrom(
 
 /** Rows as they come, kept for each sequence. */
 export class RowsBySequence {
-  readonly #found: number[][]
+  readonly #found: Float32Array[][]
 
   constructor(count: number) {
     this.#found = Array.from({ length: count }, () => [])
   }
 
-  add(parts: readonly RunPart[], rows: ArrayLike<number>): void {
+  add(parts: readonly RunPart[], rows: Float32Array): void {
     const count = parts.reduce((sum, part) => sum + part.count, 0)
     const width = count === 0 ? 0 : rows.length / count
     let at = 0
     for (const part of parts) {
-      for (const end = at + part.count * width; at < end; at++) this.#found[part.sequence]!.push(rows[at]!)
+      this.#found[part.sequence]!.push(rows.slice(at, at + part.count * width))
+      at += part.count * width
     }
   }
 
   all(): Float32Array[] {
-    return this.#found.map((numbers) => Float32Array.from(numbers))
+    return this.#found.map(joined)
   }
 }
 
-async function runOnce(session: Session): Promise<number[]> {
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+async function runOnce(session: Session): Promise<Float32Array> {
   session.bindOutput('output')
   await session.run()
   const output = session.takeOutput('output')
-  const numbers = Array.from(output.data as Float32Array)
+  const numbers = (output.data as Float32Array).slice()
   output.dispose()
   return numbers
 }

@@ -28,10 +28,8 @@ export class AttentionPages {
     this.bytes = new Uint8Array(most * this.pageBytes)
     new Float32Array(this.bytes.buffer).fill(Number.NaN)
     this.dims = [most, this.pageBytes]
-    // Neighbours in the table are none in memory.
-    this.#free = Array.from({ length: most }, (_, i) => (i * 7) % most).filter(
-      (page, i, all) => all.indexOf(page) === i,
-    )
+    // Neighbours in the table are none in memory: the even ones, then the odd ones.
+    this.#free = Array.from({ length: most }, (_, i) => i).sort((a, b) => (a % 2) - (b % 2) || a - b)
   }
 
   /** Tokens of a sequence so far. */

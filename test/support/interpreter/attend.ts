@@ -2,8 +2,7 @@
 import { attentionKind } from '../../../src/kernels/attention/attention-operator.ts'
 import type { Isa } from '../../../src/kernels/isa.ts'
 import { placeOf } from '../../../src/onnx-file/tensor-bytes.ts'
-import { type RaggedRun, RowsBySequence, raggedRows } from '../attention-graphs.ts'
-import { AttentionPages } from '../attention-pages.ts'
+import { pagesFor, type RaggedRun, RowsBySequence, raggedRows } from '../attention-graphs.ts'
 import { InterpretedKernel, type KernelTensor } from './ort.ts'
 import { bytesOf, floatsOf } from './run-own-graph.ts'
 
@@ -12,7 +11,7 @@ export function attendInterpreted(run: RaggedRun, isa: Isa): Float32Array[] {
   const { graph, operators, widths, runs, sequences } = run
   const [shape] = operators!.attentions
   const kernel = new InterpretedKernel(attentionKind(shape!), isa)
-  const pages = run.pages ?? new AttentionPages(run)
+  const pages = run.pages ?? pagesFor(run)
   const tables = graph.nodes[0]!.inputs.flatMap((name) => {
     const facts = graph.initializers.get(name)
     return facts === undefined ? [] : [{ dims: facts.dims, bytes: bytesOf(placeOf(graph, name)!) }]

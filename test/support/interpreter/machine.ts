@@ -311,7 +311,7 @@ export class Machine extends Recorder {
   #sum(to: number, value: number): void {
     const sum = this.#read(to) + value
     this.#write(to, sum)
-    Object.assign(this.#thread, { left: sum, right: 0, hasCarry: false })
+    this.#flags(sum, 0, false)
   }
 
   #difference(to: number, value: number): void {
@@ -320,7 +320,14 @@ export class Machine extends Recorder {
   }
 
   #compare(left: number, right: number): void {
-    Object.assign(this.#thread, { left, right, hasCarry: true })
+    this.#flags(left, right, true)
+  }
+
+  #flags(left: number, right: number, hasCarry: boolean): void {
+    const thread = this.#thread
+    thread.left = left
+    thread.right = right
+    thread.hasCarry = hasCarry
   }
 
   #unflagged(to: number, value: number): void {
@@ -356,7 +363,7 @@ const END = -1
 
 /** What nobody set: as fp32 no number, as a number of 64 bits too large for any register. */
 function poison(bytes: Uint8Array): void {
-  for (let i = 0; i < bytes.length; i++) bytes[i] = i % 2 === 0 ? 0xc0 : 0x7f
+  new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2).fill(0x7fc0)
 }
 
 const unsigned = (value: number): number => (value < 0 ? value + 2 ** 64 : value)

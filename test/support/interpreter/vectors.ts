@@ -146,22 +146,22 @@ export class Vectors {
   }
 
   vfmadd231ps(to: number, a: number, b: Source): void {
-    this.#floats(to, a, b, (x, y, z) => fp32.fused(x, y, z))
+    this.#set(to, () => this.#fuse(to, { x: a * LANES, y: this.#source(b), z: to * LANES }))
   }
 
   vfmadd231psBroadcast(to: number, a: number, b: Operand): void {
     this.#set(to, () => {
       this.#fill(READ / LANES, this.#machine.memory.loadWord(this.#machine.address(b)))
-      this.#combine(to, a, READ, (x, y, z) => fp32.fused(x, y, z))
+      this.#fuse(to, { x: a * LANES, y: READ, z: to * LANES })
     })
   }
 
   vfmadd213ps(to: number, a: number, b: Source): void {
-    this.#floats(to, a, b, (x, y, z) => fp32.fused(x, z, y))
+    this.#set(to, () => this.#fuse(to, { x: a * LANES, y: to * LANES, z: this.#source(b) }))
   }
 
   vfnmadd231ps(to: number, a: number, b: Source): void {
-    this.#floats(to, a, b, (x, y, z) => fp32.fused(-x, y, z))
+    this.#set(to, () => this.#fuse(to, { x: a * LANES, y: this.#source(b), z: to * LANES }, -1))
   }
 
   vrndscaleps(to: number, from: number, mode: number): void {
@@ -411,7 +411,8 @@ export class Vectors {
   #read(from: Operand): number {
     const address = this.#machine.address(from)
     const { view, base } = this.#machine.memory.at(address, 4 * this.#lanes)
-    for (let i = 0; i < this.#lanes; i++) this.#i[READ + i] = view.getInt32(address - base + 4 * i, true)
+    const offset = address - base
+    for (let i = 0; i < this.#lanes; i++) this.#i[READ + i] = view.getInt32(offset + 4 * i, true)
     return READ
   }
 
@@ -429,16 +430,25 @@ export class Vectors {
     return this.#machine.hasDenormals ? x : fp32.read(x)
   }
 
-  #floats(to: number, a: number, b: Source, of: (x: number, y: number, z: number) => number): void {
-    this.#set(to, () => this.#combine(to, a, this.#source(b), of))
+  #floats(to: number, a: number, b: Source, of: (x: number, y: number) => number): void {
+    this.#set(to, () => {
+      const at = this.#source(b)
+      const { hasDenormals } = this.#machine
+      const f = this.#f
+      for (let i = 0; i < this.#lanes; i++) {
+        const [x, y] = [f[a * LANES + i]!, f[at + i]!]
+        f[to * LANES + i] = hasDenormals ? of(x, y) : fp32.rounded(of(fp32.read(x), fp32.read(y)))
+      }
+    })
   }
 
-  #combine(to: number, a: number, at: number, of: (x: number, y: number, z: number) => number): void {
+  /** Lanes of x times those of y, with the sign, plus those of z. */
+  #fuse(to: number, from: { x: number; y: number; z: number }, sign = 1): void {
+    const { hasDenormals } = this.#machine
     const f = this.#f
     for (let i = 0; i < this.#lanes; i++) {
-      const place = to * LANES + i
-      const exact = of(this.#daz(f[a * LANES + i]!), this.#daz(f[at + i]!), this.#daz(f[place]!))
-      f[place] = this.#machine.hasDenormals ? exact : fp32.rounded(exact)
+      const [x, y, z] = [sign * f[from.x + i]!, f[from.y + i]!, f[from.z + i]!]
+      f[to * LANES + i] = hasDenormals ? fp32.fused(x, y, z) : fp32.fma(x, y, z)
     }
   }
 
