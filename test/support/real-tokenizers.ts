@@ -13,6 +13,8 @@ export function compareHalf(rest: 0 | 1): void {
     return
   }
   const lists: TextList[] = [generatedList(), { name: 'shared', texts: sharedTexts(DATA) }]
-  const families = readdirSync(FOLDER).filter((_, i) => i % 2 === rest)
-  describe.each(families)('%s', (family) => compareWithRust(`${FOLDER}/${family}`, lists))
+  const families = readdirSync(FOLDER).map((family, turn) => ({ family, turn }))
+  describe.each(families.filter(({ turn }) => turn % 2 === rest))('$family', ({ family, turn }) =>
+    compareWithRust(`${FOLDER}/${family}`, lists, turn),
+  )
 }

@@ -4,6 +4,7 @@ import { compareWithRust, generatedList } from '../support/compare-with-rust.ts'
 
 const FOLDER = 'fixtures/golden/tokenizers'
 
-describe.each(readdirSync(FOLDER))('%s', (family) =>
-  compareWithRust(`${FOLDER}/${family}`, [generatedList()]),
+const families = readdirSync(FOLDER).map((family, turn) => ({ family, turn }))
+describe.each(families)('$family', ({ family, turn }) =>
+  compareWithRust(`${FOLDER}/${family}`, [generatedList()], turn),
 )
