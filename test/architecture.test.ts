@@ -56,7 +56,7 @@ const INTERFACES = new Set([
   'model/resolved-model.ts',
 ])
 /** Rooms whose implementations a backend is made of. */
-const BELOW_BACKEND = new Set(['graph-passes', 'kernels', 'onnx-file', 'system'])
+const BELOW_BACKEND = new Set(['graph-passes', 'kernels', 'onnx-file', 'onnx-runtime', 'system'])
 
 /** Which rooms a room may import. One that is not listed may import nothing. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -66,13 +66,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sampling: ['system'],
   'onnx-file': ['system'],
   kernels: ['onnx-file', 'system'],
+  'onnx-runtime': ['kernels', 'onnx-file', 'system'],
   'graph-passes': ['kernels', 'onnx-file', 'system'],
   model: ['onnx-file', 'system'],
   hub: ['model', 'system'],
   'hub-cache': ['hub', 'model', 'system'],
   tokenizer: ['system'],
   'chat-template': ['tokenizer', 'system'],
-  backend: ['graph-passes', 'kernels', 'onnx-file', 'model', 'tokenizer', 'system'],
+  backend: ['graph-passes', 'kernels', 'onnx-file', 'onnx-runtime', 'model', 'tokenizer', 'system'],
   grammar: ['drafting', 'tokenizer'],
   drafting: [],
   generation: ['sampling', 'grammar', 'drafting', 'backend', 'tokenizer'],
@@ -102,6 +103,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'backend',
     'graph-passes',
     'onnx-file',
+    'onnx-runtime',
     'tokenizer',
     'chat-template',
     'model',
@@ -119,6 +121,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sampling',
     'grammar',
     'backend',
+    'onnx-runtime',
     'tokenizer',
     'chat-template',
     'hub-cache',
@@ -148,6 +151,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'grammar',
     'sampling',
     'backend',
+    'onnx-runtime',
     'chat-template',
     'model',
     'hub',
@@ -209,7 +213,7 @@ test('each package has one door', () => {
   }
   // Native libraries are spoken to where the runtime is, and where the operating system is.
   const isNative = (from: ReadonlySet<string>): boolean =>
-    [...from].every((file) => /^(backend\/onnx\/runtime|system)\//.test(file))
+    [...from].every((file) => /^(onnx-runtime|system)\//.test(file))
   const many = [...doors].filter(([name, from]) => from.size > 1 && !(name === 'koffi' && isNative(from)))
   expect(many.map(([name, from]) => [name, ...from])).toEqual([])
   for (const name of ['commander', 'chalk', 'ora']) expect([...(doors.get(name) ?? ['cli'])]).toEqual(['cli'])

@@ -2,8 +2,9 @@
  * Every flag, once: how it is written, how its value is checked, what help says, and under which heading. Help, the
  * manual page, completion, the configuration file and the README are made from this table.
  */
-import { RUNTIMES } from '../backend/onnx/runtime/open-runtime.ts'
+
 import { DTYPES } from '../model/resolved-model.ts'
+import { RUNTIMES } from '../onnx-runtime/open-runtime.ts'
 import { DEVICES } from '../open/device-choice.ts'
 import { SAMPLING_RANGES } from '../sampling/sampling-params.ts'
 import { checkThreads } from '../system/choose-threads.ts'

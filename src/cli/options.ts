@@ -1,6 +1,6 @@
-import type { RuntimeChoice } from '../backend/onnx/runtime/open-runtime.ts'
 import type { Notation } from '../grammar/structure.ts'
 import type { DtypeName } from '../model/dtype.ts'
+import type { RuntimeChoice } from '../onnx-runtime/open-runtime.ts'
 import type { DeviceChoice } from '../open/device-choice.ts'
 import type { ThinkMode } from './flags.ts'
 

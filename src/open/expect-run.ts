@@ -1,7 +1,8 @@
 /** What would run a model and how it would choose, told without loading it: `--dry-run`, `models show`, the bench's header. */
-import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
+
 import type { Runs } from '../backend/runs.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
+import { openRuntime } from '../onnx-runtime/open-runtime.ts'
 import { chooseThreads } from '../system/choose-threads.ts'
 import { trustedSpoutCache } from '../system/spout-cache.ts'
 import { expectOnDevice } from './load-on-device.ts'

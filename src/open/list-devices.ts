@@ -1,9 +1,10 @@
 /** The graphics cards of this machine, and whether a model can run there. */
-import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
+
 import { SpoutError } from '../errors.ts'
 import { FLOAT, GRAPH, MODEL, NODE, OPSET } from '../onnx-file/fields.ts'
 import { makeInput, makeOutput } from '../onnx-file/make-parts.ts'
 import { bytesField, concat, varintField } from '../onnx-file/wire.ts'
+import { openRuntime } from '../onnx-runtime/open-runtime.ts'
 import { type GraphicsDevice, vulkanDevices } from '../system/vulkan-devices.ts'
 
 export interface ListedDevices {

@@ -5,10 +5,10 @@ import {
   type LoadOptions,
   loadSession,
 } from '../backend/onnx/load-session.ts'
-import type { Runtime } from '../backend/onnx/runtime/runtime.ts'
 import type { Runs } from '../backend/runs.ts'
 import { SpoutError } from '../errors.ts'
 import type { ModelConfig } from '../model/resolved-model.ts'
+import type { Runtime } from '../onnx-runtime/runtime.ts'
 import type { DeviceChoice } from './device-choice.ts'
 import { hasTrials, readTrial } from './device-trial.ts'
 

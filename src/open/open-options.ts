@@ -1,8 +1,9 @@
 /** What an engine is opened with: which model, how it is run, and how the opening is connected to the outside. */
-import type { RuntimeChoice } from '../backend/onnx/runtime/open-runtime.ts'
+
 import type { FetchIo } from '../hub-cache/fetch-io.ts'
 import type { DtypeChoice } from '../model/dtype.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
+import type { RuntimeChoice } from '../onnx-runtime/open-runtime.ts'
 import type { Trace } from '../trace.ts'
 import type { DeviceChoice } from './device-choice.ts'
 

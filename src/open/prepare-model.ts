@@ -5,11 +5,11 @@
 
 import { findPrepared, type PreparedModel, preparedFolder } from '../backend/onnx/prepared/prepared-model.ts'
 import { preparedLimit, prunePrepared } from '../backend/onnx/prepared/prepared-store.ts'
-import { openRuntime } from '../backend/onnx/runtime/open-runtime.ts'
 import { SpoutError } from '../errors.ts'
 import type { HeadLimits } from '../graph-passes/quantize-head.ts'
 import { PATIENCE } from '../hub/retry.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
+import { openRuntime } from '../onnx-runtime/open-runtime.ts'
 import { acquireLock } from '../system/file-lock.ts'
 import { spoutCacheFolder, trustedSpoutCache } from '../system/spout-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'

@@ -15,7 +15,6 @@ import {
   type WrittenModel,
   writePrepared,
 } from '../backend/onnx/prepared/write-prepared.ts'
-import type { Runtime, SessionOptions } from '../backend/onnx/runtime/runtime.ts'
 import { SpoutError } from '../errors.ts'
 import { forProcessor } from '../graph-passes/for-processor.ts'
 import { hasOwnOperators } from '../graph-passes/own-graph.ts'
@@ -23,6 +22,7 @@ import { type HeadLimits, quantizeHead } from '../graph-passes/quantize-head.ts'
 import { corruptBlob } from '../hub-cache/check-cached.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { type Graph, readGraphFile } from '../onnx-file/graph-file.ts'
+import type { Runtime, SessionOptions } from '../onnx-runtime/runtime.ts'
 import { type FileState, fileState, sameContent } from '../system/file-state.ts'
 import { defaultThreads } from '../system/threads.ts'
 import { freeBytes } from '../system/write-whole.ts'

@@ -2,10 +2,11 @@
  * Starts an engine while the caller does other things, such as reading a prompt. What takes longest goes first: the runtime's library
  * opens on a thread of its own, while this one reads the code that will need it. Nothing but that code's types is imported.
  */
-import { openRuntime, type RuntimeChoice } from '../backend/onnx/runtime/open-runtime.ts'
+
 import type { EncodedPrompt } from '../engine/encode-prompt.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { GenerateRequest } from '../engine/request.ts'
+import { openRuntime, type RuntimeChoice } from '../onnx-runtime/open-runtime.ts'
 import type { OpenEngineOptions, StartedModel } from './open-engine.ts'
 
 /** An engine on its way. */

@@ -1,7 +1,7 @@
 /** The same through our backend. */
 import { loadSession } from '../../dist/backend/onnx/load-session.js'
 import { OnnxBackend } from '../../dist/backend/onnx/onnx-backend.js'
-import { openRuntime } from '../../dist/backend/onnx/runtime/open-runtime.js'
+import { openRuntime } from '../../dist/onnx-runtime/open-runtime.js'
 
 const NO_TOKENIZER = { vocabSize: 0 }
 

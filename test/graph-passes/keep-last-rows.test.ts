@@ -1,11 +1,11 @@
 /** A graph that gives the last rows only gives the same numbers as the one in the file. */
 import { describe, expect, test } from 'vitest'
-import { openRuntime } from '../../src/backend/onnx/runtime/open-runtime.ts'
-import type { Session } from '../../src/backend/onnx/runtime/runtime.ts'
 import { mixesRows } from '../../src/graph-passes/heads.ts'
 import { keepLastRows, NUM_LOGITS_TO_KEEP } from '../../src/graph-passes/keep-last-rows.ts'
 import { encodeGraph, type Graph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
 import { varintField } from '../../src/onnx-file/wire.ts'
+import { openRuntime } from '../../src/onnx-runtime/open-runtime.ts'
+import type { Session } from '../../src/onnx-runtime/runtime.ts'
 import { goldenFiles, hasGoldenModels, NEEDS_DATA } from '../support/golden-models.ts'
 import { graphFile } from '../support/graph-file.ts'
 import {

@@ -12,8 +12,8 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadSession } from '../../dist/backend/onnx/load-session.js'
 import { OnnxBackend } from '../../dist/backend/onnx/onnx-backend.js'
-import { openCApiRuntime } from '../../dist/backend/onnx/runtime/c-session.js'
 import { loadModelConfig } from '../../dist/model/model-config.js'
+import { openCApiRuntime } from '../../dist/onnx-runtime/c-session.js'
 import { createSampler } from '../../dist/sampling/sampler.js'
 
 const { values, positionals } = parseArgs({

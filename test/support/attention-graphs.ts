@@ -1,12 +1,12 @@
 /** Graphs of one attention, and runs of them over rows that come bit by bit. */
 
-import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
-import type { Session } from '../../src/backend/onnx/runtime/runtime.ts'
 import { KV, PAGES, PARTS } from '../../src/graph-passes/own-attention.ts'
 import { SEGMENT } from '../../src/kernels/attention/attention-shape.ts'
 import type { Isa } from '../../src/kernels/isa.ts'
 import type { OwnOperators } from '../../src/kernels/operators.ts'
 import { encodeGraph, type Graph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
+import { openCApiRuntime } from '../../src/onnx-runtime/c-session.ts'
+import type { Session } from '../../src/onnx-runtime/runtime.ts'
 import { AttentionPages, type RunPart } from './attention-pages.ts'
 import { graphFile } from './graph-file.ts'
 import { stable } from './run-graph.ts'

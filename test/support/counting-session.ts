@@ -1,5 +1,5 @@
 /** A session that only allocates: what was made, and what is bound; memory comes with what others left in it. */
-import type { ElementType, Session, Tensor } from '../../src/backend/onnx/runtime/runtime.ts'
+import type { ElementType, Session, Tensor } from '../../src/onnx-runtime/runtime.ts'
 
 export interface CountedTensor extends Tensor {
   readonly data: Float32Array

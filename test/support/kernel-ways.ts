@@ -1,9 +1,10 @@
 /** How kernels run in tests: by the interpreter on every machine, and on the processor where it has the instructions. */
-import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
-import type { Runtime } from '../../src/backend/onnx/runtime/runtime.ts'
+
 import type { OwnGraph } from '../../src/graph-passes/own-graph.ts'
 import { ISAS, type Isa, kernelChoice } from '../../src/kernels/isa.ts'
 import { encodeGraph } from '../../src/onnx-file/graph-file.ts'
+import { openCApiRuntime } from '../../src/onnx-runtime/c-session.ts'
+import type { Runtime } from '../../src/onnx-runtime/runtime.ts'
 import { type AttentionRun, attendRagged, type RaggedRun } from './attention-graphs.ts'
 import { attendInterpreted } from './interpreter/attend.ts'
 import { interpretGraph } from './interpreter/run-own-graph.ts'

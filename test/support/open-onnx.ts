@@ -1,9 +1,9 @@
 import { loadSession } from '../../src/backend/onnx/load-session.ts'
 import { OnnxBackend } from '../../src/backend/onnx/onnx-backend.ts'
 import type { FeedPlan } from '../../src/backend/onnx/plan/feed-plan.ts'
-import { openRuntime, type RuntimeChoice } from '../../src/backend/onnx/runtime/open-runtime.ts'
 import { loadModelConfig } from '../../src/model/model-config.ts'
 import type { ModelConfig } from '../../src/model/resolved-model.ts'
+import { openRuntime, type RuntimeChoice } from '../../src/onnx-runtime/open-runtime.ts'
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
 
 export interface OpenedModel {

@@ -1,9 +1,9 @@
 /** A small graph run once, over the C API. */
 
-import { openCApiRuntime } from '../../src/backend/onnx/runtime/c-session.ts'
-import type { ElementType, TensorData } from '../../src/backend/onnx/runtime/runtime.ts'
 import type { OwnGraph } from '../../src/graph-passes/own-graph.ts'
 import type { Isa } from '../../src/kernels/isa.ts'
+import { openCApiRuntime } from '../../src/onnx-runtime/c-session.ts'
+import type { ElementType, TensorData } from '../../src/onnx-runtime/runtime.ts'
 import { stableMemory } from '../../src/system/stable-memory.ts'
 
 export interface Feed {

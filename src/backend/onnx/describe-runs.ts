@@ -1,9 +1,9 @@
 /** Says of a session what runs, and why nothing faster does. */
 import { kernelChoice } from '../../kernels/isa.ts'
 import type { OwnOperators } from '../../kernels/operators.ts'
+import type { Runtime } from '../../onnx-runtime/runtime.ts'
 import type { KernelUse, RefusedWay, Runs } from '../runs.ts'
 import type { PreparedModel } from './prepared/prepared-model.ts'
-import type { Runtime } from './runtime/runtime.ts'
 import type { Refusal, Traits } from './variants.ts'
 
 interface RunsInput {

@@ -4,8 +4,8 @@
  * name; shape [1, tokens, …].
  */
 import type { ModelConfig } from '../../model/resolved-model.ts'
+import type { Session, Tensor, TensorInfo } from '../../onnx-runtime/runtime.ts'
 import { tensorText, unsupported } from './plan/unsupported.ts'
-import type { Session, Tensor, TensorInfo } from './runtime/runtime.ts'
 
 export class Embedder {
   readonly session: Session

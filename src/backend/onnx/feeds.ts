@@ -4,10 +4,10 @@
  */
 
 import { LENGTH, LENGTH_LESS_ONE } from '../../graph-passes/length-inputs.ts'
+import type { Session } from '../../onnx-runtime/runtime.ts'
 import { stableMemory } from '../../system/stable-memory.ts'
 import type { Embedder } from './embedder.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
-import type { Session } from './runtime/runtime.ts'
 
 export class Feeds {
   readonly #session: Session

@@ -4,8 +4,8 @@ import { flattenEmbedding } from '../../graph-passes/flat-embedding.ts'
 import { keepLastRow } from '../../graph-passes/keep-last-rows.ts'
 import { withLengthInputs } from '../../graph-passes/length-inputs.ts'
 import type { Graph } from '../../onnx-file/graph-file.ts'
+import type { Runtime } from '../../onnx-runtime/runtime.ts'
 import { type Decoder, type DecoderSource, openGraph } from './open-decoder.ts'
-import type { Runtime } from './runtime/runtime.ts'
 import type { Variant } from './variants.ts'
 
 /**

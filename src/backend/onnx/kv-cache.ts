@@ -2,10 +2,11 @@
  * What a model remembers of one text: its states, in groups that are handled alike, and the ids they were made from.
  * States that cannot be rewound (windows, recurrences) are rebuilt by running the stored ids again.
  */
+
+import type { Session } from '../../onnx-runtime/runtime.ts'
 import type { KvSequence, Page } from '../kv.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
 import type { FixedSlot, RowsSlot, WindowSlot } from './plan/state-slots.ts'
-import type { Session } from './runtime/runtime.ts'
 import { HandedOverRows } from './states/handed-over-rows.ts'
 import { type CacheLimits, InPlaceRows } from './states/in-place-rows.ts'
 import { PagedRows, type Paging } from './states/paged-rows.ts'

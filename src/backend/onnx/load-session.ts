@@ -7,6 +7,7 @@ import { hasOwnOperators, withOwnOperators } from '../../graph-passes/own-graph.
 import { type OwnOperators, operatorNames } from '../../kernels/operators.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import { readGraphFile } from '../../onnx-file/graph-file.ts'
+import type { Runtime, SessionOptions } from '../../onnx-runtime/runtime.ts'
 import type { Runs } from '../runs.ts'
 import { describeRuns } from './describe-runs.ts'
 import type { Embedder } from './embedder.ts'
@@ -17,7 +18,6 @@ import { openEmbedder } from './open-embedder.ts'
 import { type FeedPlan, makeFeedPlan } from './plan/feed-plan.ts'
 import { findPrepared, type PreparedModel } from './prepared/prepared-model.ts'
 import { refusedGraph } from './refused-graph.ts'
-import type { Runtime, SessionOptions } from './runtime/runtime.ts'
 import { openFirst, TraitError, type Variant } from './variants.ts'
 
 /** A session, how to feed it, and the session that embeds for it where the model is split. */

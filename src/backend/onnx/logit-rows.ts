@@ -2,10 +2,10 @@
 import { SpoutError } from '../../errors.ts'
 import { NUM_LOGITS_TO_KEEP } from '../../graph-passes/keep-last-rows.ts'
 import { float16ToFloat32 } from '../../onnx-file/float16.ts'
+import type { Session, Tensor } from '../../onnx-runtime/runtime.ts'
 import { stableMemory } from '../../system/stable-memory.ts'
 import type { Rows } from '../backend.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
-import type { Session, Tensor } from './runtime/runtime.ts'
 
 /** Rows `at` and following, of one run of the session. */
 export interface RowRange {

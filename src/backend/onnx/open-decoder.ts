@@ -8,8 +8,8 @@ import { type OwnGraph, withOwnOperators } from '../../graph-passes/own-graph.ts
 import type { RowUse } from '../../graph-passes/row-by-row.ts'
 import type { OwnOperators } from '../../kernels/operators.ts'
 import { encodeGraph, type Graph } from '../../onnx-file/graph-file.ts'
+import type { Runtime, Session, SessionOptions } from '../../onnx-runtime/runtime.ts'
 import { refusedGraph } from './refused-graph.ts'
-import type { Runtime, Session, SessionOptions } from './runtime/runtime.ts'
 import { TraitError, type Traits, type Variant } from './variants.ts'
 
 export interface DecoderOptions extends SessionOptions {

@@ -4,9 +4,9 @@ import { basename, dirname, join } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import type { ModelConfig } from '../../model/resolved-model.ts'
 import { readGraphFile } from '../../onnx-file/graph-file.ts'
+import type { Runtime, Session } from '../../onnx-runtime/runtime.ts'
 import { Embedder } from './embedder.ts'
 import { type DecoderOptions, openGraph } from './open-decoder.ts'
-import type { Runtime, Session } from './runtime/runtime.ts'
 
 interface EmbedderSource {
   readonly decoder: Session

@@ -3,6 +3,7 @@
  * the sizes of the one before binds nothing anew.
  */
 import { WANTED } from '../../graph-passes/keep-last-rows.ts'
+import type { Session } from '../../onnx-runtime/runtime.ts'
 import { stableMemory } from '../../system/stable-memory.ts'
 import type { Part } from '../backend.ts'
 import type { Embedder } from './embedder.ts'
@@ -10,7 +11,6 @@ import type { PagePool } from './pages/page-pool.ts'
 import { PageTables } from './pages/page-tables.ts'
 import type { PagedSequence } from './pages/paged-sequence.ts'
 import type { FeedPlan } from './plan/feed-plan.ts'
-import type { Session } from './runtime/runtime.ts'
 
 interface RaggedParts {
   readonly session: Session

@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { RuntimeChoice } from '../../../src/backend/onnx/runtime/open-runtime.ts'
+import type { RuntimeChoice } from '../../../src/onnx-runtime/open-runtime.ts'
 import { folderWith, graphFile } from '../../support/graph-file.ts'
 import { continueGreedily, feed } from '../../support/greedy.ts'
 import { emptyConfig, openModel } from '../../support/open-onnx.ts'

@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { LoadedSession } from '../../../src/backend/onnx/load-session.ts'
 import { OnnxBackend } from '../../../src/backend/onnx/onnx-backend.ts'
-import type { Session, Tensor } from '../../../src/backend/onnx/runtime/runtime.ts'
 import { prefill } from '../../../src/generation/prefill.ts'
+import type { Session, Tensor } from '../../../src/onnx-runtime/runtime.ts'
 import { emptyConfig, noTokenizer } from '../../support/open-onnx.ts'
 
 interface Run {

@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { KvCache } from '../../../src/backend/backend.ts'
-import type { RuntimeChoice } from '../../../src/backend/onnx/runtime/open-runtime.ts'
+import type { RuntimeChoice } from '../../../src/onnx-runtime/open-runtime.ts'
 import { graphFile } from '../../support/graph-file.ts'
 import { emptyConfig, type OpenedModel, openModel } from '../../support/open-onnx.ts'
 import { TOY_VOCAB, type ToyOptions, toyDecoder, toyMerged } from '../../support/toy-decoder.ts'

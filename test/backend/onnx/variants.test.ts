@@ -1,10 +1,10 @@
 /** The ways to run a model are tried in order, and only a fault of the model leads to the next. */
 import { describe, expect, test } from 'vitest'
 import { type LoadOptions, loadSession } from '../../../src/backend/onnx/load-session.ts'
-import { openCApiRuntime } from '../../../src/backend/onnx/runtime/c-session.ts'
-import type { GraphSource, Runtime } from '../../../src/backend/onnx/runtime/runtime.ts'
 import { openFirst, TraitError, type Traits, type Variant } from '../../../src/backend/onnx/variants.ts'
 import { SpoutError } from '../../../src/errors.ts'
+import { openCApiRuntime } from '../../../src/onnx-runtime/c-session.ts'
+import type { GraphSource, Runtime } from '../../../src/onnx-runtime/runtime.ts'
 import { attentionDecoder, VOCABULARY } from '../../support/attention-decoder.ts'
 import { graphFile } from '../../support/graph-file.ts'
 import { emptyConfig } from '../../support/open-onnx.ts'

@@ -1,7 +1,6 @@
 import { readdirSync, truncateSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { packWeights } from '../../../src/backend/onnx/runtime/packed-weights.ts'
 import { withOwnOperators } from '../../../src/graph-passes/own-graph.ts'
 import { hasOwnMatmuls, withOwnMatmuls } from '../../../src/graph-passes/own-matmuls.ts'
 import {
@@ -13,6 +12,7 @@ import {
 } from '../../../src/kernels/matmul/matmul-shape.ts'
 import { OWN_DOMAIN } from '../../../src/onnx-file/domains.ts'
 import { encodeGraph, type Graph } from '../../../src/onnx-file/graph-file.ts'
+import { packWeights } from '../../../src/onnx-runtime/packed-weights.ts'
 import { runOwnGraph, WAYS, type Way } from '../../support/kernel-ways.ts'
 import { graphOf, opTypes, rowsOf } from '../../support/matmul-graphs.ts'
 import { byteTensor, type MatmulShape, matmulNode, matmulWeights } from '../../support/quantized-matmuls.ts'

@@ -1,7 +1,7 @@
 /** The inputs of our attention: the pages, and which rows of a run are of which sequence. Bound anew only where their sizes change. */
 import { KV, PAGES, PARTS } from '../../../graph-passes/own-attention.ts'
+import type { Session } from '../../../onnx-runtime/runtime.ts'
 import { stableMemory } from '../../../system/stable-memory.ts'
-import type { Session } from '../runtime/runtime.ts'
 import { pagesOf } from './page-list.ts'
 import type { PagePool, PoolPage } from './page-pool.ts'
 

@@ -5,7 +5,7 @@
 import type { ModelConfig } from '../../../model/resolved-model.ts'
 import { type Graph, type GraphNode, producersOf, readersOf } from '../../../onnx-file/graph.ts'
 import { projectedHeadDim } from '../../../onnx-file/head-dim.ts'
-import type { ElementType, TensorInfo } from '../runtime/runtime.ts'
+import type { ElementType, TensorInfo } from '../../../onnx-runtime/runtime.ts'
 import { tensorText, unsupported } from './unsupported.ts'
 
 interface Slot {

@@ -1,6 +1,6 @@
 import { SpoutError } from '../../../errors.ts'
+import type { TensorInfo } from '../../../onnx-runtime/runtime.ts'
 import { quote } from '../../../system/text-display.ts'
-import type { TensorInfo } from '../runtime/runtime.ts'
 
 /** A graph that wants or gives something this program does not know: both are named, nothing is guessed. */
 export function unsupported(found: string, expected: string): SpoutError {

@@ -5,8 +5,8 @@ import { GRAPH, UINT8 } from '../../../onnx-file/fields.ts'
 import { encodeGraph, readSkeleton } from '../../../onnx-file/graph-file.ts'
 import { makeReference } from '../../../onnx-file/make-parts.ts'
 import { bytesSource, fieldsOf, textField } from '../../../onnx-file/wire.ts'
+import type { PackedTensor } from '../../../onnx-runtime/runtime.ts'
 import { pageFrom } from '../../../system/memory-pages.ts'
-import type { PackedTensor } from '../runtime/runtime.ts'
 
 /** Rewrites the graph at `path`, whole only at the end. @throws what the file system says. */
 export function storePacked(path: string, tensors: readonly PackedTensor[]): void {

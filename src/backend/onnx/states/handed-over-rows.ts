@@ -1,6 +1,7 @@
 /** Graphs that concatenate make new tensors at every run: the present of one run is the past of the next. */
+
+import type { Session, Tensor } from '../../../onnx-runtime/runtime.ts'
 import type { RowsSlot } from '../plan/state-slots.ts'
-import type { Session, Tensor } from '../runtime/runtime.ts'
 import { copyRows, rowLayout, type StateGroup, withRows } from './state-group.ts'
 
 export class HandedOverRows implements StateGroup {

@@ -2,8 +2,9 @@
  * Keys and values that GroupQueryAttention appends in place: one buffer with room to grow is both past and present,
  * shape [1, heads, capacity, headDim], and forgetting tokens is only a smaller number.
  */
+
+import type { Session, Tensor } from '../../../onnx-runtime/runtime.ts'
 import type { RowsSlot } from '../plan/state-slots.ts'
-import type { Session, Tensor } from '../runtime/runtime.ts'
 import { copyRows, rowLayout, type StateGroup, withRows } from './state-group.ts'
 
 /** First capacity, in tokens; it doubles. */

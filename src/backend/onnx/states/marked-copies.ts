@@ -1,4 +1,4 @@
-import type { Session, Tensor, TensorData } from '../runtime/runtime.ts'
+import type { Session, Tensor, TensorData } from '../../../onnx-runtime/runtime.ts'
 
 /** Copies of states that are overwritten as the text goes on. */
 export class MarkedCopies {

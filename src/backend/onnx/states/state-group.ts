@@ -1,4 +1,4 @@
-import type { Session, Tensor, TensorData } from '../runtime/runtime.ts'
+import type { Session, Tensor, TensorData } from '../../../onnx-runtime/runtime.ts'
 
 /**
  * Those states of one cache that are bound alike. The cache calls `bind`, the session runs, the cache calls `commit`;

@@ -2,8 +2,9 @@
  * States of constant size (convolutions, recurrences): zero at the start, read from one buffer and written to
  * another, which change places after each run.
  */
+
+import type { Session, Tensor } from '../../../onnx-runtime/runtime.ts'
 import type { FixedSlot } from '../plan/state-slots.ts'
-import type { Session, Tensor } from '../runtime/runtime.ts'
 import { MarkedCopies } from './marked-copies.ts'
 import { type StateGroup, zero } from './state-group.ts'
 

@@ -2,8 +2,9 @@
  * Window-sized caches: the operator keeps the last tokens in a buffer of fixed size, shape [1, heads, window, headDim],
  * moves them as it likes and writes in place. What has left the window is gone, so these states cannot go back.
  */
+
+import type { Session, Tensor } from '../../../onnx-runtime/runtime.ts'
 import type { WindowSlot } from '../plan/state-slots.ts'
-import type { Session, Tensor } from '../runtime/runtime.ts'
 import { MarkedCopies } from './marked-copies.ts'
 import { type StateGroup, zero } from './state-group.ts'
 

@@ -1,6 +1,6 @@
 /** What every golden file is asked, on one runtime; the two test files beside this one name the runtime. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { RuntimeChoice } from '../../../../src/backend/onnx/runtime/open-runtime.ts'
+import type { RuntimeChoice } from '../../../../src/onnx-runtime/open-runtime.ts'
 import {
   type GoldenFile,
   type GoldenPrompt,

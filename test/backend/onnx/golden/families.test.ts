@@ -1,6 +1,6 @@
 /** Families that transformers' own exporter turns into graphs: the ids of torch, however they are fed. */
 import { describe, expect, test } from 'vitest'
-import type { RuntimeChoice } from '../../../../src/backend/onnx/runtime/open-runtime.ts'
+import type { RuntimeChoice } from '../../../../src/onnx-runtime/open-runtime.ts'
 import { familyModels } from '../../../support/family-models.ts'
 import { continueGreedily, feed } from '../../../support/greedy.ts'
 import { openModel } from '../../../support/open-onnx.ts'

@@ -1,8 +1,8 @@
 /** Writes the tables of docs/models.md: SPOUT_WRITE_TABLES=1 npx vitest run test/backend/onnx/golden/tables.test.ts */
 import { test } from 'vitest'
 import type { FeedPlan } from '../../../../src/backend/onnx/plan/feed-plan.ts'
-import type { RuntimeChoice } from '../../../../src/backend/onnx/runtime/open-runtime.ts'
 import type { ModelConfig } from '../../../../src/model/resolved-model.ts'
+import type { RuntimeChoice } from '../../../../src/onnx-runtime/open-runtime.ts'
 import { familyModels } from '../../../support/family-models.ts'
 import { type GoldenPrompt, goldenFiles, hasGoldenModels } from '../../../support/golden-models.ts'
 import { continueGreedily, feed } from '../../../support/greedy.ts'

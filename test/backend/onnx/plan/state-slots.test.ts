@@ -1,9 +1,9 @@
 /** Shapes as exporters declare them, and the states they mean. */
 import { expect, test } from 'vitest'
 import { readStateSlots } from '../../../../src/backend/onnx/plan/state-slots.ts'
-import type { ElementType, TensorInfo } from '../../../../src/backend/onnx/runtime/runtime.ts'
 import type { Graph, GraphNode } from '../../../../src/onnx-file/graph.ts'
 import type { TensorFacts } from '../../../../src/onnx-file/tensor-parts.ts'
+import type { ElementType, TensorInfo } from '../../../../src/onnx-runtime/runtime.ts'
 import { emptyConfig } from '../../../support/open-onnx.ts'
 
 type Dims = readonly (number | string)[]

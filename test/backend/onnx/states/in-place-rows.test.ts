@@ -1,8 +1,8 @@
 /** Buffers of keys and values that grow: what they held is there after it, and there is no more room than the context needs. */
 import { expect, test } from 'vitest'
 import type { RowsSlot } from '../../../../src/backend/onnx/plan/state-slots.ts'
-import type { Session, Tensor } from '../../../../src/backend/onnx/runtime/runtime.ts'
 import { InPlaceRows } from '../../../../src/backend/onnx/states/in-place-rows.ts'
+import type { Session, Tensor } from '../../../../src/onnx-runtime/runtime.ts'
 
 const SLOT = {
   kind: 'rows',

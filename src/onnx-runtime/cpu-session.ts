@@ -1,6 +1,6 @@
 /** Sessions over the C API. No output is copied; loading and running leave the main thread free. */
 import koffi from 'koffi'
-import { afterDispose, SpoutError } from '../../../errors.ts'
+import { afterDispose, SpoutError } from '../errors.ts'
 import type { NativeFunction, OrtLibrary } from './c-api.ts'
 import { CBinding } from './c-binding.ts'
 import { allocateTensor, type CTensor, readInfos, wrapTensor } from './c-tensor.ts'

@@ -1,7 +1,7 @@
 /** Makes a session of the library: its options, our own operators, and the weights that are laid out meanwhile. */
 import { basename } from 'node:path'
-import { configureGlibcMalloc } from '../../../system/glibc-malloc.ts'
-import { stableMemory } from '../../../system/stable-memory.ts'
+import { configureGlibcMalloc } from '../system/glibc-malloc.ts'
+import { stableMemory } from '../system/stable-memory.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
 import { addDevice } from './device-provider.ts'
 import type { OwnKernels } from './own-kernels.ts'

@@ -1,7 +1,7 @@
 /** Tensors of the C API, and what the library says of types and shapes. */
 import koffi from 'koffi'
-import { afterDispose } from '../../../errors.ts'
-import { stableMemory } from '../../../system/stable-memory.ts'
+import { afterDispose } from '../errors.ts'
+import { stableMemory } from '../system/stable-memory.ts'
 import type { OrtLibrary } from './c-api.ts'
 import { dataOf, ELEMENT_TYPES, elementBytes, typeCode } from './element-types.ts'
 import type { ElementType, Tensor, TensorData, TensorInfo } from './runtime.ts'

@@ -5,11 +5,11 @@ import {
   type OperatorCode,
   type OperatorKind,
   operatorStruct,
-} from '../../../kernels/abi/operator-code.ts'
-import type { Isa } from '../../../kernels/isa.ts'
-import { kindsOf, type OwnOperators } from '../../../kernels/operators.ts'
-import { OWN_DOMAIN } from '../../../onnx-file/domains.ts'
-import { executableMemory } from '../../../system/executable-memory.ts'
+} from '../kernels/abi/operator-code.ts'
+import type { Isa } from '../kernels/isa.ts'
+import { kindsOf, type OwnOperators } from '../kernels/operators.ts'
+import { OWN_DOMAIN } from '../onnx-file/domains.ts'
+import { executableMemory } from '../system/executable-memory.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
 
 /** Everything the library was given the address of. */

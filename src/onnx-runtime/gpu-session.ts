@@ -5,7 +5,7 @@
  * Where a step is recorded, every tensor that it touches must be the same at the next one: feeds of a step have memory of their
  * own on the card, and each set of states that is bound has its own recording.
  */
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 import type { OrtLibrary } from './c-api.ts'
 import { type CTensor, wrapTensor } from './c-tensor.ts'
 import type { CpuSession } from './cpu-session.ts'

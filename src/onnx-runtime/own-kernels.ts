@@ -1,8 +1,8 @@
 /** How the sessions of a runtime get operators of ours, and the weights that these read. */
-import { SpoutError } from '../../../errors.ts'
-import { type Isa, kernelChoice } from '../../../kernels/isa.ts'
-import type { PackedWeight } from '../../../kernels/kernel-parts.ts'
-import type { OwnOperators } from '../../../kernels/operators.ts'
+import { SpoutError } from '../errors.ts'
+import { type Isa, kernelChoice } from '../kernels/isa.ts'
+import type { PackedWeight } from '../kernels/kernel-parts.ts'
+import type { OwnOperators } from '../kernels/operators.ts'
 import type { OrtLibrary } from './c-api.ts'
 import { type PackedWeights, packWeights } from './packed-weights.ts'
 import { addOwnOperators } from './register-operators.ts'

@@ -9,8 +9,8 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import koffi, { type LibraryHandle } from 'koffi'
-import '../../../system/native-stack.ts'
-import { stableMemory } from '../../../system/stable-memory.ts'
+import '../system/native-stack.ts'
+import { stableMemory } from '../system/stable-memory.ts'
 import { ortError } from './ort-error.ts'
 
 /** The version of the API table asked for: the oldest that has every function below. */

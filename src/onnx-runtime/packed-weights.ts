@@ -2,8 +2,8 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { basename } from 'node:path'
 import koffi from 'koffi'
-import { SpoutError } from '../../../errors.ts'
-import type { PackedPart, PackedWeight } from '../../../kernels/kernel-parts.ts'
+import { SpoutError } from '../errors.ts'
+import type { PackedPart, PackedWeight } from '../kernels/kernel-parts.ts'
 import {
   type MatmulShape,
   operatorName,
@@ -12,14 +12,14 @@ import {
   packedDims,
   panelBytes,
   turnPanels,
-} from '../../../kernels/matmul/matmul-shape.ts'
-import { emitPack, type PackSource } from '../../../kernels/matmul/pack-code.ts'
-import { packZeros } from '../../../kernels/matmul/pack-zeros.ts'
-import { Assembler } from '../../../kernels/x64/assembler.ts'
-import type { BytePlace } from '../../../onnx-file/tensor-bytes.ts'
-import { executableMemory } from '../../../system/executable-memory.ts'
-import { type Mapped, mapFile, mapMemory, PROTECTION, protectMemory } from '../../../system/mapped-memory.ts'
-import { pageFrom } from '../../../system/memory-pages.ts'
+} from '../kernels/matmul/matmul-shape.ts'
+import { emitPack, type PackSource } from '../kernels/matmul/pack-code.ts'
+import { packZeros } from '../kernels/matmul/pack-zeros.ts'
+import { Assembler } from '../kernels/x64/assembler.ts'
+import type { BytePlace } from '../onnx-file/tensor-bytes.ts'
+import { executableMemory } from '../system/executable-memory.ts'
+import { type Mapped, mapFile, mapMemory, PROTECTION, protectMemory } from '../system/mapped-memory.ts'
+import { pageFrom } from '../system/memory-pages.ts'
 import type { NativeFunction } from './c-api.ts'
 
 /** A tensor of bytes, in memory that lasts until `dispose`. */

@@ -1,5 +1,5 @@
 /** Chooses the binding that runs sessions: the C API where it can be opened, else onnxruntime-node's own. */
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 import type { Runtime } from './runtime.ts'
 
 export const RUNTIMES = ['auto', 'c-api', 'node'] as const

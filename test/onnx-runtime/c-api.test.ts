@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { openCApiRuntime } from '../../../../src/backend/onnx/runtime/c-session.ts'
-import type { Session } from '../../../../src/backend/onnx/runtime/runtime.ts'
-import { encodeGraph, readGraphFile } from '../../../../src/onnx-file/graph-file.ts'
-import { TINY_MODEL } from '../../../support/models.ts'
-import { processorTime } from '../../../support/processor-time.ts'
-import { additionModel } from '../../../support/tiny-graphs.ts'
+import { encodeGraph, readGraphFile } from '../../src/onnx-file/graph-file.ts'
+import { openCApiRuntime } from '../../src/onnx-runtime/c-session.ts'
+import type { Session } from '../../src/onnx-runtime/runtime.ts'
+import { TINY_MODEL } from '../support/models.ts'
+import { processorTime } from '../support/processor-time.ts'
+import { additionModel } from '../support/tiny-graphs.ts'
 
 const OPTIONS = { threads: 1, spinning: false }
 

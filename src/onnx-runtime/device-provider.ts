@@ -1,6 +1,6 @@
 /** The graphics card as ONNX Runtime's WebGPU provider sees it: Vulkan on Linux, Metal on macOS, Direct3D 12 on Windows. */
-import { SpoutError } from '../../../errors.ts'
-import { withoutNativeStderr } from '../../../system/native-stderr.ts'
+import { SpoutError } from '../errors.ts'
+import { withoutNativeStderr } from '../system/native-stderr.ts'
 import type { OrtLibrary } from './c-api.ts'
 import type { DeviceUse } from './runtime.ts'
 

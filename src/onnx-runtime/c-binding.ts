@@ -3,8 +3,8 @@
  * to every tensor that is bound; memory of ours under such a tensor is kept here.
  */
 import koffi from 'koffi'
-import { SpoutError } from '../../../errors.ts'
-import { stableMemory } from '../../../system/stable-memory.ts'
+import { SpoutError } from '../errors.ts'
+import { stableMemory } from '../system/stable-memory.ts'
 import { cString, type OrtLibrary } from './c-api.ts'
 import { CTensor, tensorOver } from './c-tensor.ts'
 import { elementBytes, typeCode } from './element-types.ts'

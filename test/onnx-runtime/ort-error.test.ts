@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ortError } from '../../../../src/backend/onnx/runtime/ort-error.ts'
+import { ortError } from '../../src/onnx-runtime/ort-error.ts'
 
 test.each([
   ['pthread_create failed, error code: 11', 'os'],

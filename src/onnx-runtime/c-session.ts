@@ -1,5 +1,5 @@
 /** ONNX Runtime through its C API: sessions on the processor, and on a graphics card. */
-import { configureGlibcMalloc } from '../../../system/glibc-malloc.ts'
+import { configureGlibcMalloc } from '../system/glibc-malloc.ts'
 import { openOrt } from './c-api.ts'
 import { CpuSession } from './cpu-session.ts'
 import { GpuSession } from './gpu-session.ts'

@@ -2,7 +2,7 @@
  * Memory of a graphics card. What is freed is kept for the next that asks for as much: a recorded run names the memory it was
  * recorded with, so a text that gets the memory of the one before needs no recording of its own.
  */
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 import type { OrtLibrary } from './c-api.ts'
 import { allocateValue, CTensor, type Shape, wrapTensor } from './c-tensor.ts'
 import { dataOf, elementBytes } from './element-types.ts'

@@ -2,8 +2,8 @@
  * What the backend needs of a binding to ONNX Runtime: sessions, tensors, and names bound to tensors before a run.
  * Two implementations: `c-session.ts` (no copy, off the main thread) and `node-binding.ts` (the npm package's own API).
  */
-import type { Isa } from '../../../kernels/isa.ts'
-import type { KernelParts } from '../../../kernels/kernel-parts.ts'
+import type { Isa } from '../kernels/isa.ts'
+import type { KernelParts } from '../kernels/kernel-parts.ts'
 
 export type ElementType =
   | 'float32'

@@ -1,7 +1,7 @@
 /** Short steps run in place, and the event loop has its turn all the same. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { StepPace } from '../../../../src/backend/onnx/runtime/step-pace.ts'
+import { StepPace } from '../../src/onnx-runtime/step-pace.ts'
 
 const STEP = { isStep: true, inPlace: true }
 

@@ -1,5 +1,5 @@
 /** Element types by their ONNX code, their size, and the typed array that shows their memory. */
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 import type { ElementType, TensorData } from './runtime.ts'
 
 /** Indexed by ONNXTensorElementDataType, which equals onnx.TensorProto.DataType. */

@@ -3,7 +3,7 @@
  * this is the fallback where the C API cannot be opened, and the reference the fast runtime is compared with.
  */
 import type { InferenceSession } from 'onnxruntime-node'
-import { afterDispose, SpoutError } from '../../../errors.ts'
+import { afterDispose, SpoutError } from '../errors.ts'
 import { dataOf, elementBytes } from './element-types.ts'
 import { ortError } from './ort-error.ts'
 import type {

@@ -1,5 +1,5 @@
 /** What ONNX Runtime says when it fails, in one line and without the C++ in it. */
-import { SpoutError } from '../../../errors.ts'
+import { SpoutError } from '../errors.ts'
 
 const NO_MEMORY = /Failed to allocate memory for requested buffer of size (\d+)|bad_alloc|bad allocation/
 
