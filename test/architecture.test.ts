@@ -58,6 +58,8 @@ const INTERFACES = new Set([
 /** Rooms whose implementations a backend is made of. */
 const BELOW_BACKEND = new Set(['graph-passes', 'kernels', 'onnx-file', 'onnx-runtime', 'system'])
 
+const MOST_BACKEND_LINES = 5500
+
 /** Which rooms a room may import. One that is not listed may import nothing. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
@@ -192,6 +194,13 @@ test('generation, scheduler and backend see only interfaces of backend, tokenize
       !INTERFACES.has(to),
   )
   expect(wrong).toEqual([])
+})
+
+test('the backend is no room of everything: what it does not need to be one stands in rooms of its own', () => {
+  const lines = files
+    .filter((file) => room(file) === 'backend')
+    .reduce((sum, file) => sum + readFileSync(join(SRC, file), 'utf8').split('\n').length - 1, 0)
+  expect(lines).toBeLessThanOrEqual(MOST_BACKEND_LINES)
 })
 
 test('only the command line imports the command line', () => {
