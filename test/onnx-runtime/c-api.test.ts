@@ -98,17 +98,25 @@ test('an abort ends a long run within a moment and leaves the session usable', a
   const session = await openCApiRuntime().createSession(source, OPTIONS)
   const count = 2048
   bindPrompt(session, count)
-  const startedAt = performance.now()
   const spent = processorTime()
   await session.run()
   const whole = spent()
-  const wholeMs = performance.now() - startedAt
 
-  bindPrompt(session, count)
-  const controller = new AbortController()
-  setTimeout(() => controller.abort(new Error('enough')), wholeMs / 10)
-  const again = processorTime()
-  await expect(session.run(controller.signal)).rejects.toThrow('enough')
+  // How long a run takes on a busy machine is anybody's guess: a run that ends before its abort is run again, with less time.
+  let failure: unknown
+  let again = processorTime()
+  for (let wait = 16; failure === undefined && wait >= 1; wait /= 2) {
+    bindPrompt(session, count)
+    const controller = new AbortController()
+    const timer = setTimeout(() => controller.abort(new Error('enough')), wait)
+    again = processorTime()
+    failure = await session.run(controller.signal).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    clearTimeout(timer)
+  }
+  expect(failure).toEqual(new Error('enough'))
   expect(again()).toBeLessThan(whole * 0.8)
 
   bindPrompt(session, 4)
