@@ -6,7 +6,7 @@ import { compileSchema } from '../../src/grammar/json/compile-schema.ts'
 import { compileGbnf } from '../../src/grammar/notations/gbnf.ts'
 import { compileLark } from '../../src/grammar/notations/lark.ts'
 import { compileChoices, compileRegex } from '../../src/grammar/notations/regex.ts'
-import { Automaton } from '../../src/grammar/parser/automaton.ts'
+import { Automaton, DEAD } from '../../src/grammar/parser/automaton.ts'
 import type { CompiledGrammar } from '../../src/grammar/parser/expressions.ts'
 import { Regexes } from '../../src/grammar/regex/regexes.ts'
 import { idsOf, smallVocabulary } from './small-world.ts'
@@ -120,4 +120,18 @@ test.each(Object.entries(HOSTILE))('%s', (_, compile) => {
   }
   expect(cpuMs() - started).toBeLessThan(MOST_MS)
   expect(process.memoryUsage().heapUsed - memory).toBeLessThan(700_000_000)
+})
+
+test('what a lookahead rules out is dead at once, though its counters have more states than can be looked through', () => {
+  const pattern = '^(?!.*://)(?=.{1,255}$)((.{1,63}\\.){1,127}(?![0-9]*$)[a-z0-9-]+\\.?)$'
+  const { rules, start } = compileSchema(new Regexes(), JSON.stringify({ type: 'string', pattern }))
+  const automaton = new Automaton(rules, start)
+  const after = (text: string): number =>
+    Buffer.from(text).reduce((place, byte) => automaton.next(place, byte), automaton.start())
+  expect(automaton.isComplete(after('"a.example-1"'))).toBe(true)
+  expect(automaton.isComplete(after('"é😀.example."'))).toBe(true)
+  expect(after('"a.b:/')).not.toBe(DEAD)
+  expect(after('"a.b://')).toBe(DEAD)
+  expect(after('"é.b://')).toBe(DEAD)
+  expect(after('"a.1"')).toBe(DEAD)
 })

@@ -24,6 +24,8 @@ const MOST_STATES = 1 << 14
 /** The same in all decisions together. */
 const MOST_LOOKED_AT = 1 << 16
 const MOST_REMEMBERED = 1 << 20
+/** Places in a character, however it is spelled. */
+const MOST_SHORT = 256
 
 type Node =
   | { readonly kind: 'nothing' | 'empty' }
@@ -65,6 +67,7 @@ export class Regexes {
   readonly #shortest = new Map<number, number>()
   readonly #shortestWords = new Map<Regex, readonly number[] | undefined>()
   readonly #finite = new Map<Regex, boolean>()
+  readonly #texts = new Map<Regex, boolean>()
   /** All that the inside of a JSON string can be, once somebody has asked for it. */
   text: Regex = NOTHING
   readonly #machines: Machine[] = []
@@ -443,7 +446,7 @@ export class Regexes {
     const open = [regex]
     for (let oldest = 0, turn = 0; oldest < open.length; turn++) {
       const at = turn % 2 === 0 ? open.pop()! : open[oldest++]!
-      if (this.#alive.get(at) === false) continue
+      if (this.#alive.get(at) === false || this.#rulesOutText(at)) continue
       for (const byte of this.classes([at]).sample) {
         const next = this.derive(at, byte)
         if (next === NOTHING || cameFrom.has(next)) continue
@@ -467,6 +470,56 @@ export class Regexes {
     for (const part of node.parts) {
       if (this.#rulesOutWords(part)) continue
       if (++endless > 1 || !this.#endsInText(part)) return false
+    }
+    return true
+  }
+
+  /** A text, and yet no text: an intersection where that can be seen need not be searched to its end, which may be far. */
+  #rulesOutText(regex: Regex): boolean {
+    const node = this.#nodes[regex]!
+    if (node.kind !== 'and' || this.text === NOTHING) return false
+    const isNoText = node.parts.some((part) => {
+      const not = this.#nodes[part]!
+      if (not.kind !== 'not') return false
+      const body = this.#nodes[not.body]!
+      return not.body === this.text || (body.kind === 'or' && body.parts.includes(this.text))
+    })
+    return isNoText && node.parts.some((part) => this.#isText(part))
+  }
+
+  /** Whether all its words are texts, as far as that is seen in its parts. */
+  #isText(regex: Regex): boolean {
+    const known = this.#texts.get(regex)
+    if (known !== undefined) return known
+    const node = this.#nodes[regex]!
+    const isText =
+      node.kind === 'concat'
+        ? this.#isText(node.head) && this.#isText(node.tail)
+        : node.kind === 'or'
+          ? node.parts.every((part) => this.#isText(part) || this.#isShortText(part))
+          : node.kind === 'and'
+            ? node.parts.some((part) => this.#isText(part))
+            : node.kind === 'repeat'
+              ? this.#isText(node.body)
+              : this.#isShortText(regex)
+    this.#texts.set(regex, isText)
+    return isText
+  }
+
+  /** Whether each of its words is a text: a character, most of all, whose bytes are a text only together. */
+  #isShortText(regex: Regex): boolean {
+    if (!this.#plain[regex]) return false
+    const seen = new Map([[regex, this.text]])
+    // What is found on the way is added to the map that is gone through.
+    for (const [at, text] of seen) {
+      if (this.#nullable[at] && !this.#nullable[text]) return false
+      for (const byte of this.classes([at, text]).sample) {
+        const next = this.derive(at, byte)
+        if (next === NOTHING) continue
+        const rest = this.derive(text, byte)
+        if (rest === NOTHING || (seen.get(next) ?? rest) !== rest || seen.size > MOST_SHORT) return false
+        seen.set(next, rest)
+      }
     }
     return true
   }
