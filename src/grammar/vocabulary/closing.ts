@@ -55,6 +55,8 @@ export class Closing {
    * another text may have fewer tokens. @returns true also where finding out would take too long
    */
   mayFit(start: Place, left: number, first: boolean): boolean {
+    // A text of a structure has no byte that is not a token by itself, so that counting its tokens can wait until room is short.
+    if ((this.#automaton.completion(start)?.length ?? Number.POSITIVE_INFINITY) <= left) return true
     if (this.needed(start) <= left) return true
     let level = new Set([start])
     const seen = new Set(level)
@@ -89,28 +91,51 @@ const MOST_TRIED = 100
 
 /** Infinity where no tokens spell it. */
 export function fewestTokens({ slices, longest }: SlicedVocabulary, bytes: readonly number[]): number {
+  const tries = slices.map(({ trie }) => ({ trie, roots: rootsOf(trie) }))
   const fewest = new Array<number>(bytes.length + 1).fill(Number.POSITIVE_INFINITY)
   fewest[bytes.length] = 0
   for (let from = bytes.length - 1; from >= 0; from--) {
-    const word = bytes.slice(from, from + longest)
-    for (const { trie } of slices)
-      eachPrefix(trie, word, (length) => {
-        fewest[from] = Math.min(fewest[from]!, 1 + fewest[from + length]!)
-      })
+    const to = Math.min(bytes.length, from + longest)
+    for (const { trie, roots } of tries) {
+      const tokens = 1 + fewestAfter(trie, roots[bytes[from]!]!, { bytes, from, to, fewest })
+      if (tokens < fewest[from]!) fewest[from] = tokens
+    }
   }
   return fewest[0]!
 }
 
-/** Tells the lengths of the tokens that a word begins with. */
-function eachPrefix({ nodes }: TokenTrie, word: readonly number[], tell: (length: number) => void): void {
-  let from = 0
-  let to = nodes.length
-  for (let depth = 0; depth < word.length; depth++) {
-    let at = from
-    while (at < to && (nodes[at]! & 255) !== word[depth]) at = nodes[at + 1]!
-    if (at >= to) return
-    if (nodes[at]! >= 256) tell(depth + 1)
-    from = at + NODE
-    to = nodes[at + 1]!
+interface Spelled {
+  readonly bytes: readonly number[]
+  readonly from: number
+  readonly to: number
+  /** The tokens that spell what comes from each byte on. */
+  readonly fewest: readonly number[]
+}
+
+/** The fewest tokens after one of those that the bytes begin with. */
+function fewestAfter({ nodes }: TokenTrie, root: number, { bytes, from, to, fewest }: Spelled): number {
+  let least = Number.POSITIVE_INFINITY
+  let at = root
+  for (let depth = from; at >= 0; ) {
+    if (nodes[at]! >= 256 && fewest[depth + 1]! < least) least = fewest[depth + 1]!
+    const end = nodes[at + 1]!
+    if (++depth >= to) return least
+    at += NODE
+    while (at < end && (nodes[at]! & 255) !== bytes[depth]) at = nodes[at + 1]!
+    if (at >= end) return least
   }
+  return least
+}
+
+const roots = new WeakMap<TokenTrie, Int32Array>()
+
+/** Where the tokens with each first byte begin; -1 where there are none. */
+function rootsOf(trie: TokenTrie): Int32Array {
+  const known = roots.get(trie)
+  if (known !== undefined) return known
+  const found = new Int32Array(256).fill(-1)
+  const { nodes } = trie
+  for (let at = 0; at < nodes.length; at = nodes[at + 1]!) found[nodes[at]! & 255] = at
+  roots.set(trie, found)
+  return found
 }
