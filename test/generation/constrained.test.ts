@@ -3,6 +3,7 @@ import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
 import type { Backend, KvCache } from '../../src/backend/backend.ts'
 import { runForward } from '../../src/backend/run-forward.ts'
+import { generate } from '../../src/generation/generate.ts'
 import { Sequence } from '../../src/generation/sequence.ts'
 import { TextOut } from '../../src/generation/text-out.ts'
 import { TokenOutputStream } from '../../src/generation/token-output-stream.ts'
@@ -152,6 +153,33 @@ test('before each choice it is told how many ids are left, that one among them',
   expect(told).toEqual([6, 5, 4, 3, 2, 1].slice(0, ids.length))
   expect(ids.length).toBeGreaterThan(3)
 })
+
+test.each([
+  { exactRows: true, jump: undefined, ahead: true },
+  { exactRows: true, jump: false, ahead: false },
+  { exactRows: false, jump: true, ahead: false },
+])(
+  'what is forced runs ahead where rows are exact, unless told otherwise: %o',
+  async ({ exactRows, jump, ahead }) => {
+    const forward = chainedBackend()
+    const backend = {
+      ...forward,
+      runner: { ...runForward(forward), numerics: { exactRows } },
+      tokenizer: byteTokenizer,
+      contextLength: 1000,
+      prefillChunk: 64,
+      stopTokenIds: new Set([BYTE_EOS]),
+      vocabSize,
+    } as unknown as Backend
+    const constraint = openConstraint({ kind: 'regex', regex: 'always[ab]the same' }, VOCABULARY)
+    const sampler = createSampler({}, { vocabSize, stopTokenIds: [BYTE_EOS] }, [], constraint)
+    const sink = collectingSink()
+    const text = { backend, cache: heldCache(), promptIds: Int32Array.of(65), sampler, sink, maxTokens: 0 }
+    const { structure } = await generate({ ...text, constraint, jump })
+    expect(sink.text).toMatch(/^always[ab]the same$/)
+    expect(structure!.drafted > 0).toBe(ahead)
+  },
+)
 
 test('a text that must end is not asked of the model any more', async () => {
   const { text, finished, runs, ids } = await write({

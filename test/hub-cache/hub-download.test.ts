@@ -281,6 +281,8 @@ describe('a hub that refuses', () => {
     await expectFailure(pull(hub, root, { model: `${REPO}@v9` }), 'not-found', /^org\/name: no revision "v9"/)
     faults('head:tokenizer.json', { do: 'status', status: 404, headers: { 'x-error-code': 'EntryNotFound' } })
     await expectFailure(pull(hub, root), 'not-found', /tokenizer.json is listed but not there/)
+    faults(`hub:${DATA}`, { do: 'status', status: 404, headers: { 'x-error-code': 'EntryNotFound' } })
+    await expectFailure(pull(hub, root), 'not-found', /^org\/name: no file onnx\/model_q4.onnx_data at/)
   })
 
   it('H5: a file the model can do without may be missing', async () => {

@@ -164,6 +164,33 @@ test('attention', async () => {
   )
 })
 
+test('scores below the one that the largest starts from', async () => {
+  const options = { heads: 1, kvHeads: 1, headDim: 32, isPacked: false, isRotated: false, scale: 1 }
+  const { graph, attentions } = withOwnAttention(attentionGraph(options))
+  const [query, key, value] = attentionRows(widthsOf(options), 1) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ]
+  query.fill(0)
+  key.fill(0)
+  query[0] = 1e15
+  key[0] = -1.5e15
+  const expected = bitsOf(attended(graph, options, [query, key, value]))
+  for (const way of ALL_WAYS) {
+    const operators = distinctOperators({ matmuls: [], attentions })
+    const one = { sequences: [[query, key, value]], runs: [[{ sequence: 0, count: 1 }]] }
+    const found = await attendSequences(way, {
+      graph,
+      operators,
+      widths: widthsOf(options),
+      ...one,
+      ...options,
+    })
+    expect(bitsOf(found[0]!), way.name).toBe(expected)
+  }
+})
+
 /** All rows by the definition. */
 function attended(
   graph: Graph,
