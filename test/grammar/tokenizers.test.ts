@@ -1,5 +1,6 @@
 /** Every kind of tokenizer: what is written under a mask, as it is decoded, satisfies the structure. */
 import { existsSync, readdirSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import { TokenOutputStream } from '../../src/generation/token-output-stream.ts'
 import { checkText } from '../../src/grammar/check-text.ts'
@@ -43,7 +44,9 @@ test.each(names)('%s', async (name) => {
   const built = sliceVocabulary(tokenBytesOf(tokenizer, []))
   // As a later run reads it.
   const vocabulary = readVocabulary(writeVocabulary(built, 'x'), 'x', built.encode)!
-  expect({ ...vocabulary, encode: undefined }).toEqual({ ...built, encode: undefined })
+  // Of tens of thousands of numbers each: what differs would not be readable anyway.
+  const without = { encode: undefined }
+  expect(isDeepStrictEqual({ ...vocabulary, ...without }, { ...built, ...without })).toBe(true)
   for (const structure of STRUCTURES) {
     for (let seed = 1; seed <= 6; seed++) {
       const constraint = openConstraint(structure, vocabulary)

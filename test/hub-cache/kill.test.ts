@@ -17,9 +17,9 @@ import {
 import { canRun, startPull } from '../support/pull-process.ts'
 import { makeRandom } from '../support/random.ts'
 
-// Downloads killed at random moments. SPOUT_KILL_ROUNDS sets how many (12 by default), SPOUT_KILL_SEED which moments.
+// Downloads killed at random moments. SPOUT_KILL_ROUNDS sets how many (8 by default), SPOUT_KILL_SEED which moments.
 
-const ROUNDS = Number(process.env.SPOUT_KILL_ROUNDS ?? 12)
+const ROUNDS = Number(process.env.SPOUT_KILL_ROUNDS ?? 8)
 const SEED = Number(process.env.SPOUT_KILL_SEED ?? Date.now() % 1_000_000)
 /** Rounds that run at once, each with a hub and a cache of its own: most of a round is waiting. */
 const AT_ONCE = 4

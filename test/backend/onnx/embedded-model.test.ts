@@ -49,7 +49,9 @@ describe.each(runtimes)('%s', (runtime) => {
     })
     afterAll(() => backend.dispose())
 
-    test.each(golden.prompts.map((prompt) => [prompt.name, prompt] as const))('%s', async (_, prompt) => {
+    // What the binding of npm gives must be the same; a quarter of the texts tells as much.
+    const prompts = golden.prompts.filter((_, i) => runtime === 'c-api' || i % 4 === 0)
+    test.each(prompts.map((prompt) => [prompt.name, prompt] as const))('%s', async (_, prompt) => {
       expect([...backend.tokenizer.encode(prompt.text)]).toEqual(prompt.ids)
       const { ids, text } = await greedy(backend, prompt)
       const [got, expected] = certainIds(ids, prompt[dtype])

@@ -117,17 +117,7 @@ test('a file of weights that has shrunk is told', async () => {
 
 describe.each(WAYS)('numbers, $name', (way) => {
   const runOwn = ownRunner(way)
-  const SIZES = [
-    [32, 16],
-    [64, 64],
-    [96, 80],
-    ...(way.isNative
-      ? ([
-          [256, 112],
-          [576, 1536],
-        ] as const)
-      : []),
-  ] as const
+  const SIZES = [[32, 16], [64, 64], [96, 80], ...(way.isNative ? ([[256, 112]] as const) : [])] as const
   const kinds: Record<string, Omit<MatmulShape, 'k' | 'n'>> = {
     '4 bits': {},
     '4 bits, scales of fp16': { hasHalfScales: true },
@@ -139,9 +129,11 @@ describe.each(WAYS)('numbers, $name', (way) => {
     '8 bits, zero points': { bits: 8, hasZeroPoints: true },
   }
   for (const [kind, shape] of Object.entries(kinds)) {
-    test.each(SIZES)(`${kind}, %d × %d: as the runtime's own matmul of the same level`, async (k, n) => {
+    const isPlain = kind === '4 bits' || kind === '8 bits'
+    const sizes = way.isNative && isPlain ? [...SIZES, [576, 1536] as const] : SIZES
+    test.each(sizes)(`${kind}, %d × %d: as the runtime's own matmul of the same level`, async (k, n) => {
       const graph = graphWith({ k, n, level: 4, ...shape })
-      for (const count of way.isNative ? [1, 2, 7, 8, 9, 33, 130] : [1, 7, 9]) {
+      for (const count of way.isNative ? [1, ...(isPlain ? [2, 7, 8] : []), 9, 130] : [1, 7, 9]) {
         const feeds = { rows: rowsOf(count, k) }
         const [before, own] = [await runRuntime(graph, feeds), await runOwn(graph, feeds)]
         expect(farthest(before.y!, own.y!), `${count} rows`).toBeLessThan(3e-6)
