@@ -18,7 +18,6 @@ import type { OperatorKind } from '../abi/operator-code.ts'
 import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
 import { at, R8, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from '../x64/registers.ts'
-import { emitRowOutput, emitRowTask, emitTileTask } from './attend-code.ts'
 import { JOB, JOB_BYTES, type JobField, PLACE_BYTES, TILE_BYTES } from './attention-job.ts'
 import {
   type AttentionShape,
@@ -32,7 +31,9 @@ import {
 } from './attention-shape.ts'
 import { emitPartChecks, emitPlaces } from './part-code.ts'
 import { emitRotateTask, ROTATE_ROWS } from './rotate-code.ts'
+import { emitRowOutput, emitRowTask } from './row-task.ts'
 import { emitSegmentCode } from './segment-code.ts'
+import { emitTileTask } from './tile-task.ts'
 
 const CALLS = callFrame(JOB_BYTES)
 const SAVED = [RBX, RBP, R12, R13, R14, R15]
