@@ -149,7 +149,7 @@ function emitPoolInputs(calls: KernelCalls, shape: AttentionShape, { first, isWr
   // rcx: what a page has from there on
   code.load(RCX, at(RSP, JOB.pageBytes))
   code.cmp(RCX, RAX)
-  // Also where it begins before the page: such a number is a very large one here.
+  // Unsigned compare: a negative offset fails as well.
   code.jumpIf('below', isWrong)
   code.sub(RCX, RAX)
   code.cmpNumber(RCX, layerPageBytes(shape))
