@@ -54,9 +54,9 @@ export class KeptCache {
   /** Brings it to the longest beginning of `ids` that is known; that is never all of them. */
   keep(ids: Int32Array, expectedTokens: number): KvCache {
     const most = Math.max(0, ids.length - this.rest)
-    const own = Math.min(this.shared(ids), most)
+    const kept = Math.min(this.shared(ids), most)
     const wanted = ids.subarray(0, most)
-    this.#cut(this.#source.lengthOf(wanted) > own ? 0 : own)
+    this.#cut(this.#source.lengthOf(wanted) > kept ? 0 : kept)
     this.#open ??= this.#source.open(wanted, expectedTokens)
     this.#source.idle?.delete(this)
     return this.#open.cache

@@ -25,8 +25,8 @@ export async function sample(
   const answers = ios.map(async (io, i) => {
     await start.turn(i)
     const signal = io.signal === undefined ? stopping.signal : AbortSignal.any([io.signal, stopping.signal])
-    const own = { ...request, sampling: { ...request.sampling, seed: sampleSeed(seed, i) } }
-    const asked = { request: own, io: start.watching(i, { ...io, signal }), prompt, goesOn: false }
+    const sampled = { ...request, sampling: { ...request.sampling, seed: sampleSeed(seed, i) } }
+    const asked = { request: sampled, io: start.watching(i, { ...io, signal }), prompt, goesOn: false }
     try {
       return await runAnswer(parts.scheduler, new AnswerJob(parts, { ...asked, kept: start.cacheOf(i) }))
     } catch (error) {

@@ -35,13 +35,13 @@ export class Turns {
   }
 
   #start(signal: AbortSignal | undefined): Turn {
-    const own = new AbortController()
-    const pass = (): void => own.abort(signal!.reason)
+    const controller = new AbortController()
+    const pass = (): void => controller.abort(signal!.reason)
     signal?.addEventListener('abort', pass, { once: true })
     this.#isTaken = true
     return {
-      signal: own.signal,
-      abort: (reason) => own.abort(reason),
+      signal: controller.signal,
+      abort: (reason) => controller.abort(reason),
       leave: () => {
         signal?.removeEventListener('abort', pass)
         this.#isTaken = false
