@@ -26,7 +26,7 @@ test('[prepare.after prepare.off] a model is prepared after its first answer, an
   expect(preparedNames()).toEqual([])
   const first = await runSpout(ASKED, { env })
   expect(first).toMatchObject({ code: 0, stdout: plain.stdout, stderr: '' })
-  for (let waits = 0; !isDone() && waits < 200; waits++) await sleep(50)
+  for (let waits = 0; !isDone() && waits < 2400; waits++) await sleep(50)
   expect(isDone()).toBe(true)
   expect(await runSpout(ASKED, { env })).toMatchObject({ code: 0, stdout: plain.stdout, stderr: '' })
 })

@@ -436,7 +436,9 @@ export class Vectors {
       const { hasDenormals } = this.#machine
       const f = this.#f
       for (let i = 0; i < this.#lanes; i++) {
-        const [x, y] = [f[a * LANES + i]!, f[at + i]!]
+        // Not by way of an array, which would make every NaN the same one.
+        const x = f[a * LANES + i]!
+        const y = f[at + i]!
         f[to * LANES + i] = hasDenormals ? of(x, y) : fp32.rounded(of(fp32.read(x), fp32.read(y)))
       }
     })
@@ -447,7 +449,9 @@ export class Vectors {
     const { hasDenormals } = this.#machine
     const f = this.#f
     for (let i = 0; i < this.#lanes; i++) {
-      const [x, y, z] = [sign * f[from.x + i]!, f[from.y + i]!, f[from.z + i]!]
+      const x = sign * f[from.x + i]!
+      const y = f[from.y + i]!
+      const z = f[from.z + i]!
       f[to * LANES + i] = hasDenormals ? fp32.fused(x, y, z) : fp32.fma(x, y, z)
     }
   }
