@@ -11,6 +11,7 @@ export type {
   Engine,
   EngineModel,
   EngineResult,
+  EngineWork,
   RequestFacts,
   RequestIo,
   Settled,

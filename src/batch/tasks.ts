@@ -1,8 +1,7 @@
 /** Records into what is to be computed for them: a request, or the error that takes its answer's place. */
 import { type GenerateRequest, makeRequest, type RequestInput } from '../engine/request.ts'
-import { SpoutError } from '../errors.ts'
 import { readMessages } from '../openai/messages.ts'
-import { RequestError } from '../openai/request-error.ts'
+import { RequestError, requestErrorOf } from '../openai/request-error.ts'
 import { type Body, type BodyKind, readSettings } from '../openai/settings.ts'
 import { IdSet } from './id-set.ts'
 import { PROMPT_FIELD } from './input-format.ts'
@@ -55,7 +54,7 @@ export class TaskReader {
     try {
       return { record, form, id, request: this.#seeded(makeRequest(parts.make!()), record.index) }
     } catch (cause) {
-      return { record, form, id, error: asRequestError(cause) }
+      return { record, form, id, error: requestErrorOf(cause) }
     }
   }
 
@@ -208,16 +207,4 @@ function withSettings(
 ): RequestInput {
   const { sampling, ...settings } = readSettings(body, { kind, allowData })
   return { ...base, ...settings, sampling: { ...base.sampling, ...sampling } }
-}
-
-/** What is wrong with a request is its line's, as long as it is no failure of the machine. */
-function asRequestError(cause: unknown): RequestError {
-  if (cause instanceof RequestError) return cause
-  if (!(cause instanceof SpoutError)) throw cause
-  if (cause.code === 'data') return new RequestError('empty_prompt', cause.message, 'prompt')
-  return new RequestError(
-    'invalid_value',
-    cause.message,
-    /^[\w-]+(?=[:.])/.exec(cause.message)?.[0].replaceAll('-', '_'),
-  )
 }

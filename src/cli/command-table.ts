@@ -2,6 +2,7 @@
 import { BATCH_FLAGS } from './batch-flags.ts'
 import { CHAT_FLAGS, DEVICES_FLAGS, FLAGS, type Flag, longName, MODELS_FLAGS, VERIFY_FLAGS } from './flags.ts'
 import { MODELS_ACTIONS } from './models-actions.ts'
+import { SERVE_FLAGS } from './serve-flags.ts'
 
 /** What `spout config` does, and the number of words with the action's own. */
 export const CONFIG_ACTIONS = { list: 1, get: 2, set: 3, unset: 2, path: 1 } as const
@@ -26,6 +27,7 @@ export interface Command {
 export const COMMANDS: readonly Command[] = [
   { name: 'chat', summary: 'talk with a model', flags: CHAT_FLAGS },
   { name: 'batch', summary: 'answer many prompts: lines, rows, JSON', words: ['merge'], flags: BATCH_FLAGS },
+  { name: 'serve', summary: "answer by HTTP, as OpenAI's interface has it", flags: SERVE_FLAGS },
   {
     name: 'models',
     summary: 'list, download, describe, verify and remove models',

@@ -10,6 +10,7 @@ type RunCommand = (argv: readonly string[], context: Context) => Promise<void>
 const LOADERS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   batch: async () => (await import('./commands/batch.ts')).batchCommand,
   chat: async () => (await import('./commands/chat.ts')).chatCommand,
+  serve: async () => (await import('./commands/serve.ts')).serveCommand,
   models: async () => (await import('./commands/models-command.ts')).modelsCommand,
   verify: async () => (await import('./commands/verify.ts')).verifyCommand,
   devices: async () => (await import('./commands/devices.ts')).devicesCommand,

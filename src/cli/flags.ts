@@ -51,7 +51,8 @@ export const FLAG_GROUPS = [
   'Output',
   'Measure',
 ] as const
-export type FlagGroup = (typeof FLAG_GROUPS)[number]
+/** `Server` is of one command alone. */
+export type FlagGroup = (typeof FLAG_GROUPS)[number] | 'Server'
 
 const MAX_TOKENS = 2 ** 31 - 1
 const MAX_ITEMS = 100_000

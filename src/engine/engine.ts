@@ -13,6 +13,8 @@ export interface Engine {
   readonly model: EngineModel
   /** Requests that come at once share runs, since no row depends on the rows beside it; else they are written one after another. */
   readonly sharesRuns: boolean
+  /** What it does just now, and has done. */
+  readonly work: EngineWork
   /**
    * Many may come at once: they share runs where that changes no answer, and are otherwise written one after another, as
    * they came; so a sink must not wait for another request of its engine. One whose signal aborts, while it runs or while
@@ -65,6 +67,16 @@ export interface Conversation {
   dispose(): void
 }
 
+export interface EngineWork {
+  /** Texts that hold memory for keys and values, those with a slow reader among them. */
+  readonly texts: number
+  /** Texts that wait for their turn, or for memory. */
+  readonly waiting: number
+  /** Runs of the model so far, and ids that were run. */
+  readonly steps: number
+  readonly rows: number
+}
+
 export type SettleIo = Pick<RequestIo, 'signal' | 'trace' | 'onPrefill'>
 
 /** What was run between two requests. */
@@ -82,6 +94,8 @@ export interface EngineModel {
   /** What runs it, and why nothing faster does. */
   readonly runs: Runs
   readonly contextLength: number
+  /** Ids are below it. */
+  readonly vocabSize: number
   /** It would start sooner if it were prepared, and was not. */
   readonly mayPrepare: boolean
   /** The model has a chat template: messages are what it was made for. */
@@ -103,6 +117,8 @@ export interface RequestIo {
   readonly signal?: AbortSignal | undefined
   /** The request's ids, when they were found before. */
   readonly encoded?: EncodedPrompt | undefined
+  /** Shares what it begins with only with requests of the same; `undefined` with those that name none. */
+  readonly owner?: string | undefined
   readonly trace?: Trace | undefined
   /** Told before anything is computed. */
   readonly onStart?: ((facts: RequestFacts) => void) | undefined

@@ -8,7 +8,7 @@ import { afterDispose } from '../errors.ts'
 import type { Structures } from '../grammar/structures.ts'
 import { PrefixTree } from '../prefix-cache/prefix-tree.ts'
 import { type ConversationParts, LocalConversation, schedulerOf } from './conversation.ts'
-import type { Engine, EngineModel } from './engine.ts'
+import type { Engine, EngineModel, RequestIo } from './engine.ts'
 import { LocalScoring } from './local-scoring.ts'
 import { sample } from './sample.ts'
 import { SharedCaches } from './shared-caches.ts'
@@ -36,19 +36,24 @@ export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }
   const parts = { ...own, structures, caches, costs, scheduler: schedulerOf({ ...own, costs }, caches) }
   const { scheduler } = parts
   const scoring = new LocalScoring(parts)
+  const partsOf = ({ owner }: Partial<RequestIo> = {}): typeof parts =>
+    owner === undefined ? parts : { ...parts, caches: caches?.ofOwner(owner) }
   return {
     model,
     sharesRuns: scheduler.sharesRuns,
+    get work() {
+      return scheduler.work
+    },
     openConversation: () => new LocalConversation(parts, { goesOn: true }),
     async generate(request, io) {
-      const conversation = new LocalConversation(parts)
+      const conversation = new LocalConversation(partsOf(io))
       try {
         return await conversation.generate(request, io)
       } finally {
         conversation.dispose()
       }
     },
-    sample: (request, ios) => sample(parts, request, ios),
+    sample: (request, ios) => sample(partsOf(ios[0]), request, ios),
     choose: (request, io) => scoring.choose(request, io),
     score: (request, io) => scoring.score(request, io),
     async dispose() {

@@ -50,11 +50,23 @@ export const DEFAULT_RAW_TOKENS = 512
  * @throws SpoutError `data` for an empty prompt, `usage` for values out of range. Whether a structure can be used is found
  * out when it is opened.
  */
-export function makeRequest(input: RequestInput): GenerateRequest {
-  const { prompt, system, history = [], ...rest } = input
+export function makeRequest({ prompt, system, history = [], ...rest }: RequestInput): GenerateRequest {
   if (prompt.trim() === '') {
     throw new SpoutError('data', 'prompt: it is empty', { hint: 'spout "your prompt", or pipe a text in' })
   }
+  const messages = [
+    ...(system === undefined ? [] : [{ role: 'system', content: system }]),
+    ...history,
+    { role: 'user', content: prompt },
+  ]
+  return makeChatRequest(messages, rest)
+}
+
+/** A conversation whose last turn need not be the user's: it may be what a tool said. @throws as `makeRequest` does. */
+export function makeChatRequest(
+  messages: readonly ChatMessage[],
+  rest: Omit<RequestInput, 'prompt' | 'system' | 'history'> = {},
+): GenerateRequest {
   const { maxTokens, stopStrings = [], sampling = {} } = rest
   if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && maxTokens >= 0)) {
     throw new SpoutError('usage', `max-tokens: ${maxTokens} is not a whole number from 0`)
@@ -63,11 +75,6 @@ export function makeRequest(input: RequestInput): GenerateRequest {
   resolveSampling(sampling)
   const structure = rest.structure && structureRequest(rest.structure)
   if (structure !== undefined) checkWithStructure(rest)
-  const messages = [
-    ...(system === undefined ? [] : [{ role: 'system', content: system }]),
-    ...history,
-    { role: 'user', content: prompt },
-  ]
   return {
     messages,
     text: plainText(messages),
@@ -118,6 +125,8 @@ export function withLastMessage(request: GenerateRequest, content: string): Gene
 /** An answer goes on where the text before it ended; everything else is a paragraph of its own. */
 function plainText(messages: readonly ChatMessage[]): string {
   return messages
-    .map(({ role, content }, i) => (i === 0 || role === 'assistant' ? `${content}` : `\n\n${content}`))
+    .map(({ role, content }, i) =>
+      i === 0 || role === 'assistant' ? `${content ?? ''}` : `\n\n${content ?? ''}`,
+    )
     .join('')
 }

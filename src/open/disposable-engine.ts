@@ -17,6 +17,9 @@ export function disposableEngine(engine: Engine): OpenedEngine {
   const opened: Engine = {
     model: engine.model,
     sharesRuns: engine.sharesRuns,
+    get work() {
+      return engine.work
+    },
     generate: (request, io) => engine.generate(request, io),
     sample: (request, ios) => engine.sample(request, ios),
     choose: (request, io) => engine.choose(request, io),

@@ -195,7 +195,7 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
     const { id, revision, dtype } = resolved
     const { runs } = loaded
     options.trace?.('loaded', { model: id, dtype, runtime: runtime.name, threads, runs })
-    const { contextLength } = backend
+    const { contextLength, vocabSize } = backend
     const hasChatTemplate = template !== undefined
     const mayPrepare = loaded.mayPrepare || tokenizerMayPrepare
     const model = {
@@ -205,6 +205,7 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
       runtime: runs.runtime,
       runs,
       contextLength,
+      vocabSize,
       hasChatTemplate,
       mayPrepare,
     }

@@ -12,7 +12,7 @@ export function chatChoice({ text, reasoning, finishReason, logprobs }: Answer):
   }
 }
 
-function chatLogprob({ token, logprob, bytes, top }: TokenLogprob): object {
+export function chatLogprob({ token, logprob, bytes, top }: TokenLogprob): object {
   const top_logprobs = top.map((each) => ({ token: each.token, logprob: each.logprob, bytes: each.bytes }))
   return { token, logprob, bytes, top_logprobs }
 }
@@ -26,8 +26,9 @@ export function completionChoice({ text, finishReason, logprobs }: Answer): obje
   }
 }
 
-function completionLogprobs(logprobs: readonly TokenLogprob[]): object {
-  let offset = 0
+/** @param from characters before them */
+export function completionLogprobs(logprobs: readonly TokenLogprob[], from = 0): object {
+  let offset = from
   const text_offset = logprobs.map(({ token }) => {
     const at = offset
     offset += token.length
@@ -44,7 +45,7 @@ function completionLogprobs(logprobs: readonly TokenLogprob[]): object {
 }
 
 /** There are fewer reasons there. */
-function reasonOf(reason: FinishReason): 'stop' | 'length' {
+export function reasonOf(reason: FinishReason): 'stop' | 'length' {
   return reason === 'stop' || reason === 'stop-string' ? 'stop' : 'length'
 }
 

@@ -54,11 +54,11 @@ function readMessage(value: unknown, at: string): TextMessage {
     }
   }
   const kept = KEPT.flatMap((field) => (typeof rest[field] === 'string' ? [[field, rest[field]]] : []))
-  return { role: known, content: readContent(content, `${at}.content`), ...Object.fromEntries(kept) }
+  return { role: known, content: contentText(content, `${at}.content`), ...Object.fromEntries(kept) }
 }
 
-/** A text, or parts that are all texts: each is a line of its own. */
-function readContent(content: unknown, at: string): string {
+/** A text, or parts that are all texts: each is a line of its own. @throws RequestError naming `at` */
+export function contentText(content: unknown, at: string): string {
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) throw new RequestError('invalid_value', `${at}: it is not a text`, at)
   return content

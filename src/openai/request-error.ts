@@ -1,5 +1,7 @@
 /** What is wrong with one request: a line of a batch, the body of a call. The others go on. */
 
+import { SpoutError } from '../errors.ts'
+
 type RequestErrorCode =
   | 'invalid_json'
   | 'invalid_utf8'
@@ -34,4 +36,16 @@ export class RequestError extends Error {
   get type(): 'invalid_request_error' | 'server_error' {
     return SERVER_ERRORS.has(this.code) ? 'server_error' : 'invalid_request_error'
   }
+}
+
+/** What is wrong with a request is its sender's fault, as long as it is no failure of the machine. */
+export function requestErrorOf(cause: unknown): RequestError {
+  if (cause instanceof RequestError) return cause
+  if (!(cause instanceof SpoutError)) throw cause
+  if (cause.code === 'data') return new RequestError('empty_prompt', cause.message, 'prompt')
+  return new RequestError(
+    'invalid_value',
+    cause.message,
+    /^[\w-]+(?=[:.])/.exec(cause.message)?.[0].replaceAll('-', '_'),
+  )
 }

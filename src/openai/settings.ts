@@ -5,19 +5,23 @@
 import type { RequestInput } from '../engine/request.ts'
 import { structureOfResponseFormat } from '../engine/structure-request.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
+import { contentText } from './messages.ts'
 import { RequestError } from './request-error.ts'
 
 export type Body = Readonly<Record<string, unknown>>
 
-/** What a line says of its request, in place of what the command line says of all. */
-type LineSettings = Partial<
-  Pick<RequestInput, 'maxTokens' | 'stopStrings' | 'ignoreEos' | 'templateArgs' | 'sampling' | 'structure'>
+/** What a request says of itself, in place of what the command line says of all. */
+type RequestSettings = Partial<
+  Pick<
+    RequestInput,
+    'maxTokens' | 'stopStrings' | 'ignoreEos' | 'templateArgs' | 'sampling' | 'structure' | 'expect'
+  >
 >
 
 /** What is read for its value. */
-type Read = (value: unknown, field: string) => LineSettings | undefined
+type Read = (value: unknown, field: string) => RequestSettings | undefined
 
-const sampling = (options: SamplingOptions): LineSettings => ({ sampling: options })
+const sampling = (options: SamplingOptions): RequestSettings => ({ sampling: options })
 const numberOf =
   (name: keyof SamplingOptions): Read =>
   (value, field) =>
@@ -53,6 +57,7 @@ const CHAT: Readonly<Record<string, Read>> = {
   top_logprobs: (value, field) => sampling({ logprobs: numberIn(value, field) }),
   chat_template_kwargs: (value, field) => ({ templateArgs: objectIn(value, field) }),
   response_format: responseFormat,
+  prediction,
   ...{ tools: emptyList, functions: emptyList, tool_choice: neutral('none', 'auto') },
   ...{ parallel_tool_calls: neutral(true, false), modalities: textOnly, reasoning_effort: neutral() },
 }
@@ -80,9 +85,9 @@ interface ReadSettingsOptions {
 }
 
 /** @throws RequestError `unsupported_field` or `invalid_value`, naming the field. */
-export function readSettings(body: Body, { kind, allowData }: ReadSettingsOptions): LineSettings {
+export function readSettings(body: Body, { kind, allowData }: ReadSettingsOptions): RequestSettings {
   const readers = SETTINGS[kind]
-  let settings: LineSettings = {}
+  let settings: RequestSettings = {}
   for (const [field, value] of Object.entries(body)) {
     if (CONTENT[kind].has(field) || value === null) continue
     const read = Object.hasOwn(readers, field) ? readers[field] : undefined
@@ -93,7 +98,7 @@ export function readSettings(body: Body, { kind, allowData }: ReadSettingsOption
   return settings
 }
 
-function merge(a: LineSettings, b: LineSettings = {}): LineSettings {
+function merge(a: RequestSettings, b: RequestSettings = {}): RequestSettings {
   return b.sampling === undefined
     ? { ...a, ...b }
     : { ...a, ...b, sampling: { ...a.sampling, ...b.sampling } }
@@ -125,7 +130,7 @@ function numberIn(value: unknown, field: string): number {
   throw wrong(field, 'a number')
 }
 
-function maxTokens(value: unknown, field: string): LineSettings {
+function maxTokens(value: unknown, field: string): RequestSettings {
   if (Number.isSafeInteger(value) && (value as number) > 0) return { maxTokens: value as number }
   throw wrong(field, 'a whole number from 1')
 }
@@ -192,8 +197,15 @@ function textOnly(value: unknown, field: string): undefined {
 }
 
 /** Plain text takes away what the run asks of all answers. */
-function responseFormat(value: unknown): LineSettings {
+function responseFormat(value: unknown): RequestSettings {
   return { structure: structureOfResponseFormat(value) }
+}
+
+/** What the answer will mostly be: it is written sooner, and is the same. */
+function prediction(value: unknown, field: string): RequestSettings {
+  const { type, content } = objectIn(value, field)
+  if (type !== 'content') throw wrong(`${field}.type`, '"content"')
+  return { expect: contentText(content, `${field}.content`) }
 }
 
 function wrong(field: string, expected: string): RequestError {

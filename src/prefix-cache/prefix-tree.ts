@@ -9,7 +9,8 @@
 import { PAGE, type Page } from '../backend/kv.ts'
 
 interface Node {
-  readonly parent: Node | undefined
+  /** Where it is found: below its parent, or among an owner's first pages. */
+  readonly siblings: Children
   /** Its 128 ids. */
   readonly ids: Int32Array
   readonly page: Page
@@ -22,13 +23,20 @@ interface Node {
 /** By a hash of their ids; ids are compared. */
 type Children = Map<number, Node[]>
 
+/** Pages of a text, from the first on, and whose it is. */
+interface Place {
+  readonly path: readonly Node[]
+  readonly owner: string
+}
+
 export interface PrefixTreeOptions {
   /** Pages that it may hold; pinned ones count, and stay. Default: no limit. */
   readonly most?: number
 }
 
 export class PrefixTree {
-  readonly #roots: Children = new Map()
+  /** First pages, by whose texts they are of: nobody is told by the time that something takes what others have asked. */
+  readonly #roots = new Map<string, Children>()
   #most: number
   #size = 0
   #clock = 0
@@ -43,24 +51,26 @@ export class PrefixTree {
   }
 
   /** How many of `ids`, from the first on, it has pages for. */
-  lengthOf(ids: Int32Array): number {
-    return PAGE * this.#find(ids).length
+  lengthOf(ids: Int32Array, owner = ''): number {
+    return PAGE * this.#find(ids, owner).length
   }
 
   /** The pages that `ids` begin with. They stay until the pin is released. */
-  pin(ids: Int32Array): Pin {
-    const path = this.#find(ids)
+  pin(ids: Int32Array, owner = ''): Pin {
+    const path = this.#find(ids, owner)
     const now = ++this.#clock
     for (const node of path) node.usedAt = now
-    return new Pin(this, path)
+    return new Pin(this, path, owner)
   }
 
   /** The nodes of `path`, and below them the pages of `ids` that it did not have. */
-  extend(path: readonly Node[], ids: Int32Array, pages: readonly Page[]): Node[] {
+  extend({ path, owner }: Place, ids: Int32Array, pages: readonly Page[]): Node[] {
     const nodes = [...path]
     const now = ++this.#clock
     for (let i = nodes.length; i < pages.length && PAGE * (i + 1) <= ids.length; i++) {
-      nodes.push(this.#childOf(nodes.at(-1), ids.slice(PAGE * i, PAGE * (i + 1)), pages[i]!))
+      nodes.push(
+        this.#childOf(this.#below(nodes.at(-1), owner), ids.slice(PAGE * i, PAGE * (i + 1)), pages[i]!),
+      )
     }
     for (const node of nodes) node.usedAt = now
     return nodes
@@ -87,10 +97,10 @@ export class PrefixTree {
     this.tidy()
   }
 
-  #find(ids: Int32Array): Node[] {
+  #find(ids: Int32Array, owner: string): Node[] {
     const path: Node[] = []
     for (let at = 0; at + PAGE <= ids.length; at += PAGE) {
-      const siblings = path.at(-1)?.children ?? this.#roots
+      const siblings = this.#below(path.at(-1), owner)
       const node = lookUp(siblings, ids.subarray(at, at + PAGE))
       if (node === undefined) break
       path.push(node)
@@ -98,12 +108,19 @@ export class PrefixTree {
     return path
   }
 
-  #childOf(parent: Node | undefined, ids: Int32Array, page: Page): Node {
-    const siblings = parent?.children ?? this.#roots
+  #below(parent: Node | undefined, owner: string): Children {
+    const known = parent?.children ?? this.#roots.get(owner)
+    if (known !== undefined) return known
+    const roots: Children = new Map()
+    this.#roots.set(owner, roots)
+    return roots
+  }
+
+  #childOf(siblings: Children, ids: Int32Array, page: Page): Node {
     const known = lookUp(siblings, ids)
     if (known !== undefined) return known
     page.retain()
-    const node: Node = { parent, ids, page, children: new Map(), pins: 0, usedAt: 0 }
+    const node: Node = { siblings, ids, page, children: new Map(), pins: 0, usedAt: 0 }
     const hash = hashOf(ids)
     siblings.set(hash, [...(siblings.get(hash) ?? []), node])
     this.#size++
@@ -120,12 +137,12 @@ export class PrefixTree {
         }
       }
     }
-    visit(this.#roots)
+    for (const roots of this.#roots.values()) visit(roots)
     return oldest
   }
 
   #remove(node: Node): void {
-    const siblings = node.parent?.children ?? this.#roots
+    const { siblings } = node
     const hash = hashOf(node.ids)
     const others = siblings.get(hash)!.filter((each) => each !== node)
     if (others.length > 0) siblings.set(hash, others)
@@ -138,11 +155,13 @@ export class PrefixTree {
 /** What one text uses of the tree. */
 export class Pin {
   readonly #tree: PrefixTree
+  readonly #owner: string
   #path: readonly Node[]
 
-  constructor(tree: PrefixTree, path: readonly Node[]) {
+  constructor(tree: PrefixTree, path: readonly Node[], owner: string) {
     this.#tree = tree
     this.#path = path
+    this.#owner = owner
     this.#last(1)
   }
 
@@ -154,7 +173,7 @@ export class Pin {
   /** The text has grown: the pages of `ids` are there for others as well. */
   extend(ids: Int32Array, pages: readonly Page[]): void {
     if (pages.length <= this.#path.length) return
-    const path = this.#tree.extend(this.#path, ids, pages)
+    const path = this.#tree.extend({ path: this.#path, owner: this.#owner }, ids, pages)
     this.#last(-1)
     this.#path = path
     this.#last(1)

@@ -81,6 +81,11 @@ export class Scheduler {
     return this.#texts.setBackCount
   }
 
+  get work(): { readonly texts: number; readonly waiting: number } & Readonly<Steps> {
+    const { open, count } = this.#texts
+    return { texts: open.length, waiting: count - open.length, ...this.done }
+  }
+
   /** Texts share runs; otherwise they are written one after another. */
   get sharesRuns(): boolean {
     return this.#width > 1

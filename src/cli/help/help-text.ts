@@ -50,7 +50,8 @@ interface CommandPage {
 
 /** The help of one command. */
 export function commandHelp({ usage, summary, flags = [], more = [] }: CommandPage): string {
-  const options = FLAG_GROUPS.flatMap((group) => groupHelp(group, flags))
+  const groups: readonly FlagGroup[] = ['Server', ...FLAG_GROUPS]
+  const options = groups.flatMap((group) => groupHelp(group, flags))
   return page([`Usage: ${usage}`, wrap(summary).join('\n'), ...more, ...options])
 }
 
