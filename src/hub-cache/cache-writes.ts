@@ -10,19 +10,27 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { holding } from '../system/held-folder.ts'
+import { HeldFolder, holding } from '../system/held-folder.ts'
 import { statusOf } from '../system/list-files.ts'
-import { makeFolderBelow } from '../system/make-folder.ts'
-import { scratchPath, writeWhole } from '../system/write-whole.ts'
+import { scratchPath, sweepScratch, writeWhole } from '../system/write-whole.ts'
 import { noteOf, type RepoCache } from './hub-cache.ts'
+import { sweepPartials } from './partial-file.ts'
 
 // How the cache is changed. Others may write to it as well, so no folder is entered through a link of theirs, what is changed
 // lies in folders that are held, and everything is made under a name nobody else uses and then renamed.
 
 /** Creates the folders of a repository, so that even an unfinished download is a cache that Python can read. */
 export function makeRepoFolders({ root, folder, locks }: RepoCache): void {
-  for (const name of ['snapshots', 'blobs', 'refs']) makeFolderBelow(root, join(folder, name))
-  makeFolderBelow(root, locks)
+  const parts = ['snapshots', 'blobs', 'refs'].map((name) => join(folder, name))
+  for (const path of [...parts, locks]) HeldFolder.open(root, path).close()
+}
+
+/** Removes what dead processes, or others long ago, have left unfinished. */
+export function sweepCache({ root, scratch }: RepoCache): void {
+  holding(root, [scratch], (folder) => {
+    sweepScratch(folder!)
+    sweepPartials(folder!)
+  })
 }
 
 /** Marks the cache as one, for backup programs. */

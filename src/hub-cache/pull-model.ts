@@ -11,12 +11,10 @@ import { chooseGraph, type DtypeChoice, type GraphFile } from '../model/dtype.ts
 import { CARD, findGraphs, folderOf, genaiDecoder, genaiFolders, SIDE_FILES } from '../model/graph-files.ts'
 import { type HubId, isCommit } from '../model/model-id.ts'
 import { readJsonFile } from '../system/json-file.ts'
-import { sweepScratch } from '../system/write-whole.ts'
 import { cacheError } from './cache-errors.ts'
-import { makeRepoFolders, tagCache, writeNote } from './cache-writes.ts'
+import { makeRepoFolders, sweepCache, tagCache, writeNote } from './cache-writes.ts'
 import type { FetchIo } from './fetch-io.ts'
 import { isKnownAbsent, type RepoCache } from './hub-cache.ts'
-import { sweepPartials } from './partial-file.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 
 // A model from the hub into the cache: which commit, which files, which graph; then the small files and the graph, then
@@ -226,8 +224,7 @@ function prepareCache({ root, cache }: PullRequest): void {
   written(root, () => {
     makeRepoFolders(cache)
     tagCache(root)
-    sweepScratch(cache.scratch)
-    sweepPartials(cache.scratch)
+    sweepCache(cache)
   })
 }
 

@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, readdirSync, rmdirSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { isEtag, isRevision, parseHubId } from '../model/model-id.ts'
-import { removeBelow } from '../system/held-folder.ts'
+import { holding, removeBelow } from '../system/held-folder.ts'
 import { refuseForeignLink } from '../system/make-folder.ts'
 import { cacheError } from './cache-errors.ts'
 import { cachedCommit, type RepoCache, repoCache } from './hub-cache.ts'
@@ -89,5 +89,9 @@ function refuseForeignLinks({ folder }: RepoCache): void {
 /** Removes the folder of a model that has no snapshot any more, and that of its locks when it is empty. */
 function removeRest({ root, folder, locks }: RepoCache): void {
   removeBelow(root, folder)
-  if (existsSync(locks) && readdirSync(locks).length === 0) rmdirSync(locks)
+  if (!existsSync(locks)) return
+  holding(root, [dirname(locks)], (all) => {
+    const path = join(all!, basename(locks))
+    if (readdirSync(path).length === 0) rmdirSync(path)
+  })
 }

@@ -83,7 +83,7 @@ export class SnapshotFiles {
     const blobPath = cache.blob(etag)
     const isDone = () => !repair && sizeOf(blobPath) === size && !this.#wrong.has(etag)
     const onWait = () => note?.(`waiting for another process that downloads ${entry.path}`, 'warning')
-    const lock = await acquireLock(cache.lock(etag), { patience, signal, isDone, onWait })
+    const lock = await acquireLock(cache.lock(etag), { root: cache.root, patience, signal, isDone, onWait })
     // It was another who downloaded it: another user, perhaps.
     if (lock === undefined)
       return (await this.#blobIsGood({ etag, size })) ? undefined : this.#download(entry, { etag, size })

@@ -10,9 +10,9 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { makeFolder } from './make-folder.ts'
+import { HeldFolder } from './held-folder.ts'
 import { lifeOf, newIdentity } from './process-identity.ts'
 import { readRegular } from './regular-file.ts'
 
@@ -31,6 +31,8 @@ interface LockPatience {
 }
 
 interface LockOptions {
+  /** Below it others may put links: none of theirs is followed on the way to the lock. Default: the lock's own folder. */
+  readonly root?: string
   readonly patience: LockPatience
   readonly signal?: AbortSignal | undefined
   /** Whether what the holder works on is done. */
@@ -49,8 +51,36 @@ const TOUCH_MS = 2_000
 const LONGEST_IDENTITY = 1000
 const NO_LOCK: BlobLock = { touch() {}, release() {} }
 
-/** The lock at `path`, or `undefined` when what it protects was done by another while we waited. */
+/**
+ * The lock at `path`, or `undefined` when what it protects was done by another while we waited. Its folder is held until it is
+ * released: whatever is put in the place of that folder, locks elsewhere are left alone.
+ */
 export async function acquireLock(path: string, options: LockOptions): Promise<BlobLock | undefined> {
+  const folder = openFolder(path, options.root)
+  if (folder === undefined) return options.isDone() ? undefined : NO_LOCK
+  let lock: BlobLock | undefined
+  try {
+    lock = await waitForLock(join(folder.path, basename(path)), options)
+  } finally {
+    if (lock === undefined || lock === NO_LOCK) folder.close()
+  }
+  if (lock === undefined || lock === NO_LOCK) return lock
+  const { touch, release } = lock
+  return {
+    touch,
+    release() {
+      release()
+      folder.close()
+    },
+  }
+}
+
+/** Made where it is not there; `undefined` where it cannot be, or where another user's link leads elsewhere. */
+function openFolder(path: string, root = dirname(path)): HeldFolder | undefined {
+  return attempt(() => HeldFolder.open(root, dirname(path)))
+}
+
+async function waitForLock(path: string, options: LockOptions): Promise<BlobLock | undefined> {
   const { patience, signal, isDone, onWait } = options
   let noticeAt = Date.now() + patience.noticeMs
   while (!isDone()) {
@@ -71,7 +101,6 @@ export async function acquireLock(path: string, options: LockOptions): Promise<B
 function tryLock(path: string): BlobLock | undefined {
   const identity = newIdentity()
   try {
-    makeFolder(dirname(path))
     const handle = openSync(path, 'wx', 0o664)
     writeSync(handle, identity)
     fchmodSync(handle, 0o664)

@@ -2,19 +2,36 @@
  * Somebody else who may write to the cache puts a link in the place of a folder, over and over, while it is worked in: between a
  * look and what follows it. What is made, renamed and removed stays in the cache.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import {
+  existsSync,
+  lutimesSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { pointTo, writeNote } from '../../src/hub-cache/cache-writes.ts'
+import { pointTo, sweepCache, writeNote } from '../../src/hub-cache/cache-writes.ts'
 import { repoCache } from '../../src/hub-cache/hub-cache.ts'
+import { acquireLock } from '../../src/system/file-lock.ts'
 import { HeldFolder, removeBelow } from '../../src/system/held-folder.ts'
+import { newIdentity } from '../../src/system/process-identity.ts'
 import { COMMIT, REPO, temporaryFolder } from '../support/model-repo.ts'
 
 const STRANGER = 4242
 const PRECIOUS = 'precious'
 const ROUNDS = Number(process.env.RACE_ROUNDS ?? 400)
 const ETAG = 'e'.repeat(40)
+/** Of a process that began when nobody did. */
+const DEAD = newIdentity().replace(/s\d+b/, 's1b')
+const LOCKING = {
+  patience: { pollMs: 1, lockStaleMs: 60_000, noticeMs: 1000 },
+  isDone: () => false,
+  onWait: () => undefined,
+}
 
 /** Puts a stranger's link to `outside` in the place of `folder` and the folder back, until it is told to stop. */
 const FLIPPER = `
@@ -61,7 +78,7 @@ beforeEach(() => {
 })
 
 /** Acts many times while the folder is flipped; gives how often it came through. */
-async function whileFlipping(folder: string, act: () => void): Promise<number> {
+async function whileFlipping(folder: string, act: () => unknown): Promise<number> {
   const stop = new SharedArrayBuffer(4)
   const worker = new Worker(FLIPPER, {
     eval: true,
@@ -72,7 +89,7 @@ async function whileFlipping(folder: string, act: () => void): Promise<number> {
   let done = 0
   for (let i = 0; i < ROUNDS; i++) {
     try {
-      act()
+      await act()
       done++
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
@@ -134,6 +151,31 @@ describe.skipIf(!isLinuxRoot)(
         removeBelow(root, join(folder, 'onnx'))
       })
       expect(readFileSync(victim, 'utf8')).toBe(PRECIOUS)
+    })
+
+    it('a lock is taken from nobody elsewhere', async () => {
+      const { lock: lockOf, locks } = repoCache(root, REPO)
+      mkdirSync(locks, { recursive: true })
+      const path = lockOf(ETAG)
+      const victim = precious(basename(path))
+      await whileFlipping(locks, async () => {
+        // Nobody has touched it for long: who meets it takes it away.
+        lutimesSync(victim, 1, 1)
+        const lock = await acquireLock(path, { ...LOCKING, root })
+        lock?.release()
+      })
+      expect(readFileSync(victim, 'utf8')).toBe(PRECIOUS)
+    })
+
+    it('a sweep removes nothing elsewhere', async () => {
+      const cache = repoCache(root, REPO)
+      mkdirSync(cache.scratch, { recursive: true })
+      const victims = [`.${DEAD}.tmp`, `${ETAG}.${DEAD}.incomplete`].map(precious)
+      for (const victim of victims) lutimesSync(victim, 1, 1)
+      await whileFlipping(cache.scratch, () => {
+        for (let i = 0; i < 25; i++) sweepCache(cache)
+      })
+      for (const victim of victims) expect(readFileSync(victim, 'utf8')).toBe(PRECIOUS)
     })
   },
 )
