@@ -121,9 +121,19 @@ function hasChatTemplate(folder: string): boolean {
 /** The licence the model card names, of the folder or of the snapshot the folder is in. */
 function licenceOf(folder: string): string | undefined {
   const snapshot = /^.*[\\/]snapshots[\\/][0-9a-f]{40}(?=[\\/]|$)/.exec(folder)?.[0] ?? folder
-  const front = /^---\r?\n(.*?)\r?\n---/s.exec(readTextFile(join(snapshot, CARD)) ?? '')?.[1] ?? ''
+  const front = /^---\r?\n(.*?)\r?\n---/s.exec(cardIn(snapshot))?.[1] ?? ''
   const field = (name: string) =>
     new RegExp(`^${name}:[ \\t]*["']?([^"'\\r\\n]+)`, 'm').exec(front)?.[1]?.trim()
   const licence = field('license')
   return licence === 'other' ? (field('license_name') ?? licence) : licence
+}
+
+/** No model needs its card: one that cannot be read is none. */
+function cardIn(snapshot: string): string {
+  try {
+    return readTextFile(join(snapshot, CARD)) ?? ''
+  } catch (error) {
+    if (error instanceof SpoutError && error.code === 'config') return ''
+    throw error
+  }
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -167,6 +168,20 @@ describe('models show', () => {
     expect(stdout).toMatch(/^chat template: +yes$/m)
     rmSync(model, { recursive: true })
   })
+
+  it.each(['a folder', 'a pipe', 'no text'])(
+    'needs no model card: where it is %s, the rest is told',
+    async (what) => {
+      await run('pull', [REPO])
+      const card = folder('snapshots', COMMIT, 'README.md')
+      rmSync(card)
+      if (what === 'a folder') mkdirSync(card)
+      else if (what === 'a pipe' && process.platform !== 'win32') execFileSync('mkfifo', [card])
+      else writeFileSync(card, Uint8Array.of(0xff, 0, 0xfe))
+      const { value } = await json('show', [REPO])
+      expect(value).toEqual([expect.objectContaining({ id: REPO, architecture: 'llama', licence: null })])
+    },
+  )
 
   it('says what to type when the model is not cached', async () => {
     for (const command of ['show', 'path'] as const) {
