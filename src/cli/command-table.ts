@@ -1,6 +1,14 @@
 /** The commands beside the main one, by their first word, for help and completion. What runs them is in commands.ts. */
 import { BATCH_FLAGS } from './batch-flags.ts'
-import { CHAT_FLAGS, DEVICES_FLAGS, FLAGS, type Flag, longName, MODELS_FLAGS, VERIFY_FLAGS } from './flags.ts'
+import {
+  CHAT_FLAGS,
+  DEVICES_FLAGS,
+  type Flag,
+  longName,
+  MODELS_FLAGS,
+  SETTING_FLAGS,
+  VERIFY_FLAGS,
+} from './flags.ts'
 import { MODELS_ACTIONS } from './models-actions.ts'
 import { SERVE_FLAGS } from './serve-flags.ts'
 
@@ -8,9 +16,7 @@ import { SERVE_FLAGS } from './serve-flags.ts'
 export const CONFIG_ACTIONS = { list: 1, get: 2, set: 3, unset: 2, path: 1 } as const
 
 /** A flag that may have a default has a name without dashes in the configuration file. */
-const SETTING_NAMES: readonly string[] = FLAGS.filter((flag) => flag.setting).map((flag) =>
-  longName(flag).slice(2),
-)
+const SETTING_NAMES: readonly string[] = SETTING_FLAGS.map((flag) => longName(flag).slice(2))
 
 export interface Command {
   readonly name: string

@@ -60,11 +60,17 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Setting[] {
  */
 export function namingSettings(error: unknown, given: object): unknown {
   if (!(error instanceof SpoutError)) return error
-  const atFault = settingsInUse(given).filter(({ text }) => text.length > 1 && error.message.includes(text))
+  const atFault = settingsInUse(given).filter((setting) => isAtFault(setting, error))
   if (atFault.length === 0) return error
   const told = atFault.map(({ name, source }) => `the ${name} is that of ${source}`).join(', ')
   const hint = error.hint === undefined ? told : `${error.hint} (${told})`
   return new SpoutError(error.code, error.message, { hint, cause: error })
+}
+
+function isAtFault({ name, text, value }: Setting, { code, message }: SpoutError): boolean {
+  // Whoever has forgotten that he is offline is told to use the network.
+  if (name === 'offline') return value === true && code === 'not-found'
+  return text.length > 1 && message.includes(text)
 }
 
 /** What is set, and where, as far as no flag has replaced it. */

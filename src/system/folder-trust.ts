@@ -21,6 +21,16 @@ export function isOursAlone(folder: string): boolean {
   }
 }
 
+/** Whether the way to `folder` ends at one that may not be entered, as the home of another user: then it tells nothing of others. */
+export function isOutOfReach(folder: string): boolean {
+  try {
+    lstatSync(folder)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES'
+  }
+}
+
 /** Walks a path from its root: each folder on the way, and each link. */
 function isSafeWay(path: string, links: number): boolean {
   const { root } = parse(path)

@@ -1,7 +1,7 @@
 /** What this program keeps of its own making: where it lies, and whether it may be believed. */
 import { resolve } from 'node:path'
 import { SpoutError } from '../errors.ts'
-import { isOursAlone } from './folder-trust.ts'
+import { isOursAlone, isOutOfReach } from './folder-trust.ts'
 import { type Environment, expandPath, xdgFolder } from './user-paths.ts'
 
 export type { Environment } from './user-paths.ts'
@@ -33,9 +33,9 @@ export function trustedSpoutCache(
 ): string | undefined {
   const folder = spoutCacheFolder(env)
   if (isOursAlone(folder)) return folder
-  note?.(
-    `${folder}: others can write there, so nothing prepared is used; chmod go-w, or another SPOUT_CACHE_DIR`,
-    'warning',
-  )
+  const [why, way] = isOutOfReach(folder)
+    ? ['it may not be entered', 'another HOME']
+    : ['others can write there', 'chmod go-w']
+  note?.(`${folder}: ${why}, so nothing prepared is used; ${way}, or another SPOUT_CACHE_DIR`, 'warning')
   return undefined
 }

@@ -79,6 +79,10 @@ describe.runIf(hasShell('bash'))('[completion.shells] bash (needs bash)', () => 
       ['spout', 'config', 'set', 'th'],
       ['threads', 'think'],
     ],
+    [
+      ['spout', 'config', 'set', 'no-'],
+      ['no-prepare', 'no-keep'],
+    ],
     [['spout', 'config', 'set', 'threads', 'th'], []],
     [['spout', 'models', 'show', 'org/o'], ['org/one']],
     [['spout', 'help', 'sa'], ['sampling']],

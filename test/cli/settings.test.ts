@@ -154,6 +154,7 @@ test('a configuration file behind links is changed where it lies, and the links 
 
 describe.concurrent('the program', () => {
   const bad = configured({ modle: 'x' })
+  const offline = configured({ offline: true })
   testRows([
     {
       proves: ['A12', 'exit.2'],
@@ -181,6 +182,20 @@ describe.concurrent('the program', () => {
       stderr: /^spout: error: org\/nowhere: .*\nspout: hint: .* \(the model is that of SPOUT_MODEL\)\n$/,
       code: 66,
     },
+    ...[
+      ['-m', 'org/nowhere', '--no-stdin', 'a'],
+      ['models', 'pull', 'org/nowhere'],
+      ['models', 'show', 'org/nowhere'],
+    ].map((argv) => ({
+      proves: ['options.settings'],
+      what: `tells who has forgotten it that he is offline: ${argv.join(' ')}`,
+      argv,
+      env: { ...offline.env, HF_HUB_OFFLINE: '0' },
+      stderr: new RegExp(
+        `^spout: error: org/nowhere: .*\nspout: hint: .* \\(the offline is that of ${literal(offline.path)}\\)\n$`,
+      ),
+      code: 66,
+    })),
     {
       proves: ['options.settings'],
       what: 'names the variable that is wrong',

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -87,4 +87,19 @@ describe('our own cache', () => {
     expect(trustedSpoutCache({ SPOUT_CACHE_DIR: at('a') }, note)).toBeUndefined()
     expect(notes.join()).toContain('others can write there')
   })
+
+  const built = join(import.meta.dirname, '../../dist/system/spout-cache.js')
+  it.runIf(isRoot && existsSync(built))(
+    'is not used where it may not be entered, and nobody is accused (needs root and npm run build)',
+    () => {
+      chmodSync(root, 0o755)
+      chmodSync(at('a'), 0o700)
+      const program = `import(${JSON.stringify(built)}).then(({ trustedSpoutCache }) => {
+        process.seteuid(${NOBODY})
+        console.log(trustedSpoutCache({ HOME: ${JSON.stringify(at('a/b'))} }, console.log))
+      })`
+      const said = execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' })
+      expect(said).toMatch(/a\/b\/.cache\/spout: it may not be entered, so .*another HOME.*\nundefined\n$/s)
+    },
+  )
 })

@@ -7,7 +7,7 @@ import { commandHelp, section } from '../help/help-text.ts'
 import { isModelsAction, MODELS_ACTIONS, type ModelsAction, takesFlag } from '../models-actions.ts'
 import { nearest } from '../nearest.ts'
 import { parseCommandLine } from '../program.ts'
-import { withSettings } from '../settings.ts'
+import { namingSettings, withSettings } from '../settings.ts'
 import { modelsCommands } from './models.ts'
 import type { ModelsOptions } from './models-io.ts'
 
@@ -62,6 +62,8 @@ export async function modelsCommand(argv: readonly string[], context: Context): 
     const all = { ...mattering, cacheDir, offline, ...options }
     await modelsCommands[action](models, { ...all, signal: interrupts.signal }, io)
     await stdout.flush()
+  } catch (error) {
+    throw namingSettings(error, options)
   } finally {
     interrupts.release()
   }
