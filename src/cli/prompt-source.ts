@@ -19,6 +19,8 @@ interface StdinReading {
   readonly onSilence?: (() => void) | undefined
   /** Told how much of stdin stands before the words, if any does. */
   readonly onStdin?: (bytes: number) => void
+  /** Told of a pipe that had nothing for the words to be about: what should have filled it has failed, mostly. */
+  readonly onEmpty?: (() => void) | undefined
 }
 
 /** More than any context holds; a mistake, or a file of another kind. */
@@ -59,6 +61,7 @@ export async function readPrompt(
   if (stdin) {
     const text = await readStdin(reading)
     if (text !== '' && words.length > 0) reading.onStdin?.(Buffer.byteLength(text))
+    if (text === '' && words.length > 0 && fstatSync(0).isFIFO()) reading.onEmpty?.()
     parts.push(text)
   }
   if (words.length > 0) parts.push(words.join(' '))

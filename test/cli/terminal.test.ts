@@ -58,6 +58,15 @@ describe.runIf(hasTerminal).concurrent('on a terminal (needs script of util-linu
     expect(code).toBe(0)
   })
 
+  test('[prompt.empty] a pipe that had nothing is told of, for the program before it has failed', async () => {
+    const empty = await onTerminal(
+      `false | ${on(toy, 'a')}; ${on(toy, '-q a')} </dev/null; true | ${on(toy, '-q a')}`,
+    )
+    expect(empty.screen).toBe(
+      `spout: stdin was empty: the words alone are the prompt\n${'Hello, world\n'.repeat(3)}`,
+    )
+  })
+
   test('[prompt.silence] a thread that was busy looks at what has come before it speaks of silence', async () => {
     const busy = join(HOME, 'busy.mjs')
     writeFileSync(

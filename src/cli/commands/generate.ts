@@ -180,16 +180,15 @@ function sourceOf(words: readonly string[], options: Options): PromptSource {
 
 async function readRequest({ source, options, context, structure }: Job): Promise<GenerateRequest> {
   const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
+  // For a person only: what a log says does not depend on how slow a pipeline is today.
+  const watched = !options.quiet && process.stderr.isTTY
   const prompt = await readPrompt(source, {
     signal: context.interrupts.signal,
     onStdin: (bytes) => {
       if (options.verbose) writeLine(`${bytes} bytes of stdin stand before the words; --no-stdin leaves them`)
     },
-    // For a person only: what a log says does not depend on how slow a pipeline is today.
-    onSilence:
-      options.quiet || !process.stderr.isTTY
-        ? undefined
-        : () => writeLine('waiting for stdin; --no-stdin goes on without it'),
+    onEmpty: watched ? () => writeLine('stdin was empty: the words alone are the prompt') : undefined,
+    onSilence: watched ? () => writeLine('waiting for stdin; --no-stdin goes on without it') : undefined,
   })
   const expect = options.expect === undefined ? undefined : await readText(options.expect)
   return makeRequest({ ...requestOptions(options), prompt, system, structure, expect })
