@@ -29,7 +29,7 @@ const HOLDS = process.platform === 'linux' && existsSync('/proc/self/fd')
 export class HeldFolder {
   /** What names are put behind, to reach what is in it. */
   readonly path: string
-  readonly #handle: number | undefined
+  #handle: number | undefined
 
   private constructor(path: string, handle?: number) {
     this.path = path
@@ -62,8 +62,11 @@ export class HeldFolder {
     return new HeldFolder(pathOf(handle), handle)
   }
 
+  /** Once: by then the number may be another file's. */
   close(): void {
-    if (this.#handle !== undefined) closeSync(this.#handle)
+    const handle = this.#handle
+    this.#handle = undefined
+    if (handle !== undefined) closeSync(handle)
   }
 }
 

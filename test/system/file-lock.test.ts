@@ -1,6 +1,8 @@
 import {
+  closeSync,
   lstatSync,
   lutimesSync,
+  openSync,
   readFileSync,
   renameSync,
   statSync,
@@ -36,6 +38,15 @@ describe('a lock', () => {
     expect(statSync(other).mtimeMs).toBe(1000)
     lock.release()
     expect(readFileSync(other, 'utf8')).toBe('x')
+  })
+
+  it('released twice closes nothing that was opened since', async () => {
+    const folder = temporaryFolder()
+    const lock = (await acquireLock(join(folder, 'lock'), options))!
+    lock.release()
+    const files = Array.from({ length: 4 }, () => openSync(folder, 'r'))
+    lock.release()
+    for (const file of files) expect(() => closeSync(file)).not.toThrow()
   })
 
   it('with a time to come is nobody’s', async () => {
