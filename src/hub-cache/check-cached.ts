@@ -53,6 +53,9 @@ function lackingTemplate(id: HubId): string {
   return `tokenizer_config.json is not in the cache, nor a chat template: ${pull} asks the hub for them`
 }
 
+/** What a message about a file that is not what its name says begins with. */
+export const CORRUPT = 'cache is corrupt'
+
 /** Whether it is the cache that is damaged, or the model itself was published so. */
 async function blame(error: BrokenFile, repair: string): Promise<SpoutError> {
   try {
@@ -64,7 +67,7 @@ async function blame(error: BrokenFile, repair: string): Promise<SpoutError> {
       const hint = 'the model was published so: another --dtype or revision, or another model'
       return new SpoutError('config', error.message, { hint, cause: error })
     }
-    const message = `cache is corrupt: ${blob}: ${error.message}`
+    const message = `${CORRUPT}: ${blob}: ${error.message}`
     return new SpoutError('config', message, { hint: repair, cause: error })
   } catch {
     return error

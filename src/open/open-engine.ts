@@ -11,7 +11,7 @@ import type { Engine, EngineModel } from '../engine/engine.ts'
 import { createLocalEngine } from '../engine/local-engine.ts'
 import { SpoutError } from '../errors.ts'
 import type { Structures } from '../grammar/structures.ts'
-import { withRepair } from '../hub-cache/check-cached.ts'
+import { CORRUPT, withRepair } from '../hub-cache/check-cached.ts'
 import type { FetchIo } from '../hub-cache/fetch-io.ts'
 import { type ResolveOptions, resolveModel } from '../hub-cache/resolve-model.ts'
 import { GPU_ORDER, HALF_DTYPES } from '../model/dtype.ts'
@@ -57,6 +57,9 @@ export async function finishEngine(started: StartedModel, options: OpenEngineOpt
   const { ids: chatStops, notes: stopNotes } = chatStopsOf(template, backend)
   for (const { text, level } of stopNotes) options.note?.(text, level)
   const note = once((text) => options.note?.(text, 'warning'))
+  // Found when all bytes were read to prepare them; the run itself would answer with what is left of the weights.
+  const damage = model.runs.refused.find(({ why }) => why.startsWith(CORRUPT))
+  if (damage !== undefined) note(damage.why)
   const { promptCache } = options
   const kvBytes = backend.runner?.pool.isPaged ? KV_SHARE * availableMemory() : undefined
   return createLocalEngine({

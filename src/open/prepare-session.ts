@@ -19,7 +19,7 @@ import { SpoutError } from '../errors.ts'
 import { forProcessor } from '../graph-passes/for-processor.ts'
 import { hasOwnOperators } from '../graph-passes/own-graph.ts'
 import { type HeadLimits, quantizeHead } from '../graph-passes/quantize-head.ts'
-import { corruptBlob } from '../hub-cache/check-cached.ts'
+import { CORRUPT, corruptBlob } from '../hub-cache/check-cached.ts'
 import type { ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { type Graph, readGraphFile } from '../onnx-file/graph-file.ts'
 import type { Runtime, SessionOptions } from '../onnx-runtime/runtime.ts'
@@ -60,7 +60,7 @@ export async function prepareSession(work: Work): Promise<void> {
   removeUnfinished(preparedFolder(cacheFolder, key))
   // All bytes were read for that, so it is found out here what no run would notice: zeros in weights, for one.
   const corrupt = corruptBlob(sources)
-  if (corrupt !== undefined) return refuse(`cache is corrupt: ${basename(corrupt)}; ${REPAIR} ${model.id}`)
+  if (corrupt !== undefined) return refuse(`${CORRUPT}: ${basename(corrupt)}; ${REPAIR} ${model.id}`)
   if (!makeRoom(sources, cacheFolder)) return refuse('no room for it; models prepare --again tries once more')
   const session = { threads: options.threads ?? defaultThreads(), spinning: true }
   const original = await loadSession(runtime, model.onnxPath, config, { ...session, precise: key.precise })

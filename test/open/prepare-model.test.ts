@@ -322,4 +322,11 @@ test('of a cache whose weights are not what their name says nothing is prepared,
     outcome: 'refused',
     reason: 'cache is corrupt: model_q4.onnx; spout models pull --repair org/tiny',
   })
+  const warnings: string[] = []
+  const engine = await openEngine({
+    ...asked,
+    note: (text, level) => level === 'warning' && warnings.push(text),
+  })
+  await engine.dispose()
+  expect(warnings).toEqual([reason])
 })

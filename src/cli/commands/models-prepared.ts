@@ -8,6 +8,8 @@ import {
   type StoredModel,
   surplus,
 } from '../../backend/onnx/prepared/prepared-store.ts'
+import { SpoutError } from '../../errors.ts'
+import { CORRUPT } from '../../hub-cache/check-cached.ts'
 import { type Preparation, prepareModel } from '../../open/prepare-model.ts'
 import { bytesText } from '../../system/quantities.ts'
 import { spoutCacheFolder } from '../../system/spout-cache.ts'
@@ -17,6 +19,7 @@ import type { ModelsCommand, ModelsIo, ModelsOptions } from './models-io.ts'
 /** Without a name: the model that runs when none is named. */
 export const prepare: ModelsCommand = async (models, options, io) => {
   const done: object[] = []
+  const corrupt: string[] = []
   for (const model of models.length === 0 ? [undefined] : models) {
     const preparation = await prepareModel({
       ...options,
@@ -25,8 +28,14 @@ export const prepare: ModelsCommand = async (models, options, io) => {
     })
     if (options.json) done.push(preparationJson(preparation))
     else if (!options.quiet) io.stdout.write(preparationText(preparation))
+    if (preparation.reason?.startsWith(CORRUPT)) corrupt.push(preparation.model.id)
   }
   if (options.json) io.stdout.write(`${toJson(done, 2)}\n`)
+  if (corrupt.length > 0) {
+    throw new SpoutError('config', `${CORRUPT}: ${corrupt.join(', ')}`, {
+      hint: `spout models pull --repair ${corrupt.join(' ')}`,
+    })
+  }
 }
 
 export const prune: ModelsCommand = async (_models, options, io) => {

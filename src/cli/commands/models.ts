@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { SpoutError } from '../../errors.ts'
 import { cacheRoot, offlineVariable } from '../../hub/hub-environment.ts'
+import { CORRUPT } from '../../hub-cache/check-cached.ts'
 import { repoCache } from '../../hub-cache/hub-cache.ts'
 import { removeModel } from '../../hub-cache/remove-model.ts'
 import { resolveHubModel, resolveModel } from '../../hub-cache/resolve-model.ts'
@@ -194,7 +195,7 @@ async function path(models: readonly string[], options: ModelsOptions, io: Model
 }
 
 function corruptCache(repos: readonly string[]): SpoutError {
-  return new SpoutError('config', `cache is corrupt: ${repos.join(', ')}`, {
+  return new SpoutError('config', `${CORRUPT}: ${repos.join(', ')}`, {
     hint: `spout models pull --repair ${repos[0]}`,
   })
 }
