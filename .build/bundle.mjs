@@ -4,7 +4,7 @@
  * lead a stack back to the sources (SPOUT_DEBUG=1). Native packages stay outside, and the one that only --bench may have. The
  * licences of what is inside lie beside it.
  */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
@@ -12,6 +12,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const FOLDER = `${ROOT}dist/bundle`
 
 rmSync(FOLDER, { recursive: true, force: true })
+removeStale()
 const bundle = await rolldown({
   input: { start: `${ROOT}src/cli/start.ts` },
   platform: 'node',
@@ -31,6 +32,14 @@ const { output } = await bundle.write({
 })
 await bundle.close()
 writeFileSync(`${FOLDER}/LICENSES.txt`, licencesOf(output.flatMap(({ moduleIds = [] }) => moduleIds)))
+
+/** What was built of sources that are gone would be packed. */
+function removeStale() {
+  for (const name of readdirSync(`${ROOT}dist`, { recursive: true, encoding: 'utf8' })) {
+    const [, source] = /^(?!bundle\b)(.+?)(?:\.d\.ts|\.js)(?:\.map)?$/.exec(name) ?? []
+    if (source !== undefined && !existsSync(`${ROOT}src/${source}.ts`)) rmSync(`${ROOT}dist/${name}`)
+  }
+}
 
 /** The licence of each package that modules came from. */
 function licencesOf(modules) {

@@ -1,6 +1,15 @@
 /** What is packed, and the programs in bin/ by themselves. */
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -16,6 +25,15 @@ test('npm installs the manual page, and packs only after a build', () => {
   expect(man).toEqual(['man/spout.1'])
   expect(scripts.prepack).toBe('npm run build')
   expect(files).toContain('!fixtures/models/spout-tiny/onnx/model.onnx')
+})
+
+const built = join(ROOT, 'dist')
+test.runIf(existsSync(built))('nothing is packed of sources that are gone (needs npm run build)', () => {
+  const modules = readdirSync(built, { recursive: true, encoding: 'utf8' }).flatMap((name) => {
+    return /^(?!bundle\b)(.*)\.js$/.exec(name.replaceAll('\\', '/'))?.[1] ?? []
+  })
+  expect(modules.length).toBeGreaterThan(100)
+  expect(modules.filter((name) => !existsSync(join(ROOT, 'src', `${name}.ts`)))).toEqual([])
 })
 
 test('before a build it says so in one line and a hint', () => {
