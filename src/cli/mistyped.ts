@@ -12,6 +12,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   version: '--version',
 }
 
+/** With one word after them, such as the name of an old model, they are hardly ever a text to go on with. */
+const NO_PROMPTS = /^(pull|rm|prepare|download|install|uninstall)$/
+
 /**
  * @param argv the whole command line
  * @param words those of it that are no flags
@@ -38,7 +41,7 @@ function commandBehindFlags([first = '']: readonly string[], words: readonly str
 }
 
 function meantBy([first = '', ...rest]: readonly string[]): string | undefined {
-  const areModels = rest.every((word) => word.includes('/'))
+  const areModels = rest.every((word) => word.includes('/')) || (rest.length === 1 && NO_PROMPTS.test(first))
   const tail = rest.map((word) => ` ${word}`).join('')
   if (isModelsAction(first) && areModels) return `models ${first}${tail}`
   const run = runOf([first, ...rest])

@@ -71,6 +71,9 @@ describe('[options.commands] a command that is none', () => {
   test.each([
     [['list'], 'models list'],
     [['pull', 'org/name'], 'models pull org/name'],
+    [['pull', 'gpt2'], 'models pull gpt2'],
+    [['download', 'gpt2'], 'models pull gpt2'],
+    [['show', 'gratitude'], undefined],
     [['pull', 'a/b', 'c/d@main'], 'models pull a/b c/d@main'],
     [['modles', 'list'], 'models list'],
     [['model'], 'models'],

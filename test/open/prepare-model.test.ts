@@ -33,7 +33,7 @@ import { kernelChoice } from '../../src/kernels/isa.ts'
 import type { MatmulShape } from '../../src/kernels/matmul/matmul-shape.ts'
 import { loadModelConfig } from '../../src/model/model-config.ts'
 import { openCApiRuntime } from '../../src/onnx-runtime/c-session.ts'
-import { openBackend } from '../../src/open/open-engine.ts'
+import { openBackend, openEngine } from '../../src/open/open-engine.ts'
 import { prepareModel } from '../../src/open/prepare-model.ts'
 import { sameContent } from '../../src/system/file-state.ts'
 import { goldenFiles } from '../support/golden-models.ts'
@@ -323,10 +323,10 @@ test('of a cache whose weights are not what their name says nothing is prepared,
     reason: 'cache is corrupt: model_q4.onnx; spout models pull --repair org/tiny',
   })
   const warnings: string[] = []
-  const engine = await openEngine({
-    ...asked,
-    note: (text, level) => level === 'warning' && warnings.push(text),
-  })
+  const note = (text: string, level: string) => {
+    if (level === 'warning') warnings.push(text)
+  }
+  const engine = await openEngine({ ...asked, note })
   await engine.dispose()
   expect(warnings).toEqual([reason])
 })
