@@ -14,6 +14,8 @@ export interface Line {
   readonly ending: '\n' | '\r\n' | ''
   /** Bytes of the input up to and with this line. */
   readonly after: number
+  /** A byte order mark stands before it. */
+  readonly isMarked?: true
   readonly problem?: LineProblem
 }
 
@@ -78,7 +80,9 @@ class LineCutter {
     const bytes = number === 1 ? withoutMark(whole) : whole
     const endsWithCr = hasEnd && !isTooLong && bytes.at(-1) === CR
     const content = endsWithCr ? bytes.subarray(0, -1) : bytes
-    const line = { number, ending: hasEnd ? (endsWithCr ? '\r\n' : '\n') : '', after: this.#after } as const
+    const ending = hasEnd ? (endsWithCr ? '\r\n' : '\n') : ''
+    const marked = bytes.length < whole.length ? ({ isMarked: true } as const) : {}
+    const line = { number, ending, after: this.#after, ...marked } as const
     if (isTooLong) {
       const message = `the line is longer than ${MAX_LINE_BYTES >> 20} MiB`
       return { ...line, text: textOf(content.subarray(0, 100)), problem: { code: 'line_too_long', message } }

@@ -1,10 +1,10 @@
 /** An input, as far as it must be known before anything is loaded: its format, its columns, its first record. */
 import { type InputFormat, tellFormat } from './input-format.ts'
 import { type Line, readLines } from './line-reader.ts'
-import { checkFields, type Input, openRecords } from './records.ts'
+import { checkFields, type Input, openRecords, type Reading } from './records.ts'
 import type { PromptTemplate } from './template.ts'
 
-interface OpenInputOptions {
+interface OpenInputOptions extends Reading {
   /** Of the file; `undefined` for stdin. */
   readonly name: string | undefined
   /** `undefined`: told by name and content. */
@@ -25,7 +25,7 @@ export async function openInput(
   const lines = await peek(readLines(chunks), isText)
   const format =
     options.format ?? (lines.found && tellFormat({ first: lines.found.text, name, template })) ?? 'lines'
-  const input = await openRecords(lines.all, format)
+  const input = await openRecords(lines.all, format, options)
   const records = await peek(input.records[Symbol.asyncIterator](), () => true)
   checkFields(input, template, records.found)
   return { ...input, records: { [Symbol.asyncIterator]: () => records.all } }

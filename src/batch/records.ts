@@ -16,9 +16,16 @@ export interface InputRecord {
   readonly raw: string
   /** Bytes of the input up to and with this record. */
   readonly after: number
+  /** The line with its end and its mark, where the input is read as it stands. */
+  readonly written?: string
   /** Of rows. */
   readonly cells?: readonly string[]
   readonly error?: RequestError
+}
+
+export interface Reading {
+  /** Blank lines of plain text are records, too, and lines know how they are written. Default false. */
+  readonly asItStands?: boolean | undefined
 }
 
 export interface Input {
@@ -32,18 +39,30 @@ export interface Input {
  * The records of lines whose format is known.
  * @throws SpoutError `data` for a header that names a column twice.
  */
-export async function openRecords(lines: AsyncIterator<Line>, format: InputFormat): Promise<Input> {
-  if (format !== 'csv' && format !== 'tsv') return { format, header: undefined, records: lineRecords(lines) }
+export async function openRecords(
+  lines: AsyncIterator<Line>,
+  format: InputFormat,
+  { asItStands = false }: Reading = {},
+): Promise<Input> {
+  if (format !== 'csv' && format !== 'tsv') {
+    const records = lineRecords(lines, { asItStands, blank: asItStands && format === 'lines' })
+    return { format, header: undefined, records }
+  }
   const delimiter = DELIMITERS[format]
   const header = await readHeader(lines, delimiter)
   return { format, header, records: rowRecords(lines, header ?? [], delimiter) }
 }
 
-async function* lineRecords(lines: AsyncIterator<Line>): AsyncGenerator<InputRecord, void, void> {
+async function* lineRecords(
+  lines: AsyncIterator<Line>,
+  { asItStands, blank }: { readonly asItStands: boolean; readonly blank: boolean },
+): AsyncGenerator<InputRecord, void, void> {
   let index = 0
   for await (const line of each(lines)) {
-    if (line.problem === undefined && line.text.trim() === '') continue
-    yield { index: index++, line: line.number, raw: line.text, after: line.after, ...problemOf(line) }
+    const { number, text: raw, after, ending, isMarked, problem } = line
+    if (!blank && problem === undefined && raw.trim() === '') continue
+    const written = asItStands ? { written: `${isMarked ? '\uFEFF' : ''}${raw}${ending}` } : {}
+    yield { index: index++, line: number, raw, after, ...written, ...problemOf(line) }
   }
 }
 

@@ -10,6 +10,7 @@ import {
   VERIFY_FLAGS,
 } from './flags.ts'
 import { MODELS_ACTIONS } from './models-actions.ts'
+import { FILTER_FLAGS, RANK_FLAGS, SCORE_FLAGS } from './scoring-flags.ts'
 import { SERVE_FLAGS } from './serve-flags.ts'
 
 /** What `spout config` does, and the number of words with the action's own. */
@@ -34,6 +35,9 @@ export const COMMANDS: readonly Command[] = [
   { name: 'chat', summary: 'talk with a model', flags: CHAT_FLAGS },
   { name: 'batch', summary: 'answer many prompts: lines, rows, JSON', words: ['merge'], flags: BATCH_FLAGS },
   { name: 'serve', summary: "answer by HTTP, as OpenAI's interface has it", flags: SERVE_FLAGS },
+  { name: 'filter', summary: 'print the lines that are as a criterion says', flags: FILTER_FLAGS },
+  { name: 'rank', summary: 'sort lines by a quality', flags: RANK_FLAGS },
+  { name: 'score', summary: 'tell how likely given texts are', flags: SCORE_FLAGS },
   {
     name: 'models',
     summary: 'list, download, describe, verify and remove models',

@@ -3,6 +3,7 @@
  * thread is busy and no handler could run. Once there is text to deliver they become an AbortSignal: the work ends and
  * hands over what it has, and then the process dies of the very signal, so that a shell loop around it stops too.
  */
+import { setMaxListeners } from 'node:events'
 import { outlivesTerminal } from './background-job.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -34,6 +35,8 @@ export interface Interrupts {
 
 export function createInterrupts(): Interrupts {
   const controller = new AbortController()
+  // Each request under way listens: more than ten are no leak.
+  setMaxListeners(0, controller.signal)
   const heard = SIGNALS.filter((name) => name !== 'SIGHUP' || !outlivesTerminal)
   const handlers = heard.map((name) => ({ name, handle: () => interrupt(name) }))
   const interrupt = (name: InterruptSignal): void => {

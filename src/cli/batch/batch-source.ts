@@ -15,20 +15,20 @@ export interface BatchSource {
   chunks(signal: AbortSignal): AsyncIterable<Uint8Array>
 }
 
-/** @throws SpoutError `usage` when there is none, `not-found` for a file that cannot be read. */
-export async function openSource(words: readonly string[]): Promise<BatchSource> {
+/** @param command as hints name it. @throws SpoutError `usage` when there is none, `not-found` for a file that cannot be read. */
+export async function openSource(words: readonly string[], command = 'spout batch'): Promise<BatchSource> {
   const [file, ...more] = words.filter((word) => word !== '-')
   if (more.length > 0 || (file !== undefined && words.includes('-'))) {
     throw new SpoutError('usage', 'input: more than one is named', {
-      hint: 'cat them: cat a b | spout batch',
+      hint: `cat them: cat a b | ${command}`,
     })
   }
-  return file === undefined ? stdinSource(words.length > 0) : fileSource(file)
+  return file === undefined ? stdinSource(words.length > 0, command) : fileSource(file)
 }
 
-function stdinSource(isNamed: boolean): BatchSource {
+function stdinSource(isNamed: boolean, command: string): BatchSource {
   if (process.stdin.isTTY && !isNamed) {
-    throw new SpoutError('usage', 'input: none given', { hint: 'spout batch FILE, or pipe lines in' })
+    throw new SpoutError('usage', 'input: none given', { hint: `${command} FILE, or pipe lines in` })
   }
   const status = fstatSync(0)
   if (status.isDirectory()) throw new SpoutError('not-found', 'stdin: it is a folder')
