@@ -619,6 +619,11 @@ export const MODELS_FLAGS: readonly Flag[] = [
   { flags: '--repair', help: 'pull: hash what is there and fetch again what is damaged', group: 'Model' },
   { flags: '--again', help: 'prepare: also what is prepared already', group: 'Model' },
   {
+    flags: '--if-free',
+    help: 'prepare: not while another process prepares it (exit code 75)',
+    group: 'Model',
+  },
+  {
     flags: '--keep <gigabytes>',
     help: 'prune: how much of what is prepared may stay; 0 removes all (default: all that a run would use)',
     parse: (text) => parseNumber(text, { min: 0, max: 1e6 }),

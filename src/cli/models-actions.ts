@@ -18,7 +18,7 @@ export const MODELS_ACTIONS = {
   prepare: {
     summary: 'make a model ready to start quickly; without a name, the one that runs by default',
     usage: '[model...]',
-    flags: ['--dtype', '--threads', '--precise', '--again'],
+    flags: ['--dtype', '--threads', '--precise', '--again', '--if-free'],
   },
   prune: { summary: 'remove what was prepared', usage: '', flags: ['--keep', '--dry-run'] },
   rm: { summary: 'remove models from the cache', usage: '<model>...', flags: ['--dry-run'] },

@@ -61,7 +61,8 @@ export function prepareWords(options: Options): string[] {
   const model =
     options.model !== undefined && existsSync(options.model) ? resolve(options.model) : options.model
   return [
-    ...['models', 'prepare', '--quiet', '--offline'],
+    // Of a hundred runs in a loop one prepares; the others' processes do not stay to wait for it.
+    ...['models', 'prepare', '--if-free', '--quiet', '--offline'],
     ...(dtype === undefined ? [] : ['--dtype', dtype]),
     ...(threads === undefined ? [] : ['--threads', String(threads)]),
     ...(cacheDir === undefined ? [] : ['--cache-dir', cacheDir]),

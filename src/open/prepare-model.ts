@@ -21,6 +21,8 @@ import { tryDevice } from './try-device.ts'
 interface PrepareOptions extends OpenEngineOptions {
   /** Also what is prepared already. */
   readonly again?: boolean | undefined
+  /** Only where no other process is at it. */
+  readonly ifFree?: boolean | undefined
   /** From when on the head dominates, and is tried in 8 bits. */
   readonly headLimits?: HeadLimits | undefined
 }
@@ -40,16 +42,13 @@ const STALE_MS = 600_000
 
 /**
  * @throws SpoutError as `openBackend` does; `cache` when our cache cannot be written or has no room for it; `os` where the
- * runtime that prepares cannot be opened.
+ * runtime that prepares cannot be opened; `try-later` with `ifFree` where another process is at it.
  */
 export async function prepareModel(options: PrepareOptions = {}): Promise<Preparation> {
   const model = await resolveFor(options, options)
   options.onResolved?.(model)
   const config = configOf(model, options)
   const cacheFolder = privateCache()
-  const { tokenizer, prepare } = await loadPreparedTokenizer(model.folder, { cacheFolder })
-  prepare?.()
-  prepareTokenTrie({ tokenizer, folder: model.folder, cacheFolder })
   const runtime = await openRuntime('c-api')
   const precise = options.precise ?? false
   const key = { onnxPath: model.onnxPath, precise, runtimeVersion: await runtime.version() }
@@ -59,10 +58,14 @@ export async function prepareModel(options: PrepareOptions = {}): Promise<Prepar
     signal: options.signal,
     isDone: () => options.again !== true && find() !== undefined,
     onWait: () => options.note?.(`${model.id} is being prepared by another process`, 'info'),
+    onHeld: options.ifFree ? () => leaveTo(model) : undefined,
   })
-  if (lock === undefined) return outcomeOf(model, find()!, 'unchanged')
-  const touching = setInterval(() => lock.touch(), TOUCH_MS).unref()
+  const touching = setInterval(() => lock?.touch(), TOUCH_MS).unref()
   try {
+    const { tokenizer, prepare } = await loadPreparedTokenizer(model.folder, { cacheFolder })
+    prepare?.()
+    prepareTokenTrie({ tokenizer, folder: model.folder, cacheFolder })
+    if (lock === undefined) return outcomeOf(model, find()!, 'unchanged')
     const work = { runtime, model, config, tokenizer, cacheFolder, key, options }
     await prepareSession(work)
     if (options.device !== 'cpu') await tryDevice(work, options.again)
@@ -72,8 +75,14 @@ export async function prepareModel(options: PrepareOptions = {}): Promise<Prepar
     return outcomeOf(model, prepared, 'prepared')
   } finally {
     clearInterval(touching)
-    lock.release()
+    lock?.release()
   }
+}
+
+function leaveTo({ id }: ResolvedModel): never {
+  throw new SpoutError('try-later', `${id}: another process is preparing it`, {
+    hint: 'without --if-free it is waited for',
+  })
 }
 
 /** @throws SpoutError `cache` where others could change what is prepared. */

@@ -39,6 +39,8 @@ interface LockOptions {
   readonly isDone: () => boolean
   /** Told at intervals that another process is waited for. */
   readonly onWait: () => void
+  /** Told once, before it is waited for; what it throws ends the waiting. */
+  readonly onHeld?: (() => void) | undefined
 }
 
 interface BlobLock {
@@ -83,12 +85,15 @@ function openFolder(path: string, root = dirname(path)): HeldFolder | undefined 
 async function waitForLock(path: string, options: LockOptions): Promise<BlobLock | undefined> {
   const { patience, signal, isDone, onWait } = options
   let noticeAt = Date.now() + patience.noticeMs
+  let onHeld = options.onHeld
   while (!isDone()) {
     const lock = tryLock(path)
     if (lock !== undefined) return lock
     const fate = takeFromDead(path, patience.lockStaleMs)
     if (fate === 'free') continue
     if (fate === 'stuck') return NO_LOCK
+    onHeld?.()
+    onHeld = undefined
     await sleep(patience.pollMs, undefined, signal ? { signal } : {})
     if (Date.now() < noticeAt) continue
     onWait()

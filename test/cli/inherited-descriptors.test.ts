@@ -31,7 +31,16 @@ test('[prepare.after] nothing inherited: the usual three', () => {
 test('[prepare.after] a folder is named as it is seen from anywhere', () => {
   const options = { stdin: true, newline: true }
   expect(prepareWords({ ...options, model: 'src', cacheDir: 'c' })).toEqual([
-    ...['models', 'prepare', '--quiet', '--offline', '--cache-dir', join(process.cwd(), 'c'), '--'],
+    ...[
+      'models',
+      'prepare',
+      '--if-free',
+      '--quiet',
+      '--offline',
+      '--cache-dir',
+      join(process.cwd(), 'c'),
+      '--',
+    ],
     join(process.cwd(), 'src'),
   ])
   expect(prepareWords({ ...options, model: 'org/name' }).at(-1)).toBe('org/name')

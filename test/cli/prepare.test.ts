@@ -36,7 +36,7 @@ test('[prepare.command] models prepare, show and prune tell what they did', asyn
   expect(prepared.stdout).toMatch(
     /^spout-tiny q4: was prepared before \([\d.]+ MB\); --again does it anew\n$/,
   )
-  const again = await runSpout(['models', 'prepare', '--again', '--json'], { env })
+  const again = await runSpout(['models', 'prepare', '--again', '--if-free', '--json'], { env })
   expect(JSON.parse(again.stdout)).toEqual([
     expect.objectContaining({ id: 'spout-tiny', dtype: 'q4', outcome: 'prepared', reason: null }),
   ])

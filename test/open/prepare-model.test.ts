@@ -26,6 +26,7 @@ import {
   MANIFEST_NAME,
   type Manifest,
   parseManifest,
+  preparedFolder,
 } from '../../src/backend/onnx/prepared/prepared-model.ts'
 import { listPrepared, prunePrepared } from '../../src/backend/onnx/prepared/prepared-store.ts'
 import { equalRows, probe } from '../../src/backend/onnx/prepared/probe.ts'
@@ -35,6 +36,7 @@ import { loadModelConfig } from '../../src/model/model-config.ts'
 import { openCApiRuntime } from '../../src/onnx-runtime/c-session.ts'
 import { openBackend, openEngine } from '../../src/open/open-engine.ts'
 import { prepareModel } from '../../src/open/prepare-model.ts'
+import { acquireLock } from '../../src/system/file-lock.ts'
 import { sameContent } from '../../src/system/file-state.ts'
 import { goldenFiles } from '../support/golden-models.ts'
 import { GOLDEN, TINY_MODEL } from '../support/models.ts'
@@ -93,6 +95,19 @@ test('a model is prepared once, answers the same, and is not prepared again', as
   expect(equalRows(plain.rows, prepared.rows)).toBe(true)
   expect(listPrepared(cacheFolder)).toHaveLength(1)
   expect(readdirSync(join(cacheFolder, 'prepared')).filter((name) => /[.]/.test(name))).toEqual([])
+})
+
+test('who need not wait leaves it to the one who is at it', async () => {
+  const runtimeVersion = await openCApiRuntime().version()
+  const key = { onnxPath: join(model, 'onnx/model_q4.onnx'), precise: false, runtimeVersion }
+  const patience = { pollMs: 1, lockStaleMs: 60_000, noticeMs: 60_000 }
+  const lock = await acquireLock(`${preparedFolder(cacheFolder, key)}.lock`, {
+    ...{ patience, isDone: () => false, onWait: () => undefined },
+  })
+  const again = { ...options, again: true, ifFree: true }
+  await expect(prepareModel(again)).rejects.toMatchObject({ code: 'try-later' })
+  lock!.release()
+  expect((await prepareModel(again)).outcome).toBe('prepared')
 })
 
 /** Of weights that our own matmuls read. */

@@ -23,6 +23,8 @@ export interface ModelsOptions {
   readonly all?: boolean | undefined
   /** prepare: also what is prepared already. */
   readonly again?: boolean | undefined
+  /** prepare: only where no other process is at it. */
+  readonly ifFree?: boolean | undefined
   /** prepare: threads of the runtime. */
   readonly threads?: number | undefined
   /** prepare: for runs with --precise. */
