@@ -94,7 +94,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'tokenizer',
     'chat-template',
   ],
-  output: ['engine', 'generation', 'grammar', 'sampling', 'system'],
+  output: ['engine', 'scoring', 'generation', 'grammar', 'sampling', 'system'],
   receipt: ['engine', 'backend', 'kernels', 'chat-template', 'model', 'system'],
   openai: ['engine', 'generation', 'chat-template', 'sampling'],
   batch: ['openai', 'engine', 'scoring', 'generation', 'system'],

@@ -47,6 +47,7 @@ export const FLAG_GROUPS = [
   'Prompt',
   'Length',
   'Structure',
+  'Scoring',
   'Sampling',
   'Output',
   'Measure',
@@ -343,6 +344,36 @@ export const FLAGS: readonly Flag[] = [
   },
 
   {
+    flags: '--choices <list>',
+    help: 'the likeliest of these is the answer, with commas between, or in a file, one a line: nothing is drawn, and --json has all probabilities (--choice writes one of them token by token)',
+    group: 'Scoring',
+    parse: parseText,
+    oneShot: true,
+    values: 'file',
+  },
+  {
+    flags: '--no-choice-prior',
+    help: 'do not take off what is as likely when the input is empty',
+    group: 'Scoring',
+    oneShot: true,
+  },
+  {
+    flags: '--else <text>',
+    help: 'the answer when the likeliest choice has a smaller probability than --min-p, or than --calibrate found',
+    group: 'Scoring',
+    parse: parseText,
+    oneShot: true,
+  },
+  {
+    flags: '--calibrate <file>',
+    help: 'with --choices: lines of input, tab, choice; fits temperature and threshold to them',
+    group: 'Scoring',
+    parse: parseFile,
+    values: 'file',
+    oneShot: true,
+  },
+
+  {
     flags: '-t, --temperature <x>',
     help: "0 is greedy (default: the model's own, as with all of these)",
     group: 'Sampling',
@@ -363,7 +394,7 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     flags: '--min-p <x>',
-    help: "keep tokens of at least this share of the best one's probability; 0: off",
+    help: "keep tokens of at least this share of the best one's probability; 0: off; with --choices: the least probability of an answer (see --else)",
     group: 'Sampling',
     parse: sampling('minP'),
   },

@@ -43,6 +43,11 @@ export interface Options {
   readonly jump?: 'auto' | 'off'
   readonly explain?: boolean
   readonly check?: string
+  readonly choices?: string
+  /** False after `--no-choice-prior`. */
+  readonly choicePrior?: boolean
+  readonly else?: string
+  readonly calibrate?: string
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number

@@ -80,7 +80,7 @@ const LINE_FLAGS: readonly Flag[] = [
 const CALIBRATE: Flag = {
   flags: '--calibrate <file>',
   help: 'lines of text, tab, yes or no: fits the threshold and the probabilities to them',
-  group: 'Output',
+  group: 'Scoring',
   parse: parseFile,
   values: 'file',
 }
@@ -109,7 +109,7 @@ export const FILTER_FLAGS: readonly Flag[] = [
   {
     flags: '--threshold <x>',
     help: 'print lines whose P(yes) is at least this (default: 0.5, or what --calibrate finds)',
-    group: 'Output',
+    group: 'Scoring',
     parse: share,
   },
   CALIBRATE,

@@ -32,7 +32,7 @@ export function samplesDocument(engine: Engine, answers: readonly JsonAnswer[]) 
   return { ...modelFields(engine), ...runFields(engine, answers[0]!), samples, usage }
 }
 
-function modelFields({ model: { id: model, revision, dtype } }: Engine) {
+export function modelFields({ model: { id: model, revision, dtype } }: Engine) {
   return { model, revision: revision ?? null, dtype }
 }
 

@@ -13,6 +13,7 @@ import { measure } from '../../output/measurements.ts'
 import { refusedLines, runsText, samplingText, templateText } from '../../output/run-facts.ts'
 import { openAnswer } from '../answer.ts'
 import { cutNote, lacksAnswer, noAnswer, structureEnd } from '../answer-end.ts'
+import { checkChoiceFlags } from '../choice-flags.ts'
 import { startClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
@@ -44,6 +45,7 @@ export async function generateCommand(argv: readonly string[], context: Context)
     words: true,
   })
   checkFlags(given)
+  checkChoiceFlags(given)
   refuseMistyped(argv, words)
   await startClock(given, context)
   const options = withSettings(given)
@@ -65,6 +67,11 @@ async function runGenerate(words: readonly string[], options: Options, context: 
   if (structure !== undefined && (options.explain || options.check !== undefined))
     return checkStructureOnly(structure, options, context)
   const source = sourceOf(words, options)
+  if (options.choices !== undefined) {
+    const { choose } = await import('./choose.ts')
+    const readWhole = () => readWholePrompt(source, options, context)
+    return choose({ source, readWhole, options, context, file: await openFile(options.output) })
+  }
   const receipt = await openReceipt(options)
   const job = { source, options, context, structure, file: await openFile(options.output), receipt }
   if (options.dryRun) {
@@ -180,9 +187,15 @@ function sourceOf(words: readonly string[], options: Options): PromptSource {
 
 async function readRequest({ source, options, context, structure }: Job): Promise<GenerateRequest> {
   const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
+  const prompt = await readWholePrompt(source, options, context)
+  const expect = options.expect === undefined ? undefined : await readText(options.expect)
+  return makeRequest({ ...requestOptions(options), prompt, system, structure, expect })
+}
+
+function readWholePrompt(source: PromptSource, options: Options, context: Context): Promise<string> {
   // For a person only: what a log says does not depend on how slow a pipeline is today.
   const watched = !options.quiet && process.stderr.isTTY
-  const prompt = await readPrompt(source, {
+  return readPrompt(source, {
     signal: context.interrupts.signal,
     onStdin: (bytes) => {
       if (options.verbose) writeLine(`${bytes} bytes of stdin stand before the words; --no-stdin leaves them`)
@@ -190,8 +203,6 @@ async function readRequest({ source, options, context, structure }: Job): Promis
     onEmpty: watched ? () => writeLine('stdin was empty: the words alone are the prompt') : undefined,
     onSilence: watched ? () => writeLine('waiting for stdin; --no-stdin goes on without it') : undefined,
   })
-  const expect = options.expect === undefined ? undefined : await readText(options.expect)
-  return makeRequest({ ...requestOptions(options), prompt, system, structure, expect })
 }
 
 interface Ready {

@@ -5,9 +5,9 @@ export const ENDINGS: readonly Row[] = [
   ['0', 'finished: end token, stop text, length or context; finish_reason of --json says which'],
   [
     '1',
-    'the generation failed, or ended inside the reasoning; --bench: an arm failed, or is slower than --fail-if-slower allows; verify: not equal; batch: some lines have errors',
+    'the generation failed, or ended inside the reasoning; --bench: an arm failed, or is slower than --fail-if-slower allows; verify: not equal; batch, rank, score: some lines have errors; filter: no line was printed',
   ],
-  ['2', 'usage: a bad flag or value; nothing was started'],
+  ['2', 'usage: a bad flag or value; nothing was started; filter: a line could not be judged'],
   [
     '3',
     'a structure (--schema, --regex and others) is not complete; into a pipe or a file nothing partial is written',

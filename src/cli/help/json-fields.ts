@@ -48,6 +48,18 @@ export const SAMPLES_FIELDS: readonly Row[] = [
   ['usage', 'tokens of the prompt, which was computed once, and of all answers together'],
 ]
 
+/** The document of `--choices`. */
+export const CHOICES_FIELDS: readonly Row[] = [
+  ['text', 'what was written: the choice, or the text of --else'],
+  ['choice', 'the likeliest'],
+  ['probability', 'its own; of all choices together 1'],
+  ['margin', 'how far it is before the next'],
+  ['unsure', 'whether --else was written'],
+  ['choices', 'each with probability, logprob (the end token with it) and prior (with an empty input)'],
+  ['calibration', 'temperature, threshold and examples of --calibrate; null without: not calibrated'],
+  ['usage', 'tokens of the question'],
+]
+
 /** The events of `--jsonl`. */
 export const JSON_EVENTS: readonly Row[] = [
   ['start', 'model, revision, dtype'],

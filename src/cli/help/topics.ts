@@ -3,7 +3,7 @@ import { columns, type Row, wrap } from './columns.ts'
 import { ENDINGS } from './endings.ts'
 import { environmentRows } from './environment.ts'
 import { groupHelp, optionsHelp, page, section } from './help-text.ts'
-import { JSON_EVENTS, JSON_FIELDS, SAMPLES_FIELDS } from './json-fields.ts'
+import { CHOICES_FIELDS, JSON_EVENTS, JSON_FIELDS, SAMPLES_FIELDS } from './json-fields.ts'
 import { manPage } from './man-page.ts'
 
 interface Topic {
@@ -44,6 +44,19 @@ export const TOPICS: readonly Topic[] = [
     ],
     ['regex', 'grammar', 'format'],
   ),
+  topicOf(
+    'scoring',
+    'which of some answers is the likeliest',
+    [
+      '--choices yes,no writes the choice that the model holds to be likeliest, the end of the answer with it. Nothing is drawn and ' +
+        'nothing is masked: all choices are computed in one run, and --json tells the probability of each. --choice yes --choice no ' +
+        'in turn lets the model write token by token, and masks what leads to neither; it can be drawn, and tells no probabilities.',
+      'What is as likely with an empty input says nothing of the input: it is taken off, unless --no-choice-prior. The input is what ' +
+        'is piped in or in files, the words are the question. Probabilities are not calibrated: --calibrate fits them to labelled inputs.',
+      'Lines, many at once: spout filter prints those that are as a criterion says, spout rank sorts them, spout score tells how likely texts are.',
+    ],
+    ['choices', 'classify', 'perplexity'],
+  ),
   topicOf('sampling', 'how each token is chosen', [
     "Defaults are the author's: those of the model's generation_config.json, greedy where it has none. The steps run " +
       'in one order: penalties, logit bias, bans, the mask of a structure, temperature, top-k, top-p, min-p, typical-p, draw.',
@@ -75,6 +88,7 @@ export const TOPICS: readonly Topic[] = [
         ),
         section('The document', JSON_FIELDS),
         section('The document of --samples n', SAMPLES_FIELDS),
+        section('The document of --choices', CHOICES_FIELDS),
         section('Events', JSON_EVENTS),
         paragraph(
           'A failure is {"error": {"code", "exit", "message"}} on stdout; exit is the exit code, code its word.',

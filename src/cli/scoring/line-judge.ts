@@ -81,7 +81,7 @@ export function noteCalibration(calibration: Calibration | undefined): void {
   writeLine(calibrationText(calibration))
 }
 
-function calibrationText(calibration: Calibration | undefined): string {
+export function calibrationText(calibration: Calibration | undefined): string {
   if (calibration === undefined)
     return 'not calibrated: P tells which is likelier, not how often it is right; --calibrate FILE fits it'
   const { temperature, threshold, examples } = calibration
