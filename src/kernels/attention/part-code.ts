@@ -33,7 +33,7 @@ export function emitPartChecks(code: Assembler, isWrong: Label): void {
   code.cmp(RDX, RAX)
   code.jumpIf('below', isWrong)
   code.sub(RDX, RAX)
-  // A negative number before is a very large one now.
+  // Read as unsigned: a negative number of tokens before is more than any table has.
   code.add(RCX, RAX)
   code.load(RDI, at(RSP, JOB.positions))
   code.cmp(RDI, RCX)
