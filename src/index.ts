@@ -42,7 +42,7 @@ export {
 } from './generation/generate.ts'
 export type { TextOptions } from './generation/make-text.ts'
 export { type PrefillOptions, prefill } from './generation/prefill.ts'
-export type { DraftCounts, ForcedCounts } from './generation/sequence.ts'
+export type { DraftCounts, ForcedCounts } from './generation/sequence-parts.ts'
 export type { FinishReason } from './generation/stop-criteria.ts'
 export type { Timings } from './generation/timings.ts'
 export { TokenOutputStream, type TokenOutputStreamOptions } from './generation/token-output-stream.ts'
