@@ -33,11 +33,11 @@ class LongestFirst extends BaseSequencer {
 /** What leaves nothing behind in its process, and does not look at its memory: one runs many of these files. */
 const PLAIN = [
   'test/*.test.ts',
-  'test/{backend,chat-template,generation,grammar,graph-passes,kernels,onnx-file,open,output,system,tokenizer}/**/*.test.ts',
+  'test/{backend,chat-template,drafting,generation,grammar,graph-passes,kernels,onnx-file,open,output,prefix-cache,scheduler,scoring,system,tokenizer}/**/*.test.ts',
   'test/{batch/!(memory),engine/!(soak),sampling/!(allocations)}.test.ts',
   'test/bench/{before-arms,report,sample-file,schedule,statistics,verdict}.test.ts',
   'test/cli/{bench-plan,command-line-bytes,contract,download-progress,mistyped,models,prefill-text,program,readme}.test.ts',
-  'test/{model/*,hub/hub-environment,hub-cache/resolve-model}.test.ts',
+  'test/{model/*,hub/{hub-environment,reach},hub-cache/{links,partial-file,plan-model,resolve-model},onnx-runtime/{ort-error,step-pace}}.test.ts',
 ]
 
 export default defineConfig({
