@@ -3,20 +3,25 @@ import { basename } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** What compares times: one file after another, when all else is done. */
-const ALONE = ['test/cli/{bench,chat-screen}.test.ts']
+/** What types into a terminal and looks at its screen: when all else is done. */
+const ALONE = ['test/cli/chat-screen.test.ts']
 
 /** What takes longest begins first, so that one worker does not wait for the other at the end. */
 const LONGEST = [
+  'batch',
+  'prepare',
+  'bench',
+  'run-facts',
+  'receipt',
+  'gpu-session',
+  'run-bench',
+  'structure',
+  'output',
+  'settings',
   'hub-download',
   'signals',
-  'gpu-session',
-  'output',
-  'chat',
-  'hub-cache',
-  'odd',
-  'even',
-  'families',
+  'prompt',
+  'kill',
   'own-attention',
 ]
 

@@ -96,7 +96,7 @@ test('an abort ends a long run within a moment and leaves the session usable', a
   const graph = readGraphFile(TINY_MODEL.fp32)
   const source = { bytes: encodeGraph(graph), weightsFolder: graph.weightsFolder }
   const session = await openCApiRuntime().createSession(source, OPTIONS)
-  const count = 2048
+  const count = 1024
   bindPrompt(session, count)
   const spent = processorTime()
   await session.run()

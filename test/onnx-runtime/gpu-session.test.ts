@@ -51,7 +51,7 @@ describe.skipIf(!hasSoftwareGpu)(`a decoder whose steps are recorded ${NEEDS_GPU
   test('is recorded, and gives what the processor gives, however the text is cut', async () => {
     expect(gpu.loaded.runs.device).toBe('gpu-recorded')
     const ids = someIds(23, 5)
-    for (const size of [23, 7, 1]) {
+    for (const size of [23, 1]) {
       const cache = gpu.backend.createCache()
       expectClose((await feed(gpu.backend, cache, ids, size)).row, await expected(ids))
       cache.dispose()

@@ -102,7 +102,11 @@ export function attentionRows(widths: readonly number[], count: number, seed = 1
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0
     return state / 2 ** 31
   }
-  return widths.map((width) => Float32Array.from({ length: count * width }, () => 2 * next()))
+  return widths.map((width) => {
+    const rows = new Float32Array(count * width)
+    for (let i = 0; i < rows.length; i++) rows[i] = 2 * next()
+    return rows
+  })
 }
 
 export interface AttentionRun {
