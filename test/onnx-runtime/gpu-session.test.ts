@@ -118,7 +118,7 @@ describe.skipIf(!hasSoftwareGpu)(`a decoder whose steps are recorded ${NEEDS_GPU
 
 describe.skipIf(!hasSoftwareGpu)(`states of every kind on the graphics card ${NEEDS_GPU}`, () => {
   useSoftwareGpu()
-  const kinds: ToyLayer[][] = [['concat'], ['gqa', 'conv'], ['recurrent']]
+  const kinds: ToyLayer[][] = [['concat', 'gqa', 'conv'], ['recurrent']]
   test.each(kinds.map((layers) => [layers.join(), layers] as const))('%s', async (_, layers) => {
     const path = graphFile(toyDecoder({ layers }))
     const ids = someIds(9, 5)
