@@ -98,7 +98,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   receipt: ['engine', 'backend', 'kernels', 'chat-template', 'model', 'system'],
   openai: ['engine', 'generation', 'chat-template', 'sampling'],
   batch: ['openai', 'engine', 'scoring', 'generation', 'system'],
-  server: ['openai', 'engine', 'generation'],
+  server: ['openai', 'engine', 'generation', 'chat-template'],
   open: [
     'engine',
     'sampling',

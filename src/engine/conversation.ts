@@ -141,10 +141,13 @@ export function readPrompt(
 }
 
 /** For all texts of a backend. */
-export function schedulerOf({ backend, costs }: AnswerModel, caches?: SharedCaches): Scheduler {
+export function schedulerOf(
+  { backend, costs, stepMs }: AnswerModel & { readonly stepMs?: number | undefined },
+  caches?: SharedCaches,
+): Scheduler {
   const reclaim = caches && ((pages: number): void => caches.reclaim(pages))
   const pool = backend.runner?.pool ?? WITHOUT_LIMIT
-  return new Scheduler({ runner: runnerOf(backend), pool, reclaim, pace: costs })
+  return new Scheduler({ runner: runnerOf(backend), pool, reclaim, pace: costs, stepMs })
 }
 
 const WITHOUT_LIMIT = { freePages: Number.POSITIVE_INFINITY }

@@ -1,4 +1,5 @@
 import type { Runs } from '../backend/runs.ts'
+import type { ToolFormat } from '../chat-template/tool-format.ts'
 import type { GenerateResult } from '../generation/generate.ts'
 import type { SinkWait } from '../generation/token-sink.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
@@ -100,6 +101,8 @@ export interface EngineModel {
   readonly mayPrepare: boolean
   /** The model has a chat template: messages are what it was made for. */
   readonly hasChatTemplate: boolean
+  /** How it calls tools; `undefined`: it does not, or in no way that is known. */
+  readonly toolFormat: ToolFormat | undefined
 }
 
 /** Where an answer goes. */

@@ -21,6 +21,8 @@ interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
   readonly kvBytes?: number | undefined
   /** Texts that begin alike share pages, where that changes no bit. Default true. */
   readonly promptCache?: boolean | undefined
+  /** What a step may take, in ms, of prompts while other texts are decoded. Default: no limit. */
+  readonly stepMs?: number | undefined
 }
 
 export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }: LocalEngineParts): Engine {

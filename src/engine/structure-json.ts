@@ -36,10 +36,17 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, (value: unknown) =
     min: isCount,
     max: isCount,
   },
+  calls: {
+    schema: isText,
+    open: isText,
+    close: isText,
+    between: (value) => value === undefined || isText(value),
+    text: (value) => ['no', 'before', 'instead'].includes(value as string),
+  },
   json: {},
   object: {},
   array: {},
-  regex: { regex: (value) => typeof value === 'string' },
+  regex: { regex: isText },
   choice: { choices: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string') },
   grammar: {
     text: (value) => typeof value === 'string',
@@ -67,4 +74,8 @@ function checkShape(structure: Readonly<Record<string, unknown>>): void {
 
 function isCount(value: unknown): boolean {
   return value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
 }

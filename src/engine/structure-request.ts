@@ -52,7 +52,7 @@ function withClosed(structure: Structure): Structure {
 export function isJson(
   structure: Structure,
 ): structure is Extract<Structure, { readonly options?: SchemaOptions }> {
-  return !['regex', 'choice', 'grammar'].includes(structure.kind)
+  return !['regex', 'choice', 'grammar', 'calls'].includes(structure.kind)
 }
 
 /**

@@ -38,6 +38,8 @@ function kindOf(structure: Structure): string {
       return `JSON Schema, ${Buffer.byteLength(structure.schema)} bytes`
     case 'items':
       return 'documents of a JSON Schema, each on a line of its own'
+    case 'calls':
+      return 'calls of tools'
     case 'regex':
       return 'a regular expression, of the whole answer'
     case 'choice':

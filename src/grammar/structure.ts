@@ -1,6 +1,7 @@
 /** The door of the room: a structure in whichever notation, and a constraint that holds a vocabulary to it. */
 import { SpoutError } from '../errors.ts'
 import { GrammarConstraint } from './grammar-constraint.ts'
+import { type CallsStructure, compileCalls } from './json/compile-calls.ts'
 import { compileAnyJson, compileItems, compileSchema, type SchemaOptions } from './json/compile-schema.ts'
 import { compileEbnf } from './notations/ebnf.ts'
 import { compileGbnf } from './notations/gbnf.ts'
@@ -25,6 +26,10 @@ export type Structure =
       readonly max?: number
       readonly options?: SchemaOptions
     }
+  | (CallsStructure & {
+      /** Calls of tools, in the marks of a model. */
+      readonly kind: 'calls'
+    })
   | { readonly kind: 'regex'; readonly regex: string }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
   | { readonly kind: 'grammar'; readonly text: string; readonly notation: Notation }
@@ -36,6 +41,8 @@ export function compileStructure(structure: Structure, regexes: Regexes = new Re
       return compileSchema(regexes, structure.schema, structure.options)
     case 'items':
       return compileItems(regexes, structure)
+    case 'calls':
+      return compileCalls(regexes, structure)
     case 'regex':
       return compileRegex(regexes, structure.regex)
     case 'choice':

@@ -7,6 +7,7 @@ import type { Backend } from '../backend/backend.ts'
 import type { LoadedSession } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
 import { type ChatTemplate, loadChatTemplate } from '../chat-template/chat-template.ts'
+import { toolFormatOf } from '../chat-template/tool-format.ts'
 import type { Engine, EngineModel } from '../engine/engine.ts'
 import { createLocalEngine } from '../engine/local-engine.ts'
 import { SpoutError } from '../errors.ts'
@@ -60,10 +61,10 @@ export async function finishEngine(started: StartedModel, options: OpenEngineOpt
   // Found when all bytes were read to prepare them; the run itself would answer with what is left of the weights.
   const damage = model.runs.refused.find(({ why }) => why.startsWith(CORRUPT))
   if (damage !== undefined) note(damage.why)
-  const { promptCache } = options
+  const { promptCache, stepMs } = options
   const kvBytes = backend.runner?.pool.isPaged ? KV_SHARE * availableMemory() : undefined
   return createLocalEngine({
-    ...{ model, backend, defaults, template, chatStops, note, kvBytes, promptCache },
+    ...{ model, backend, defaults, template, chatStops, note, kvBytes, promptCache, stepMs },
     structures: started.structures,
   })
 }
@@ -200,6 +201,7 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
     options.trace?.('loaded', { model: id, dtype, runtime: runtime.name, threads, runs })
     const { contextLength, vocabSize } = backend
     const hasChatTemplate = template !== undefined
+    const toolFormat = template && toolFormatOf(template.source)
     const mayPrepare = loaded.mayPrepare || tokenizerMayPrepare
     const model = {
       id,
@@ -210,6 +212,7 @@ async function finishBackend(started: StartedModel, options: OpenEngineOptions):
       contextLength,
       vocabSize,
       hasChatTemplate,
+      toolFormat,
       mayPrepare,
     }
     return { backend, model, config, template }

@@ -33,6 +33,8 @@ export interface OpenHow {
   readonly prepare?: boolean | undefined
   /** Texts that begin alike share what was computed of that, where it changes no bit. Default true. */
   readonly promptCache?: boolean | undefined
+  /** While other texts are written, a step takes no more of a prompt than fits this time, in ms. Default: what is quickest in all. */
+  readonly stepMs?: number | undefined
   /** A chat template of the user's, in place of the model's. */
   readonly chatTemplateFile?: string | undefined
   /** A chat, or a system message: what is missing for that is said. */

@@ -4,12 +4,15 @@ import type { NamedLogprobs } from '../engine/token-names.ts'
 import type { SpoutError } from '../errors.ts'
 import type { FinishReason } from '../generation/stop-criteria.ts'
 import { RequestError } from './request-error.ts'
+import type { ToolCall } from './tool-splitter.ts'
 
 export interface Answer {
   readonly text: string
   /** What a chat model thought before it; `''` for one that does not. */
   readonly reasoning: string
   readonly finishReason: FinishReason
+  /** Of tools that the request brought. */
+  readonly toolCalls?: readonly ToolCall[] | undefined
   readonly promptTokens: number
   readonly completionTokens: number
   /** Where the request asks for them: one per token. */

@@ -1,15 +1,28 @@
 /** An answer in the shapes of OpenAI's chat completions and completions. */
 import type { FinishReason } from '../generation/stop-criteria.ts'
 import type { Answer, TokenLogprob } from './answer.ts'
+import type { ToolCall } from './tool-splitter.ts'
 
-export function chatChoice({ text, reasoning, finishReason, logprobs }: Answer): object {
+export function chatChoice({ text, reasoning, finishReason, logprobs, toolCalls = [] }: Answer): object {
+  const hasCalls = toolCalls.length > 0
+  const calls = hasCalls ? { tool_calls: toolCalls.map(callObject) } : {}
   const thoughts = reasoning === '' ? {} : { reasoning_content: reasoning }
   return {
     index: 0,
-    message: { role: 'assistant', content: text, refusal: null, ...thoughts },
+    message: {
+      role: 'assistant',
+      content: hasCalls && text === '' ? null : text,
+      refusal: null,
+      ...calls,
+      ...thoughts,
+    },
     logprobs: logprobs === undefined ? null : { content: logprobs.map(chatLogprob), refusal: null },
-    finish_reason: reasonOf(finishReason),
+    finish_reason: reasonOf(finishReason, hasCalls),
   }
+}
+
+function callObject({ id, name, arguments: text }: ToolCall): object {
+  return { id, type: 'function', function: { name, arguments: text } }
 }
 
 export function chatLogprob({ token, logprob, bytes, top }: TokenLogprob): object {
@@ -45,8 +58,9 @@ export function completionLogprobs(logprobs: readonly TokenLogprob[], from = 0):
 }
 
 /** There are fewer reasons there. */
-export function reasonOf(reason: FinishReason): 'stop' | 'length' {
-  return reason === 'stop' || reason === 'stop-string' ? 'stop' : 'length'
+export function reasonOf(reason: FinishReason, hasCalls = false): 'stop' | 'length' | 'tool_calls' {
+  if (reason !== 'stop' && reason !== 'stop-string') return 'length'
+  return hasCalls ? 'tool_calls' : 'stop'
 }
 
 export function usageOf({

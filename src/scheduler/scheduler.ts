@@ -12,6 +12,7 @@ import type { KvPool } from '../backend/kv.ts'
 import { SpoutError } from '../errors.ts'
 import { Admission } from './admission.ts'
 import { Entry, type Job } from './job.ts'
+import { PromptBudget } from './prompt-budget.ts'
 import { Step } from './step.ts'
 import { Texts } from './texts.ts'
 
@@ -31,6 +32,10 @@ export interface SchedulerParts {
   readonly pace?: Pace | undefined
   /** Texts that are written at once, those with a slow reader not counted. Default 32: more rows gain little more. */
   readonly mostTexts?: number | undefined
+  /** A step with texts that are decoded takes no more of prompts than fits this time. Default: what a run takes. */
+  readonly stepMs?: number | undefined
+  /** Milliseconds. */
+  readonly now?: (() => number) | undefined
 }
 
 /** What the steps so far did. */
@@ -44,6 +49,8 @@ export class Scheduler {
   readonly done: Steps = { steps: 0, rows: 0 }
   readonly #runner: SchedulerParts['runner']
   readonly #pace: Pace | undefined
+  readonly #budget: PromptBudget
+  readonly #now: () => number
   /** Guesses of each text in the step that is planned. */
   #guesses = 0
   readonly #admission: Admission
@@ -63,7 +70,10 @@ export class Scheduler {
   #wake: (() => void) | undefined
   #closed: { readonly reason: unknown } | undefined
 
-  constructor({ runner, pool, reclaim, pace, mostTexts = MOST_TEXTS }: SchedulerParts) {
+  constructor(parts: SchedulerParts) {
+    const { runner, pool, reclaim, pace, mostTexts = MOST_TEXTS } = parts
+    this.#budget = new PromptBudget(parts.stepMs ?? Number.POSITIVE_INFINITY)
+    this.#now = parts.now ?? (() => performance.now())
     const { exactRows, mostParts, mostRows, mostWanted } = runner.numerics
     this.#runner = runner
     this.#pace = pace
@@ -151,6 +161,7 @@ export class Scheduler {
     this.#admission.startStep()
     this.#shareGuesses()
     this.#addOpen(true)
+    if (!this.#step.isEmpty) this.#step.limit(this.#budget.rows)
     this.#addOpen(false)
     while (!this.#step.isFull && !this.#isTight) {
       const entry = this.#texts.begin()
@@ -212,11 +223,13 @@ export class Scheduler {
     if (this.#stop.signal.aborted) this.#stop = new AbortController()
     this.#isStepping = true
     try {
-      const startedAt = performance.now()
+      const startedAt = this.#now()
       const running = this.#runner.run(this.#step.parts, this.#stop.signal)
       this.#foresee()
       const rows = await running
-      if (this.#pace !== undefined) this.#tellPace(performance.now() - startedAt)
+      const ms = this.#now() - startedAt
+      this.#budget.ran(this.#step.parts, ms)
+      if (this.#pace !== undefined) this.#tellPace(ms)
       this.#isTight = false
       this.#takeAll(rows)
     } catch (error) {

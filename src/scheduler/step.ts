@@ -24,6 +24,11 @@ export class Step {
     this.#wanted = this.#limits.mostWanted
   }
 
+  /** No more rows than these are added from now on. */
+  limit(rows: number): void {
+    this.#room = Math.min(this.#room, rows)
+  }
+
   /** Rows that may be added. */
   get room(): number {
     return this.#room

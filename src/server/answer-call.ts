@@ -1,10 +1,11 @@
 /** One call, answered: its texts wait their turn, are written by the engine, and go out as a document or as events. */
 import { createHash } from 'node:crypto'
-import type { AnswerSink, Engine, EngineResult, RequestIo } from '../engine/engine.ts'
-import type { SinkWait } from '../generation/token-sink.ts'
-import { type Answer, collecting } from '../openai/answer.ts'
+import type { Engine, EngineResult } from '../engine/engine.ts'
+import type { Answer } from '../openai/answer.ts'
 import { RequestError } from '../openai/request-error.ts'
+import { withTools } from '../openai/tools.ts'
 import { Chunks, documentOf, type Envelope, type Usage } from './answer-shapes.ts'
+import { ChoiceWriter } from './choice-writer.ts'
 import type { Metrics } from './metrics.ts'
 import type { Call, Prompt } from './read-call.ts'
 import type { Reply } from './reply.ts'
@@ -38,7 +39,7 @@ export async function answerCall(call: Call, caller: Caller, service: Service): 
   const lease = await service.shelf.lease(model, reply.signal)
   try {
     checkIds(call.prompts, lease.engine)
-    const answering = new Answering(call, caller, service, lease)
+    const answering = new Answering(toolsAdded(call, lease.engine), caller, service, lease)
     return await answering.run()
   } finally {
     lease.release()
@@ -50,6 +51,16 @@ function checkIds(prompts: readonly Prompt[], { model: { vocabSize } }: Engine):
   const wrong = prompts.flatMap(({ ids }) => [...(ids ?? [])]).find((id) => id >= vocabSize)
   if (wrong === undefined) return
   throw new RequestError('invalid_value', `prompt: ${wrong} is no token id of this model`, 'prompt')
+}
+
+/** @throws RequestError where the model cannot call them */
+function toolsAdded(call: Call, { model: { toolFormat } }: Engine): Call {
+  const { tools, prompts } = call
+  if (tools === undefined) return call
+  return {
+    ...call,
+    prompts: prompts.map(({ request }) => ({ request: withTools(request, tools, toolFormat) })),
+  }
 }
 
 class Answering {
@@ -106,18 +117,21 @@ class Answering {
 
   /** The answers to one prompt. @param first the number of the first among all answers */
   async #group({ request, ids }: Prompt, first: number): Promise<Answer[]> {
-    const { reply, client } = this.#caller
+    const { reply, client, owner } = this.#caller
     const { n } = this.#call
     const leave = await this.#service.line.enter(client, n, reply.signal)
     try {
-      const heard = Array.from({ length: n }, (_, i) => this.#listen(first + i))
+      const writers = Array.from({ length: n }, (_, i) => this.#writer(first + i))
       const encoded = ids && { ids, rendered: undefined, notes: [] }
-      const ios = heard.map(({ io }) => ({ ...io, encoded }))
+      const ios = writers.map((writer) => ({
+        ...{ sink: writer.sink, signal: reply.signal, owner, encoded },
+        onStart: () => writer.begin(),
+      }))
       const results =
         n === 1 ? [await this.#engine.generate(request, ios[0]!)] : await this.#engine.sample(request, ios)
       this.#count(results)
       if (results.some(({ finishReason }) => finishReason === 'aborted')) throw reply.signal.reason
-      return results.map((result, i) => heard[i]!.end(result))
+      return results.map((result, i) => writers[i]!.end(result))
     } finally {
       leave()
     }
@@ -144,83 +158,11 @@ class Answering {
   }
 
   /** Where one answer goes. */
-  #listen(index: number): { readonly io: RequestIo; end(result: EngineResult): Answer } {
-    const { reply, owner, cameAt } = this.#caller
-    const { metrics } = this.#service
-    const chunks = this.#chunks
-    const heard = collecting()
-    const sink = timed(chunks === undefined ? heard.sink : this.#events(index, chunks), metrics, cameAt)
-    const onStart = (): void => {
-      const begin = chunks?.first(index)
-      if (begin !== undefined) void reply.event(begin)
-    }
-    return {
-      io: { sink: sink.sink, signal: reply.signal, owner, onStart },
-      end: (result) => {
-        sink.end()
-        if (chunks !== undefined) void reply.event(chunks.last(index, result.finishReason))
-        const thoughts = this.#service.think === 'show' ? heard.thoughts.join('') : ''
-        return answerOf(result, { ...heard, text: heard.texts.join(''), thoughts })
-      },
-    }
-  }
-
-  #events(index: number, chunks: Chunks): AnswerSink {
-    const { reply } = this.#caller
-    return {
-      token(id, text, chosen) {
-        if (text === '' && chosen === undefined) return undefined
-        return reply.event(chunks.text(index, text, chosen && { id, ...chosen }))
-      },
-      lastPiece: (text) => reply.event(chunks.text(index, text, undefined)),
-      reasoning: (text) =>
-        this.#service.think === 'show' ? reply.event(chunks.reasoning(index, text)) : undefined,
-    }
-  }
-}
-
-interface Heard {
-  readonly text: string
-  readonly thoughts: string
-  readonly logprobs: NonNullable<Answer['logprobs']>
-}
-
-function answerOf(result: EngineResult, { text, thoughts, logprobs }: Heard): Answer {
-  const { finishReason, promptTokens, tokenIds, sampling } = result
-  return {
-    text,
-    reasoning: thoughts,
-    finishReason,
-    promptTokens,
-    completionTokens: tokenIds.length,
-    logprobs: sampling.logprobs === undefined ? undefined : logprobs,
-  }
-}
-
-/** Notes when the first piece came, and how long the longest pause was. */
-function timed(
-  sink: AnswerSink,
-  metrics: Metrics,
-  cameAt: number,
-): { readonly sink: AnswerSink; end(): void } {
-  let lastAt = 0
-  let longest = 0
-  const note = (): void => {
-    const now = performance.now()
-    if (lastAt === 0) metrics.firstToken.add(now - cameAt)
-    else longest = Math.max(longest, now - lastAt)
-    lastAt = now
-  }
-  return {
-    sink: {
-      token(id, text, chosen): SinkWait {
-        note()
-        return sink.token(id, text, chosen)
-      },
-      lastPiece: (text) => sink.lastPiece(text),
-      reasoning: (text) => sink.reasoning?.(text),
-    },
-    end: () => metrics.longestGap.add(longest),
+  #writer(index: number): ChoiceWriter {
+    const { reply, cameAt } = this.#caller
+    const { metrics, think } = this.#service
+    const tools = this.#call.tools && this.#engine.model.toolFormat
+    return new ChoiceWriter({ ...{ index, reply, cameAt, metrics, think, tools }, chunks: this.#chunks })
   }
 }
 

@@ -10,6 +10,7 @@ import {
   usageOf,
 } from '../openai/choices.ts'
 import type { BodyKind } from '../openai/settings.ts'
+import type { ToolCall } from '../openai/tool-splitter.ts'
 
 /** What all chunks of one answer, and the whole of it, say of themselves. */
 export interface Envelope {
@@ -84,9 +85,25 @@ export class Chunks {
     return this.#chunk(`"index":${index},"delta":${delta},"logprobs":null,"finish_reason":null`)
   }
 
-  last(index: number, reason: FinishReason): string {
+  /** A call begins: its arguments follow. */
+  call(index: number, place: number, { id, name }: ToolCall): string {
+    return this.#calls(index, { index: place, id, type: 'function', function: { name, arguments: '' } })
+  }
+
+  callArguments(index: number, place: number, text: string): string {
+    return this.#calls(index, { index: place, function: { arguments: text } })
+  }
+
+  #calls(index: number, call: object): string {
+    const delta = JSON.stringify({ tool_calls: [call] })
+    return this.#chunk(`"index":${index},"delta":${delta},"logprobs":null,"finish_reason":null`)
+  }
+
+  last(index: number, reason: FinishReason, hasCalls: boolean): string {
     const content = this.#kind === 'chat' ? '"delta":{}' : '"text":""'
-    return this.#chunk(`"index":${index},${content},"logprobs":null,"finish_reason":"${reasonOf(reason)}"`)
+    return this.#chunk(
+      `"index":${index},${content},"logprobs":null,"finish_reason":"${reasonOf(reason, hasCalls)}"`,
+    )
   }
 
   usage(usage: Usage): string {

@@ -1,5 +1,5 @@
 /** What becomes of connections on which no request can be answered, or of which more comes than is wanted. */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ApiError } from './api-error.ts'
 
@@ -14,8 +14,23 @@ export function discard(request: IncomingMessage): void {
   request.once('close', () => clearTimeout(timer))
 }
 
-/** A request that is no HTTP, is too long, or takes too long. */
-export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+/**
+ * A request that is no HTTP, is too long, or takes too long.
+ * @param last the last response on this connection: one that has begun goes on, and nothing comes after it
+ */
+export function refuseUnreadable(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  last: ServerResponse | undefined,
+): void {
+  if (last?.headersSent && !last.writableFinished) {
+    last.once('close', () => socket.end())
+    return
+  }
+  if (last?.headersSent && !last.shouldKeepAlive) {
+    socket.end()
+    return
+  }
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()
     return

@@ -1,8 +1,9 @@
 /** The body of a call into what is asked: requests for the engine, and how the answers are to be written. */
 import { type GenerateRequest, makeChatRequest, makeRequest, type RequestInput } from '../engine/request.ts'
-import { readMessages } from '../openai/messages.ts'
+import { readToolMessages } from '../openai/messages.ts'
 import { RequestError, requestErrorOf } from '../openai/request-error.ts'
 import { type Body, type BodyKind, readSettings } from '../openai/settings.ts'
+import { readTools, type ToolUse } from '../openai/tools.ts'
 
 /** What requests are given that do not say it themselves. */
 export type CallDefaults = Pick<RequestInput, 'maxTokens' | 'templateArgs' | 'drafts'>
@@ -18,6 +19,7 @@ export interface Call {
   /** As the body names it; `undefined`: it does not. */
   readonly model: string | undefined
   readonly prompts: readonly Prompt[]
+  readonly tools: ToolUse | undefined
   /** Answers to each prompt. */
   readonly n: number
   readonly stream: boolean
@@ -30,7 +32,9 @@ const MOST_ANSWERS = 128
 
 /** @throws RequestError naming the field */
 export function readCall(kind: BodyKind, body: Body, defaults: CallDefaults): Call {
-  const { model, n, best_of: best, stream, stream_options: options, prompt, messages, ...rest } = body
+  const { model, n, best_of: best, stream, stream_options: options, prompt, messages, ...settings } = body
+  const { tools, tool_choice: toolChoice, parallel_tool_calls: parallel, ...others } = settings
+  const rest = kind === 'chat' ? others : settings
   const isStream = choice(stream, 'stream') ?? false
   const count = n == null ? 1 : wholeNumber(n, 'n')
   if (best != null && best !== count) {
@@ -46,6 +50,10 @@ export function readCall(kind: BodyKind, body: Body, defaults: CallDefaults): Ca
   }
   return {
     ...{ kind, prompts, n: count, stream: isStream },
+    tools:
+      kind === 'chat'
+        ? readTools({ tools, tool_choice: toolChoice, parallel_tool_calls: parallel })
+        : undefined,
     model: model ?? undefined,
     includeUsage: readStreamOptions(options, isStream),
   }
@@ -54,10 +62,12 @@ export function readCall(kind: BodyKind, body: Body, defaults: CallDefaults): Ca
 function chatPrompt({ messages, prompt, ...settings }: Body, defaults: CallDefaults): Prompt {
   if (messages == null) throw new RequestError('missing_field', 'messages: missing', 'messages')
   if (prompt != null) throw new RequestError('unsupported_field', 'prompt: not supported', 'prompt')
-  const { history, prompt: last } = readMessages(messages)
-  return {
-    request: made(() => makeRequest({ ...withSettings(settings, 'chat', defaults), history, prompt: last })),
+  const chat = readToolMessages(messages)
+  const { role, content } = chat.at(-1)!
+  if (role === 'user' && `${content}`.trim() === '') {
+    throw new RequestError('empty_prompt', 'prompt: it is empty', 'prompt')
   }
+  return { request: made(() => makeChatRequest(chat, withSettings(settings, 'chat', defaults))) }
 }
 
 function textPrompts(prompt: unknown, { messages, ...settings }: Body, defaults: CallDefaults): Prompt[] {

@@ -1,6 +1,7 @@
 /** The server: calls in, each guarded, bounded, counted and answered; and its end. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { SpoutError } from '../errors.ts'
 import type { BodyKind } from '../openai/settings.ts'
 import { answerCall, type Service } from './answer-call.ts'
@@ -83,6 +84,8 @@ export class ApiServer {
   readonly #metrics = new Metrics()
   readonly #bodies = new Bodies()
   readonly #live = new Set<Reply>()
+  /** The last of each connection. */
+  readonly #responses = new WeakMap<Duplex, ServerResponse>()
   readonly #startedAt = Math.floor(Date.now() / 1000)
   #isDraining = false
   #idle: (() => void) | undefined
@@ -105,7 +108,10 @@ export class ApiServer {
     )
     this.#server.maxConnections = options.mostConnections
     this.#server.on('checkContinue', (request, response) => void this.#handle(request, response))
-    this.#server.on('clientError', refuseUnreadable)
+    this.#server.on('clientError', (error, socket) => {
+      const response = this.#responses.get(socket)
+      refuseUnreadable(error, socket, response)
+    })
   }
 
   /** @throws the system's error: the port is taken, the address is not this machine's */
@@ -151,6 +157,7 @@ export class ApiServer {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const cameAt = performance.now()
+    this.#responses.set(request.socket, response)
     const reply = new Reply(response, this.#options.reply)
     this.#live.add(reply)
     const seen: Seen = { cameAt, route: 'none' }

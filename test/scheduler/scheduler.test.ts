@@ -398,3 +398,34 @@ test('closed: what runs is aborted, what waits and what comes is refused', async
 function raise(error: Error): never {
   throw error
 }
+
+test('a long prompt takes no more of a step than fits its time, while another text is decoded', async () => {
+  let time = 0
+  let reading: Promise<void> | undefined
+  const sizes: number[][] = []
+  const runner = scriptedRunner({
+    length: 1_000_000,
+    onRun: (run, batch) => {
+      // By now the other is decoded.
+      if (run === 3) reading = scheduler.run(long)
+      const rows = batch.map(({ ids }) => ids.length)
+      sizes.push(rows)
+      // A row takes two milliseconds.
+      time += 2 * rows.reduce((sum, count) => sum + count, 0)
+    },
+  })
+  const scheduler = new Scheduler({ runner, pool: runner.pool, stepMs: 60, now: () => time })
+  const short = new TestJob(runner, { prompt: 'ab', maxTokens: 40 })
+  const long = new TestJob(runner, { prompt: 'long '.repeat(100), maxTokens: 3 })
+  await scheduler.run(short)
+  await reading
+  const beside = sizes
+    .filter((rows) => rows.length === 2 && Math.max(...rows) > 2)
+    .map((rows) => Math.max(...rows))
+  expect(beside.length).toBeGreaterThan(8)
+  expect(Math.max(...beside.slice(1))).toBeLessThanOrEqual(32)
+  expect(Math.min(...beside.slice(1, -1))).toBeGreaterThanOrEqual(16)
+  const alone = new TestJob(runner, { prompt: 'long '.repeat(100), maxTokens: 3 })
+  await new Scheduler({ runner, pool: runner.pool }).run(alone)
+  expect(await long.answer()).toEqual(await alone.answer())
+})

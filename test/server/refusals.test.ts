@@ -221,6 +221,14 @@ test('what is no HTTP, and headers that are too long', async () => {
   expect(await exchange(api.port, long)).toMatch(/^HTTP\/1\.1 431 [\s\S]*"code":"headers_too_large"/)
 })
 
+test('after an answer that was the last of its connection nothing is said, whatever comes', async () => {
+  for (const method of ['OPTIONS', 'DELETE', 'GET']) {
+    const head = `${method} /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`
+    const text = await exchange(api.port, `${head}{"messages": []}`)
+    expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1)
+  }
+})
+
 /** What a server says to bytes, until it closes. */
 function exchange(port: number, bytes: string): Promise<string> {
   return new Promise((resolve) => {

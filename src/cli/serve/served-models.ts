@@ -14,6 +14,8 @@ import type { ServeOptions } from '../serve-flags.ts'
 
 /** What stands for all models in the cache. */
 const CACHED = 'cached'
+/** What a prompt may take of a step while others wait for their next piece. */
+const STEP_MS = 100
 /** Keys, values and what a session needs beside its weights, as a share of them. */
 const BESIDE_WEIGHTS = 1.3
 
@@ -52,7 +54,7 @@ async function servedModel(options: Options, context: Context): Promise<ServedMo
   return {
     name: nameOf(resolved),
     // By now all is on this disk: nothing that a request asks for is fetched.
-    open: () => openEngine({ ...engineOptions(options, context), offline: true }),
+    open: () => openEngine({ ...engineOptions(options, context), offline: true, stepMs: STEP_MS }),
     fits: () => availableMemory() > BESIDE_WEIGHTS * bytes,
   }
 }
