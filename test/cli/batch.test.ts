@@ -501,15 +501,17 @@ test('[batch.resume] killed, and killed again: the bytes of an undisturbed run',
   const input = newFile(Array.from({ length: LINES }, (_, i) => `Number ${i} was\n`).join(''))
   const [whole, out] = [newFile(), newFile()]
   const flags = ['batch', input, '-t', '1', '-n', '8', '--parallel', `${PARALLEL}`, '--trace', '-q']
-  const startedAt = performance.now()
   const pass = tokensIn(await runSpout([...flags, '-o', whole], { mostMs: 3_600_000 }))
-  const eachMs = (performance.now() - startedAt) / KILLS
+  // So few that there is something left to do after the last.
+  const most = pass / (KILLS + 3)
   let [work, killed, atWork] = [0, 0, 0]
   for (let code: number | null = null; code !== 0; ) {
     // Every fifth dies at any moment from its start on, while it loads mostly; the others once they are at work.
     const isLate = killed % 5 !== 4
     const onStart = (child: ChildProcess): void => {
-      if (killed++ < KILLS) killLater(child, isLate ? eachMs : 1000, isLate)
+      if (killed++ >= KILLS) return
+      if (isLate) killAtWork(child, Math.random() * most)
+      else setTimeout(() => child.kill('SIGKILL'), Math.random() * 1000).unref()
     }
     const run = await runSpout([...flags, '-o', out], { mostMs: 3_600_000, onStart })
     work += tokensIn(run)
@@ -530,19 +532,13 @@ test('[batch.resume] killed, and killed again: the bytes of an undisturbed run',
   expect(statSync(`${out}.journal`).size).toBeLessThan(2000)
 }, 3_600_000)
 
-/** @param once the time begins with the first token */
-function killLater(child: ChildProcess, mostMs: number, once: boolean): void {
-  const start = (): void => void setTimeout(() => child.kill('SIGKILL'), Math.random() * mostMs).unref()
-  if (!once) {
-    start()
-    return
-  }
-  const listen = (chunk: Buffer): void => {
-    if (!chunk.includes('trace token')) return
-    child.stderr!.off('data', listen)
-    start()
-  }
-  child.stderr!.on('data', listen)
+/** Kills it once it has told of so many tokens, however long that takes. */
+function killAtWork(child: ChildProcess, tokens: number): void {
+  let told = 0
+  child.stderr!.on('data', (chunk: Buffer) => {
+    told += chunk.toString().match(/trace token /g)?.length ?? 0
+    if (told > tokens) child.kill('SIGKILL')
+  })
 }
 
 function tokensIn({ stderr }: RunResult): number {
