@@ -221,7 +221,7 @@ export const FLAGS: readonly Flag[] = [
 
   {
     flags: '--schema <schema>',
-    help: "the answer is JSON: of fields ('name, age int 0..120, tags [str]'), of a JSON Schema, or of one in a file (@file, file.json, - is stdin)",
+    help: "JSON of fields ('name, age int 0..120, tags [str]'), or of a JSON Schema (@file, file.json, - is stdin)",
     group: 'Structure',
     parse: parseText,
     everyday: true,
@@ -375,7 +375,7 @@ export const FLAGS: readonly Flag[] = [
 
   {
     flags: '-t, --temperature <x>',
-    help: "0 is greedy (default: the model's own, as with all of these)",
+    help: "0 is greedy (default, as of all these: the model's own)",
     group: 'Sampling',
     parse: sampling('temperature'),
     everyday: true,
