@@ -35,6 +35,10 @@ export class Shelf {
   readonly #keep: number
   readonly #loaded = new Map<string, Loaded>()
   readonly #waiting = new Set<() => void>()
+  /** Models that are being disposed: they still take room. */
+  #leaving = 0
+  /** Uses and loads that have ended, so far. */
+  #changes = 0
   #clock = 0
   #isClosed = false
   /** Models that were loaded, and that had to go. */
@@ -73,9 +77,12 @@ export class Shelf {
       signal.throwIfAborted()
       const known = this.#loaded.get(name)
       if (known !== undefined) return this.#use(known)
-      if (await this.#makeRoom(fits)) break
-      await this.#change(signal)
+      const seen = this.#changes
+      // Meanwhile another may have loaded it, or taken the room.
+      if (!(await this.#makeRoom(fits))) await this.#changeSince(seen, signal)
+      else if (!this.#loaded.has(name) && this.#taken < this.#keep) break
     }
+    if (this.#isClosed) throw closing()
     this.counts.loaded++
     const loaded: Loaded = { name, engine: open(), users: 0, usedAt: 0 }
     this.#loaded.set(name, loaded)
@@ -104,26 +111,34 @@ export class Shelf {
       return { name: loaded.name, engine: await loaded.engine, release }
     } catch (error) {
       // Whoever asks again tries again.
-      this.#loaded.delete(loaded.name)
+      if (this.#loaded.get(loaded.name) === loaded) this.#loaded.delete(loaded.name)
       release()
       throw error
     }
   }
 
+  get #taken(): number {
+    return this.#loaded.size + this.#leaving
+  }
+
   /** True once one more may be loaded; false where all that are there are in use. */
   async #makeRoom(fits: ServedModel['fits']): Promise<boolean> {
-    while (this.#loaded.size >= this.#keep || (this.#loaded.size > 0 && fits?.() === false)) {
+    while (this.#taken >= this.#keep || (this.#taken > 0 && fits?.() === false)) {
       const idle = [...this.#loaded.values()].filter(({ users }) => users === 0)
       const [oldest] = idle.sort((a, b) => a.usedAt - b.usedAt)
       if (oldest === undefined) return false
       this.#loaded.delete(oldest.name)
       this.counts.evicted++
-      await (await oldest.engine).dispose()
+      this.#leaving++
+      await oldest.engine.then((engine) => engine.dispose())
+      this.#leaving--
+      this.#tell()
     }
     return true
   }
 
-  #change(signal: AbortSignal): Promise<void> {
+  #changeSince(seen: number, signal: AbortSignal): Promise<void> {
+    if (this.#changes !== seen || signal.aborted) return Promise.resolve()
     return new Promise((resolve) => {
       const done = (): void => {
         this.#waiting.delete(done)
@@ -136,6 +151,7 @@ export class Shelf {
   }
 
   #tell(): void {
+    this.#changes++
     for (const done of [...this.#waiting]) done()
   }
 }
