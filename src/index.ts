@@ -27,6 +27,7 @@ export type {
   ScoreRequest,
   ScoreResult,
 } from './engine/score-request.ts'
+export type { FromDisk } from './engine/stored-prompts.ts'
 export {
   type LooseStructure,
   type StructureInput,
@@ -65,6 +66,7 @@ export type { CachePlace, ListedModel, Prepared, PrepareOptions, PullOptions } f
 export * as models from './open/models.ts'
 export { type OpenedBackend, openBackend, openEngine } from './open/open-engine.ts'
 export type { ModelChoice, OpenEngineOptions, OpenHow, OpenIo } from './open/open-options.ts'
+export type { HandOver, HandOverOptions } from './prefix-cache/hand-over.ts'
 export type { LogitsProcessor } from './sampling/logits-processor.ts'
 export type { AllowedIds, Mask } from './sampling/masked-row.ts'
 export {

@@ -81,7 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   generation: ['sampling', 'grammar', 'drafting', 'backend', 'tokenizer'],
   scheduler: ['generation', 'backend'],
   scoring: ['generation', 'sampling', 'backend'],
-  'prefix-cache': ['backend'],
+  'prefix-cache': ['backend', 'system'],
   engine: [
     'scheduler',
     'scoring',
@@ -101,6 +101,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   server: ['openai', 'engine', 'generation', 'chat-template'],
   open: [
     'engine',
+    'prefix-cache',
     'sampling',
     'grammar',
     'backend',
@@ -118,6 +119,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'open',
     'scoring',
     'engine',
+    'prefix-cache',
     'generation',
     'grammar',
     'drafting',
@@ -152,6 +154,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'receipt',
     'output',
     'engine',
+    'prefix-cache',
     'grammar',
     'sampling',
     'backend',

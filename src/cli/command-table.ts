@@ -1,6 +1,7 @@
 /** The commands beside the main one, by their first word, for help and completion. What runs them is in commands.ts. */
 import { BATCH_FLAGS } from './batch-flags.ts'
 import {
+  CACHE_FLAGS,
   CHAT_FLAGS,
   DEVICES_FLAGS,
   type Flag,
@@ -15,6 +16,13 @@ import { SERVE_FLAGS } from './serve-flags.ts'
 
 /** What `spout config` does, and the number of words with the action's own. */
 export const CONFIG_ACTIONS = { list: 1, get: 2, set: 3, unset: 2, path: 1 } as const
+
+/** What `spout cache` does. */
+export const CACHE_ACTIONS = {
+  show: 'what is kept, of which models (the default)',
+  prune: 'remove what was used least lately, and what no run would use',
+  clear: 'remove all of it',
+} as const
 
 /** A flag that may have a default has a name without dashes in the configuration file. */
 const SETTING_NAMES: readonly string[] = SETTING_FLAGS.map((flag) => longName(flag).slice(2))
@@ -44,6 +52,12 @@ export const COMMANDS: readonly Command[] = [
     words: Object.keys(MODELS_ACTIONS),
     flags: MODELS_FLAGS,
     takesModels: true,
+  },
+  {
+    name: 'cache',
+    summary: 'show, prune and clear what is kept of prompts',
+    words: Object.keys(CACHE_ACTIONS),
+    flags: CACHE_FLAGS,
   },
   { name: 'verify', summary: 'run what a receipt tells of again, and compare', flags: VERIFY_FLAGS },
   {

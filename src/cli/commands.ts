@@ -15,6 +15,7 @@ const LOADERS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   rank: async () => (await import('./commands/rank.ts')).rankCommand,
   score: async () => (await import('./commands/score.ts')).scoreCommand,
   models: async () => (await import('./commands/models-command.ts')).modelsCommand,
+  cache: async () => (await import('./commands/cache.ts')).cacheCommand,
   verify: async () => (await import('./commands/verify.ts')).verifyCommand,
   devices: async () => (await import('./commands/devices.ts')).devicesCommand,
   schema: async () => (await import('./commands/schema.ts')).schemaCommand,

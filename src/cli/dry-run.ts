@@ -20,7 +20,7 @@ import type { Options } from './options.ts'
 
 /** @throws SpoutError `data` or `os` after the report, when the run would fail with it. */
 export async function dryRun(request: GenerateRequest, options: Options, context: Context): Promise<void> {
-  const plan = await planRun(request, engineOptions(options, context))
+  const plan = await planRun(request, engineOptions(options, context, { readsPrompts: true }))
   const isJson = options.json || options.jsonl
   await context.stdout.write(isJson ? `${toJson(planDocument(plan))}\n` : planText(plan))
   await context.stdout.flush()
@@ -43,7 +43,7 @@ function planText(plan: RunPlan): string {
     ['template', templateText(plan)],
     ['sampling', samplingText(plan)],
     ['seed', plan.seed === undefined ? 'drawn for each run' : String(plan.seed)],
-    ['prompt', `${promptTokens} tokens`],
+    ['prompt', `${promptTokens} tokens${onDiskText(plan)}`],
     ['answer', maxTokens === 0 ? 'until it ends' : `at most ${maxTokens} tokens`],
     ['context', contextLength === undefined ? 'unknown' : `${contextLength} tokens`],
     [
@@ -53,6 +53,13 @@ function planText(plan: RunPlan): string {
     ['fits', plan.obstacle === undefined ? 'yes' : `no: too large for the ${plan.obstacle}`],
   ]
   return `${columns(rows, Number.POSITIVE_INFINITY).replace(/^ {2}/gm, '')}\n`
+}
+
+function onDiskText({ onDisk }: RunPlan): string {
+  if (onDisk === undefined) return ''
+  return onDisk.tokens === 0
+    ? ', none of them on disk'
+    : `, ${onDisk.tokens} of them on disk (${bytesText(onDisk.bytes)})`
 }
 
 function kvText({ kvBytes }: RunPlan): string {
@@ -70,6 +77,7 @@ function planDocument(plan: RunPlan) {
     sampling: samplingJson(plan.sampling),
     seed: plan.seed === undefined ? null : String(plan.seed),
     prompt_tokens: plan.promptTokens,
+    cached_tokens: plan.onDisk?.tokens ?? null,
     max_tokens: plan.maxTokens,
     context_length: plan.contextLength ?? null,
     weight_bytes: plan.weightBytes,

@@ -1,6 +1,7 @@
 import type { OpenEngineOptions } from '../open/open-engine.ts'
 import type { Context } from './context.ts'
 import type { Options } from './options.ts'
+import { promptCacheMode } from './prompt-cache-mode.ts'
 import { createDownloadProgress, type DownloadProgress } from './terminal/download-progress.ts'
 import { writeLine } from './terminal/messages.ts'
 import { makeTrace } from './terminal/trace-lines.ts'
@@ -12,6 +13,8 @@ interface EngineMoments {
   readonly onDownload?: () => void
   /** It is opened for a conversation. */
   readonly wantsChat?: boolean
+  /** What was kept of prompts on disk is read, where flags and settings allow it. */
+  readonly readsPrompts?: boolean
 }
 
 /**
@@ -21,7 +24,7 @@ interface EngineMoments {
 export function engineOptions(
   options: Options,
   { interrupts }: Context,
-  { beforeFetch, onDownload, wantsChat = false }: EngineMoments = {},
+  { beforeFetch, onDownload, wantsChat = false, readsPrompts = false }: EngineMoments = {},
 ): OpenEngineOptions {
   const download = options.quiet ? undefined : lazyProgress(onDownload)
   return {
@@ -33,6 +36,7 @@ export function engineOptions(
     contextLength: options.ctxSize,
     prepare: options.prepare,
     precise: options.precise,
+    promptFiles: readsPrompts && promptCacheMode(options) !== 'off',
     cacheDir: options.cacheDir,
     offline: options.offline,
     chatTemplateFile: options.chatTemplate,

@@ -22,6 +22,7 @@ import {
   parseSeed,
   parseText,
 } from './flag-values.ts'
+import { PROMPT_CACHE_MODES } from './prompt-cache-mode.ts'
 
 export interface Flag {
   /** As commander writes it: `-n, --max-tokens <n>`. */
@@ -171,6 +172,23 @@ export const FLAGS: readonly Flag[] = [
     repeatable: true,
   },
   { flags: '--allow-special', help: 'let special tokens written in the prompt be special', group: 'Prompt' },
+  {
+    flags: '--prompt-cache <which>',
+    help: 'texts whose memory is kept on disk, so that what begins alike starts sooner: files (texts that lay in files), all, off',
+    group: 'Prompt',
+    setting: true,
+    ...oneOf(PROMPT_CACHE_MODES),
+  },
+  {
+    flags: '--no-prompt-cache',
+    help: 'the same as --prompt-cache off: keep nothing, and read nothing that was kept',
+    group: 'Prompt',
+  },
+  {
+    flags: '--keep-prompt',
+    help: 'the same as --prompt-cache all: keep this prompt, words and what was piped in too',
+    group: 'Prompt',
+  },
   { flags: '--no-stdin', help: 'do not read stdin', group: 'Prompt', oneShot: true },
   {
     flags: '--dry-run',
@@ -640,6 +658,18 @@ export const VERIFY_FLAGS: readonly Flag[] = [
 /** Of `spout devices`. */
 export const DEVICES_FLAGS: readonly Flag[] = [
   { flags: '--json', help: 'one JSON document', group: 'Output' },
+]
+
+/** Of `spout cache`. */
+export const CACHE_FLAGS: readonly Flag[] = [
+  { flags: '--json', help: 'one JSON document', group: 'Output' },
+  {
+    flags: '--keep <gigabytes>',
+    help: 'prune: how much may stay; 0 removes all (default: what the next prompt would leave)',
+    parse: (text) => parseNumber(text, { min: 0, max: 1e6 }),
+    group: 'Model',
+  },
+  { flags: '--dry-run', help: 'prune: only tell what would be removed', group: 'Model' },
 ]
 
 /** Of `spout models`. */

@@ -3,6 +3,7 @@ import type { DtypeName } from '../model/dtype.ts'
 import type { RuntimeChoice } from '../onnx-runtime/open-runtime.ts'
 import type { DeviceChoice } from '../open/device-choice.ts'
 import type { ThinkMode } from './flags.ts'
+import type { PromptCacheMode } from './prompt-cache-mode.ts'
 
 /** What the flags give, as commander names it. */
 export interface Options {
@@ -80,6 +81,9 @@ export interface Options {
   /** False after `--no-prepare`. */
   readonly prepare?: boolean
   readonly precise?: boolean
+  /** False after `--no-prompt-cache`. */
+  readonly promptCache?: PromptCacheMode | false
+  readonly keepPrompt?: boolean
   /** Of a conversation. */
   readonly continue?: boolean
   readonly commands?: boolean

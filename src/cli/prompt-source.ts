@@ -2,9 +2,10 @@
  * Where the prompt comes from: files, then stdin, then the words of the command line. A document first and the
  * instruction last, so that the document stays a prefix that can be reused.
  */
-import { fstatSync } from 'node:fs'
+import { fstatSync, statfsSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { SpoutError } from '../errors.ts'
+import { spoutCacheFolder } from '../system/spout-cache.ts'
 
 interface PromptInput {
   readonly words: readonly string[]
@@ -21,6 +22,21 @@ interface StdinReading {
   readonly onStdin?: (bytes: number) => void
   /** Told of a pipe that had nothing for the words to be about: what should have filled it has failed, mostly. */
   readonly onEmpty?: (() => void) | undefined
+  /** Told, where the prompt begins with what lay in files, what that is. */
+  readonly onFiles?: (part: FilePart) => void
+}
+
+/** The beginning of a prompt that lay in files. */
+export interface FilePart {
+  readonly text: string
+  /** There is nothing behind it. */
+  readonly isWhole: boolean
+}
+
+/** What of a prompt lay in files. */
+export interface PromptOrigin {
+  readonly system?: string | undefined
+  readonly prompt?: FilePart | undefined
 }
 
 /** More than any context holds; a mistake, or a file of another kind. */
@@ -56,16 +72,53 @@ export async function readPrompt(
   { words, files, stdin }: PromptSource,
   reading: StdinReading,
 ): Promise<string> {
-  const parts: string[] = []
-  for (const file of files) parts.push(await readText(file))
+  const parts: Part[] = []
+  for (const file of files) parts.push({ text: await readText(file), isFile: liesOnDisk(file) })
   if (stdin) {
+    const isFile = liesOnDisk(STDIN)
     const text = await readStdin(reading)
     if (text !== '' && words.length > 0) reading.onStdin?.(Buffer.byteLength(text))
     if (text === '' && words.length > 0 && fstatSync(0).isFIFO()) reading.onEmpty?.()
-    parts.push(text)
+    parts.push({ text, isFile })
   }
-  if (words.length > 0) parts.push(words.join(' '))
-  return parts.filter((part) => part !== '').join('\n\n')
+  if (words.length > 0) parts.push({ text: words.join(' '), isFile: false })
+  const said = parts.filter(({ text }) => text !== '')
+  tellFiles(said, reading)
+  return joined(said)
+}
+
+interface Part {
+  readonly text: string
+  readonly isFile: boolean
+}
+
+function joined(parts: readonly Part[]): string {
+  return parts.map(({ text }) => text).join('\n\n')
+}
+
+function tellFiles(parts: readonly Part[], { onFiles }: StdinReading): void {
+  const end = parts.findIndex(({ isFile }) => !isFile)
+  const files = end < 0 ? parts : parts.slice(0, end)
+  if (files.length > 0) onFiles?.({ text: joined(files), isWhole: end < 0 })
+}
+
+const STDIN = '/dev/stdin'
+
+/** Whether a text lay on a disk: a pipe and a terminal do not, nor does what a system holds in memory. */
+export function liesOnDisk(file: string): boolean {
+  try {
+    const status = file === STDIN ? fstatSync(0) : statSync(file)
+    return status.isFile() && (!IN_MEMORY.has(statfsSync(file).type) || status.dev === cacheDevice())
+  } catch {
+    return false
+  }
+}
+
+/** Linux: tmpfs, ramfs, proc, sysfs. */
+const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6, 0x9fa0, 0x62656572])
+
+function cacheDevice(): number | undefined {
+  return statSync(spoutCacheFolder(process.env), { throwIfNoEntry: false })?.dev
 }
 
 function isValid(bytes: Uint8Array, stream = false): boolean {

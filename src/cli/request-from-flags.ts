@@ -27,6 +27,8 @@ export function checkFlags(options: Options): void {
   const structured = options.json ? 'json' : options.jsonl ? 'jsonl' : undefined
   if (structured !== undefined && options.think === 'only') throw conflict(structured, 'think')
   checkStructureFlags(options)
+  if (options.keepPrompt && (options.promptCache === false || options.promptCache === 'off'))
+    throw conflict('keepPrompt', 'promptCache')
   if (options.samples !== undefined && !options.json && !options.bench) {
     throw new SpoutError('usage', '--samples: needs --json', { hint: 'add --json' })
   }

@@ -31,7 +31,8 @@ interface SamplesInput {
   readonly onStart: ((facts: RequestFacts) => void) | undefined
 }
 
-export async function answerSamples(input: SamplesInput): Promise<void> {
+/** @returns the figures of each, in their order */
+export async function answerSamples(input: SamplesInput): Promise<readonly EngineResult[]> {
   const { options, context, file, request, encoded, engine, status } = input
   const { signal } = context.interrupts
   const loadedAt = performance.now()
@@ -71,6 +72,7 @@ export async function answerSamples(input: SamplesInput): Promise<void> {
     const shortEnd = structureEnd(result, engine, { tail: tailOf(text), isChecked: checked })
     if (shortEnd !== undefined) throw shortEnd
   }
+  return results
 }
 
 function tailOf(text: string): string {

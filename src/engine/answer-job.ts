@@ -19,6 +19,7 @@ import type { KeptCache } from './kept-cache.ts'
 import type { OpenedStructure, openStructure } from './open-structure.ts'
 import { type SplittingSink, splitReasoning } from './reasoning.ts'
 import { DEFAULT_RAW_TOKENS, type GenerateRequest, MOST_DRAFTS } from './request.ts'
+import type { FromDisk } from './stored-prompts.ts'
 import { namingTokens } from './token-names.ts'
 
 export interface AnswerModel {
@@ -39,6 +40,8 @@ export interface Asked {
   readonly request: GenerateRequest
   readonly io: RequestIo
   readonly prompt: EncodedPrompt
+  /** What was read of its beginning. */
+  readonly fromDisk?: FromDisk | undefined
   readonly kept: KeptCache
   /** More requests will follow: states that cannot go back are worth a copy. */
   readonly goesOn: boolean
@@ -144,7 +147,7 @@ export class AnswerJob implements Job {
   }
 
   #begin(cache?: KvCache): Begun {
-    const { request, io, prompt } = this.#asked
+    const { request, io, prompt, fromDisk } = this.#asked
     const { ids, rendered } = prompt
     const { vocabSize, contextLength } = this.#model.backend
     const stops = this.#stops
@@ -156,6 +159,7 @@ export class AnswerJob implements Job {
     const facts = {
       ...{ promptTokens: ids.length, keptTokens: held, seed: sampler.seed },
       ...{ sampling: this.#sampling, isChat: rendered !== undefined },
+      ...(fromDisk && { fromDisk }),
     }
     io.onStart?.(facts)
     io.onPrefill?.(0, ids.length - held)

@@ -16,6 +16,7 @@ import { checkFits } from './length.ts'
 import type { GenerateRequest } from './request.ts'
 import { SettleJob } from './settle-job.ts'
 import type { SharedCaches } from './shared-caches.ts'
+import type { StoredPrompts } from './stored-prompts.ts'
 import { type Turn, Turns } from './turns.ts'
 
 export interface ConversationParts extends AnswerModel {
@@ -25,6 +26,8 @@ export interface ConversationParts extends AnswerModel {
   readonly scheduler?: Scheduler
   /** Where its cache comes from; without it, it holds nothing at first. */
   readonly caches?: CacheSource | undefined
+  /** What other processes have left on disk. */
+  readonly stored?: StoredPrompts | undefined
 }
 
 export class LocalConversation implements Conversation {
@@ -99,7 +102,9 @@ export class LocalConversation implements Conversation {
 
   async #generate(request: GenerateRequest, io: RequestIo): Promise<EngineResult> {
     const prompt = readPrompt(this.#parts, request, io.encoded)
-    const asked = { request, io, prompt, kept: this.#kept, goesOn: this.#goesOn }
+    const { stored } = this.#parts
+    const fromDisk = stored && (await stored.bring(prompt.ids))
+    const asked = { request, io, prompt, fromDisk, kept: this.#kept, goesOn: this.#goesOn }
     return runAnswer(this.#scheduler, new AnswerJob(this.#parts, asked))
   }
 

@@ -13,7 +13,7 @@ export interface EncodedPrompt {
 }
 
 /** Texts that have nothing in common, and begin with what tokenizers join to what stands before it. */
-const PROBES = ['A', '\n1'] as const
+export const PROBES: readonly [string, string] = ['A', '\n1']
 
 /** The ids that a request begins with whatever its last message will be, as far as two very different ones can tell. */
 export function knownIds(
@@ -21,8 +21,23 @@ export function knownIds(
   tokenizer: Tokenizer,
   template: ChatTemplate | undefined,
 ): Int32Array {
-  const [a, b] = PROBES.map((probe) => encodePrompt(withLastMessage(request, probe), tokenizer, template).ids)
-  return a!.subarray(0, commonLength(a!, b!))
+  return commonIds(
+    PROBES.map((probe) => withLastMessage(request, probe)),
+    tokenizer,
+    template,
+  )
+}
+
+/** The ids that all of these requests begin with. */
+export function commonIds(
+  requests: readonly GenerateRequest[],
+  tokenizer: Tokenizer,
+  template: ChatTemplate | undefined,
+): Int32Array {
+  const [first = new Int32Array(0), ...others] = requests.map(
+    (request) => encodePrompt(request, tokenizer, template).ids,
+  )
+  return first.subarray(0, Math.min(first.length, ...others.map((ids) => commonLength(first, ids))))
 }
 
 /** How many ids two texts have in common, from the first on. */

@@ -2,11 +2,13 @@ import type { Runs } from '../backend/runs.ts'
 import type { ToolFormat } from '../chat-template/tool-format.ts'
 import type { GenerateResult } from '../generation/generate.ts'
 import type { SinkWait } from '../generation/token-sink.ts'
+import type { HandOver, HandOverOptions } from '../prefix-cache/hand-over.ts'
 import type { SamplingOptions } from '../sampling/sampling-params.ts'
 import type { Trace } from '../trace.ts'
 import type { EncodedPrompt } from './encode-prompt.ts'
 import type { GenerateRequest } from './request.ts'
 import type { ChoiceRequest, ChoiceResult, ScoreIo, ScoreRequest, ScoreResult } from './score-request.ts'
+import type { FromDisk } from './stored-prompts.ts'
 import type { NamedSink } from './token-names.ts'
 
 /** What runs requests. A command does not know whether it is in this process. */
@@ -43,6 +45,16 @@ export interface Engine {
   score(request: ScoreRequest, io?: ScoreIo): Promise<ScoreResult>
   /** Requests that begin alike: what one computed is not computed again for the next. Whoever opens it disposes it. */
   openConversation(): Conversation
+  /**
+   * Of an engine that reads pages from disk: hands what it has computed of a text, and the disk has not, to another process,
+   * where that saves enough. Resolves with the file that process is to be given; `undefined` where there is none.
+   * @param requests the text is what these have in common, from the first id on
+   * @throws what the system says
+   */
+  handOverPrompt?(
+    requests: readonly GenerateRequest[],
+    options: HandOverOptions,
+  ): Promise<HandOver | undefined>
   /**
    * Aborts what runs, refuses what waits, and resolves when nothing computes any more. Afterwards every request, of a
    * conversation as well, is a SpoutError `usage`.
@@ -132,8 +144,10 @@ export interface RequestIo {
 /** What is known of a request before anything is computed. */
 export interface RequestFacts {
   readonly promptTokens: number
-  /** How many of them were kept from an earlier request. */
+  /** How many of them were kept from an earlier request, of this process or another. */
   readonly keptTokens: number
+  /** What of them was read from disk. */
+  readonly fromDisk?: FromDisk
   readonly seed: bigint
   /** What chooses its tokens: what was asked for over the author's defaults. */
   readonly sampling: SamplingOptions

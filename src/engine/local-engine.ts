@@ -6,12 +6,17 @@ import type { Backend } from '../backend/backend.ts'
 import { StepCosts } from '../drafting/step-costs.ts'
 import { afterDispose } from '../errors.ts'
 import type { Structures } from '../grammar/structures.ts'
+import type { HandOverOptions } from '../prefix-cache/hand-over.ts'
+import type { PageStore } from '../prefix-cache/page-store.ts'
 import { PrefixTree } from '../prefix-cache/prefix-tree.ts'
 import { type ConversationParts, LocalConversation, schedulerOf } from './conversation.ts'
+import { commonIds } from './encode-prompt.ts'
 import type { Engine, EngineModel, RequestIo } from './engine.ts'
 import { LocalScoring } from './local-scoring.ts'
+import type { GenerateRequest } from './request.ts'
 import { sample } from './sample.ts'
 import { SharedCaches } from './shared-caches.ts'
+import { StoredPrompts } from './stored-prompts.ts'
 
 interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
   readonly model: EngineModel
@@ -23,10 +28,18 @@ interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
   readonly promptCache?: boolean | undefined
   /** What a step may take, in ms, of prompts while other texts are decoded. Default: no limit. */
   readonly stepMs?: number | undefined
+  /** Opens what other processes have left on disk, and what this one leaves is handed over to. Default: nothing. */
+  readonly openPages?: (() => Promise<PageStore | undefined>) | undefined
 }
 
-export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }: LocalEngineParts): Engine {
-  const { tree, caches } = shareCaches(own.backend, { kvBytes, promptCache })
+export function createLocalEngine({
+  model,
+  kvBytes,
+  promptCache = true,
+  openPages,
+  ...own
+}: LocalEngineParts): Engine {
+  const { tree, caches, stored } = shareCaches(own.backend, { kvBytes, promptCache, openPages })
   let later: Promise<Structures> | undefined
   const structures =
     own.structures ??
@@ -35,17 +48,29 @@ export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }
       return later
     })
   const costs = new StepCosts()
-  const parts = { ...own, structures, caches, costs, scheduler: schedulerOf({ ...own, costs }, caches) }
+  const parts = {
+    ...own,
+    structures,
+    caches,
+    stored,
+    costs,
+    scheduler: schedulerOf({ ...own, costs }, caches),
+  }
   const { scheduler } = parts
   const scoring = new LocalScoring(parts)
   const partsOf = ({ owner }: Partial<RequestIo> = {}): typeof parts =>
-    owner === undefined ? parts : { ...parts, caches: caches?.ofOwner(owner) }
+    // What lies on disk is this user's: another owner's texts are neither found there nor told of.
+    owner === undefined ? parts : { ...parts, caches: caches?.ofOwner(owner), stored: undefined }
   return {
     model,
     sharesRuns: scheduler.sharesRuns,
     get work() {
       return scheduler.work
     },
+    ...(stored && {
+      handOverPrompt: (requests: readonly GenerateRequest[], options: HandOverOptions) =>
+        stored.handOver(commonIds(requests, own.backend.tokenizer, own.template), options),
+    }),
     openConversation: () => new LocalConversation(parts, { goesOn: true }),
     async generate(request, io) {
       const conversation = new LocalConversation(partsOf(io))
@@ -71,15 +96,22 @@ export function createLocalEngine({ model, kvBytes, promptCache = true, ...own }
 /** Texts share what they begin with where a page has the same bits whoever computed it. */
 function shareCaches(
   { runner }: Backend,
-  { kvBytes = 0, promptCache }: Pick<LocalEngineParts, 'kvBytes' | 'promptCache'>,
-): { tree?: PrefixTree; caches?: SharedCaches } {
+  {
+    kvBytes = 0,
+    promptCache,
+    openPages: open,
+  }: Pick<LocalEngineParts, 'kvBytes' | 'promptCache' | 'openPages'>,
+): { tree?: PrefixTree; caches?: SharedCaches; stored?: StoredPrompts } {
   if (runner === undefined || !runner.pool.isPaged) return {}
   const { pool, numerics } = runner
   const pages = Math.floor(kvBytes / pool.pageBytes)
   if (kvBytes > 0) pool.limitTo(pages)
   if (!numerics.exactRows || !promptCache) return {}
   const tree = new PrefixTree({ most: Math.floor(pages * UNUSED) })
-  return { tree, caches: new SharedCaches(pool, tree) }
+  const caches = new SharedCaches(pool, tree)
+  if (open === undefined) return { tree, caches }
+  const reclaim = (pages: number): void => caches.reclaim(pages)
+  return { tree, caches, stored: new StoredPrompts({ pool, tree, reclaim, open }) }
 }
 
 /** How much of the memory for keys and values may be of texts that have ended. */

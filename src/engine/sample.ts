@@ -19,6 +19,7 @@ export async function sample(
 ): Promise<EngineResult[]> {
   parts.scheduler.throwIfClosed()
   const prompt = readPrompt(parts, request, ios[0]?.encoded)
+  const fromDisk = parts.stored && (await parts.stored.bring(prompt.ids))
   const seed = request.sampling.seed ?? freshSeed()
   const stopping = new AbortController()
   const start = sharesPrompt(parts) ? new SharedStart(parts) : new OneCache(parts)
@@ -26,7 +27,13 @@ export async function sample(
     await start.turn(i)
     const signal = io.signal === undefined ? stopping.signal : AbortSignal.any([io.signal, stopping.signal])
     const sampled = { ...request, sampling: { ...request.sampling, seed: sampleSeed(seed, i) } }
-    const asked = { request: sampled, io: start.watching(i, { ...io, signal }), prompt, goesOn: false }
+    const asked = {
+      request: sampled,
+      io: start.watching(i, { ...io, signal }),
+      prompt,
+      fromDisk,
+      goesOn: false,
+    }
     try {
       return await runAnswer(parts.scheduler, new AnswerJob(parts, { ...asked, kept: start.cacheOf(i) }))
     } catch (error) {

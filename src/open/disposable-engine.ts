@@ -24,6 +24,7 @@ export function disposableEngine(engine: Engine): OpenedEngine {
     sample: (request, ios) => engine.sample(request, ios),
     choose: (request, io) => engine.choose(request, io),
     score: (request, io) => engine.score(request, io),
+    ...(engine.handOverPrompt && { handOverPrompt: engine.handOverPrompt }),
     openConversation() {
       const conversation = engine.openConversation()
       addMethod(conversation, Symbol.dispose, () => conversation.dispose())

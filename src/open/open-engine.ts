@@ -2,7 +2,7 @@
  * The composition root: finds the model, loads session and tokenizer side by side, and wires the engine that owns them.
  */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Backend } from '../backend/backend.ts'
 import type { LoadedSession } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
@@ -20,6 +20,7 @@ import { loadModelConfig } from '../model/model-config.ts'
 import type { Dtype, ModelConfig, ResolvedModel } from '../model/resolved-model.ts'
 import { openRuntime } from '../onnx-runtime/open-runtime.ts'
 import type { Runtime } from '../onnx-runtime/runtime.ts'
+import type { PageStore } from '../prefix-cache/page-store.ts'
 import { samplingDefaults } from '../sampling/generation-defaults.ts'
 import { availableMemory } from '../system/available-memory.ts'
 import { chooseThreads } from '../system/choose-threads.ts'
@@ -63,10 +64,36 @@ export async function finishEngine(started: StartedModel, options: OpenEngineOpt
   if (damage !== undefined) note(damage.why)
   const { promptCache, stepMs } = options
   const kvBytes = backend.runner?.pool.isPaged ? KV_SHARE * availableMemory() : undefined
+  const openPages = options.promptFiles ? pagesOnDisk(backend, started, options) : undefined
   return createLocalEngine({
-    ...{ model, backend, defaults, template, chatStops, note, kvBytes, promptCache, stepMs },
+    ...{ model, backend, defaults, template, chatStops, note, kvBytes, promptCache, stepMs, openPages },
     structures: started.structures,
   })
+}
+
+/** What opens the pages on disk of a model, where they have the same bits whoever computes them. */
+function pagesOnDisk(
+  { runner }: Backend,
+  { resolved: { id, dtype, onnxPath } }: StartedModel,
+  { note }: OpenEngineOptions,
+): (() => Promise<PageStore | undefined>) | undefined {
+  const why =
+    runner?.pool.isPaged !== true
+      ? 'the states of this model are not kept in pages'
+      : !runner.numerics.exactRows && 'rows of a run of this model depend on the rows beside them'
+  if (runner === undefined || why) {
+    note?.(`prompt cache: none on disk: ${why}`, 'info')
+    return undefined
+  }
+  return async () => {
+    const cacheFolder = trustedSpoutCache(process.env)
+    if (cacheFolder === undefined) return undefined
+    const { PageStore } = await import('../prefix-cache/page-store.ts')
+    const about = { model: id, dtype, graph: resolve(onnxPath) }
+    const { fingerprint } = runner.numerics
+    const { pageBytes } = runner.pool
+    return new PageStore({ cacheFolder, about, fingerprint, pageBytes })
+  }
 }
 
 /** Of the memory that is there once the model is loaded, how much keys and values may take. */

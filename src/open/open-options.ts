@@ -35,6 +35,11 @@ export interface OpenHow {
   readonly promptCache?: boolean | undefined
   /** While other texts are written, a step takes no more of a prompt than fits this time, in ms. Default: what is quickest in all. */
   readonly stepMs?: number | undefined
+  /**
+   * Also what other processes have left of texts in our own cache on disk; what is new there is left by `handOverPrompt`.
+   * Default false.
+   */
+  readonly promptFiles?: boolean | undefined
   /** A chat template of the user's, in place of the model's. */
   readonly chatTemplateFile?: string | undefined
   /** A chat, or a system message: what is missing for that is said. */

@@ -14,6 +14,7 @@ import { availableMemory } from '../system/available-memory.ts'
 import { statusOf } from '../system/list-files.ts'
 import { trustedSpoutCache } from '../system/spout-cache.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
+import { type ExpectedPages, expectedPages } from './expect-pages.ts'
 import { expectedRuns } from './expect-run.ts'
 import { configOf, noteNoTemplate, type OpenEngineOptions, resolveOptions } from './open-engine.ts'
 
@@ -41,6 +42,8 @@ export interface RunPlan {
   readonly sampling: SamplingOptions
   /** `undefined`: drawn when it runs. */
   readonly seed: bigint | undefined
+  /** What of the prompt is on disk; `undefined`: not known before it runs, or nothing is read. */
+  readonly onDisk: ExpectedPages | undefined
   /** Why it would not run, if so. */
   readonly obstacle: 'context' | 'memory' | undefined
 }
@@ -133,6 +136,10 @@ async function planOf(
     hasChatTemplate: template !== undefined,
     sampling,
     seed: sampling.seed,
+    onDisk:
+      options.promptFiles && isHere(resolved)
+        ? await expectedPages(prompt.ids, resolved, options)
+        : undefined,
     obstacle: tooLong ? 'context' : tooLarge ? 'memory' : undefined,
   }
 }

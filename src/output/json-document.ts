@@ -28,8 +28,12 @@ export function jsonDocument({ engine, ...answer }: JsonAnswer & { readonly engi
 export function samplesDocument(engine: Engine, answers: readonly JsonAnswer[]) {
   const samples = answers.map((answer) => ({ ...textFields(answer), ...figures(answer) }))
   const completion_tokens = samples.reduce((sum, { usage }) => sum + usage.completion_tokens, 0)
-  const usage = { prompt_tokens: answers[0]!.result.promptTokens, completion_tokens }
+  const usage = { ...promptUsage(answers[0]!.result), completion_tokens }
   return { ...modelFields(engine), ...runFields(engine, answers[0]!), samples, usage }
+}
+
+function promptUsage({ promptTokens, keptTokens }: EngineResult) {
+  return { prompt_tokens: promptTokens, prompt_tokens_details: { cached_tokens: keptTokens } }
 }
 
 export function modelFields({ model: { id: model, revision, dtype } }: Engine) {
@@ -52,7 +56,7 @@ function figures({ result, measured, logprobs }: JsonAnswer) {
   return {
     seed: String(result.seed),
     token_ids: result.tokenIds,
-    usage: { prompt_tokens: result.promptTokens, completion_tokens: result.tokenIds.length },
+    usage: { ...promptUsage(result), completion_tokens: result.tokenIds.length },
     drafts: result.drafts ?? null,
     timings: {
       load_ms: round(measured.loadMs),

@@ -23,14 +23,13 @@ export function statisticsLines({
 }: StatisticsInput): string[] {
   const { id, dtype, runs } = engine.model
   const { promptTokens, keptTokens, tokenIds, drafts } = result
-  const kept = keptTokens === 0 ? '' : `, ${keptTokens} kept from before`
   return [
     `model     ${escapeText(id)} (${dtype}), loaded after ${durationText(measured.loadMs)}`,
     `runs      ${escapeText(runsText(runs))}`,
     ...refusedLines(runs).map((line) => `          ${escapeText(line)}`),
     `template  ${templateText({ ...engine.model, ...result })}`,
     `sampling  ${samplingText(result)}`,
-    `prompt    ${count(promptTokens - keptTokens)} in ${durationText(measured.prefillMs)}${perSecond(measured.prefillTps)}${kept}`,
+    `prompt    ${count(promptTokens - keptTokens)} in ${durationText(measured.prefillMs)}${perSecond(measured.prefillTps)}${keptText(result)}`,
     ...(settled?.tokens
       ? [`settled   ${count(settled.tokens)} before it, in ${durationText(settled.ms)}`]
       : []),
@@ -44,6 +43,15 @@ export function statisticsLines({
     `seed      ${result.seed}`,
     `finish    ${result.finishReason}`,
   ]
+}
+
+/** Those that were not computed, and what it took to read them. */
+function keptText({ keptTokens, fromDisk }: EngineResult): string {
+  if (keptTokens === 0) return ''
+  const read =
+    fromDisk &&
+    ` (${fromDisk.tokens} from disk: ${bytesText(fromDisk.bytes)} in ${durationText(fromDisk.ms)})`
+  return `, ${keptTokens} kept from before${read ?? ''}`
 }
 
 /** What had to come, and how much of it was run ahead. */

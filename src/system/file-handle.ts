@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs'
-import { openRegular } from './regular-file.ts'
+import { openRegular, type RegularFileOptions } from './regular-file.ts'
 
 /** Runs `use` on the opened file, a regular one, and closes it. */
-export function withFile<T>(path: string, use: (handle: number) => T): T {
-  const handle = openRegular(path)
+export function withFile<T>(path: string, use: (handle: number) => T, options: RegularFileOptions = {}): T {
+  const handle = openRegular(path, options)
   try {
     return use(handle)
   } finally {

@@ -17,6 +17,7 @@ const ANONYMOUS = 0x20
 const NO_RESERVE = 0x4000
 const DONT_NEED = 4
 const HUGE_PAGES = 14
+const CLOSES_ON_EXEC = 1
 
 export const PROTECTION = { read: READ, readWrite: READ | WRITE, readExecute: READ | 4 } as const
 
@@ -30,6 +31,7 @@ function openLibc() {
     unmap: library.func('int munmap(uintptr_t, size_t)'),
     protect: library.func('int mprotect(uintptr_t, size_t, int)'),
     advise: library.func('int madvise(uintptr_t, size_t, int)'),
+    memoryFile: library.func('int memfd_create(const char*, unsigned int)'),
   }
 }
 
@@ -84,6 +86,17 @@ export function mapFile(file: number, offset: number, bytes: number): Mapped {
   const whole = { bytes: bytes + skipped, protection: READ, flags: PRIVATE }
   const mapped = map({ ...whole, file, offset: offset - skipped })
   return { ...mapped, address: mapped.address + BigInt(skipped) }
+}
+
+/**
+ * A file of memory without a name, gone with its last descriptor: what one process hands to another that outlives it. Whoever
+ * opens it closes it. @throws SpoutError `os` when there is none.
+ */
+export function openMemoryFile(name: string): number {
+  libc ??= openLibc()
+  const descriptor: number = libc.memoryFile(name, CLOSES_ON_EXEC)
+  if (descriptor < 0) throw new SpoutError('os', `memory: no file for ${name}`)
+  return descriptor
 }
 
 /** @throws Error when the system does not allow it. */

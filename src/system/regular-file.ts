@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { open } from 'node:fs/promises'
 
-interface RegularFileOptions {
+export interface RegularFileOptions {
   /** Only a file that this user made: no link leads to it, it is ours, and it has this one name. */
   readonly own?: boolean
   /** How it is opened; default O_RDONLY. */

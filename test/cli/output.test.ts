@@ -173,7 +173,7 @@ describe.concurrent('JSON', () => {
       sampling: expect.objectContaining({ temperature: 0, top_p: 1, repetition_penalty: 1 }),
       seed: '7',
       token_ids: [256, 257, 258],
-      usage: { prompt_tokens: 1, completion_tokens: 3 },
+      usage: { prompt_tokens: 1, prompt_tokens_details: { cached_tokens: 0 }, completion_tokens: 3 },
       drafts: null,
       timings,
     })

@@ -19,6 +19,8 @@ export const ENVIRONMENT: NodeJS.ProcessEnv = {
   HF_HUB_OFFLINE: '1',
   // Nothing of one test goes on beside the next; test/cli/prepare.test.ts takes it away.
   SPOUT_NO_PREPARE: '1',
+  // Nor is anything left for it; test/cli/prompt-cache.test.ts takes it away.
+  SPOUT_PROMPT_CACHE: 'off',
 }
 
 export interface RunOptions {

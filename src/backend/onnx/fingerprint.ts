@@ -15,6 +15,16 @@ interface FingerprintSource {
   readonly changes: readonly string[]
 }
 
+/** Of a model that was prepared: the content of its files is known. */
+export function preparedFingerprint(
+  manifest: Pick<FingerprintSource, 'runtimeVersion' | 'precise' | 'changes'> & {
+    readonly sources: readonly FileState[]
+  },
+): string {
+  const { runtimeVersion, precise, changes, sources: files } = manifest
+  return fingerprintOf({ runtimeVersion, precise, device: 'cpu', files, changes })
+}
+
 /** @throws what the file system says of a file. */
 export function fingerprintOf({ files, ...rest }: FingerprintSource): string {
   const states = files.map((file) => {

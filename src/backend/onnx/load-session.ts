@@ -11,7 +11,7 @@ import type { Runtime, SessionOptions } from '../../onnx-runtime/runtime.ts'
 import type { Runs } from '../runs.ts'
 import { describeRuns } from './describe-runs.ts'
 import type { Embedder } from './embedder.ts'
-import { fingerprintOf } from './fingerprint.ts'
+import { fingerprintOf, preparedFingerprint } from './fingerprint.ts'
 import { gpuVariants } from './gpu-variants.ts'
 import { type Decoder, type DecoderOptions, decoderVariants, type OpenedGraph } from './open-decoder.ts'
 import { openEmbedder } from './open-embedder.ts'
@@ -166,8 +166,7 @@ export async function openPrepared(
   const own = operators && { operators, weights: [] }
   const source = { bytes: NO_BYTES, path: graphPath, weightsFolder: folder, isOptimized: true, own }
   const session = await runtime.createSession(source, options)
-  const { sources: files, precise, runtimeVersion, changes } = manifest
-  const fingerprint = fingerprintOf({ runtimeVersion, precise, device: 'cpu', files, changes })
+  const fingerprint = preparedFingerprint(manifest)
   const exactRows = manifest.exactRows ?? false
   return { session, operators, plan, fingerprint, exactRows, dispose: () => session.dispose() }
 }

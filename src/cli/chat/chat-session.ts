@@ -5,7 +5,9 @@ import { measure } from '../../output/measurements.ts'
 import { openAnswer } from '../answer.ts'
 import { turnNote } from '../answer-end.ts'
 import type { Context } from '../context.ts'
+import type { Prefilled } from '../keep-prompt.ts'
 import type { Options } from '../options.ts'
+import { promptCacheMode } from '../prompt-cache-mode.ts'
 import { requestOptions } from '../request-from-flags.ts'
 import { asSpoutError } from '../terminal/messages.ts'
 import { makePrefillListener } from '../terminal/prefill-text.ts'
@@ -36,6 +38,11 @@ interface LastAnswer {
   readonly settled: Settled
 }
 
+function sumOf({ tokens, ms }: Prefilled, { promptTokens, keptTokens, timings }: EngineResult): Prefilled {
+  const more = Math.max(0, timings.prefilledAt - timings.startedAt)
+  return { tokens: tokens + promptTokens - keptTokens, ms: ms + more }
+}
+
 type Outcome = 'answered' | 'aborted' | 'failed'
 
 /** A turn that is being answered. */
@@ -61,6 +68,8 @@ export class ChatSession {
   #last: LastAnswer | undefined
   #open: OpenTurn | undefined
   #isKept = true
+  /** Of all turns. */
+  #prefilled: Prefilled = { tokens: 0, ms: 0 }
   /** How often the last message was answered anew: each time another seed. */
   #attempt = 0
 
@@ -113,6 +122,22 @@ export class ChatSession {
   endNow(): void {
     if (this.#open === undefined) return
     this.#close(this.#open, 'aborted')
+  }
+
+  /**
+   * Leaves what was computed of this conversation for whoever goes on with it in another process, where it lies in a file
+   * itself or that is asked for.
+   * @param options.isSaved it was written to a file as it is now; else it lies in one only where it is kept for `--continue`
+   */
+  async keepForNextRun({ isSaved = false }: { isSaved?: boolean } = {}): Promise<void> {
+    const { engine, transcript } = this
+    const mode = promptCacheMode(this.#options)
+    const isFile = isSaved || (this.#kept !== undefined && this.#isKept)
+    if (engine.handOverPrompt === undefined || transcript.turns.length === 0) return
+    if (mode === 'off' || (mode === 'files' && !isFile)) return
+    const { keepableTurns, keepPrompt } = await import('../keep-prompt.ts')
+    const requests = keepableTurns(this.#request('?'))
+    await keepPrompt({ engine, options: this.#options, requests, prefilled: this.#prefilled })
   }
 
   /** From now on what is known of the next turn is run, until that turn or `stopSettling`. */
@@ -192,6 +217,7 @@ export class ChatSession {
       status.clear()
       await writer.finish(result, measure(result, this.#loadedAt, askedAt))
       this.#last = { result, askedAt, settled }
+      this.#prefilled = sumOf(this.#prefilled, result)
       return result
     } catch (error) {
       status.clear()

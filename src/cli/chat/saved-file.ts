@@ -14,10 +14,11 @@ import type { ChatSession } from './chat-session.ts'
  * @throws SpoutError `output` for a file that is not this conversation's, unless `replaces`
  */
 export async function saveConversation(
-  { transcript, engine, ownFiles }: ChatSession,
+  session: ChatSession,
   words: string,
   { replaces }: { replaces: boolean },
 ): Promise<void> {
+  const { transcript, engine, ownFiles } = session
   const path = withHome(words)
   const file = openFileOutput(path, { mode: 0o600 })
   if (!replaces && !ownFiles.has(resolve(path)) && holdsSomething(path)) {
@@ -30,6 +31,7 @@ export async function saveConversation(
   await file.flush()
   file.commit()
   ownFiles.add(resolve(path))
+  await session.keepForNextRun({ isSaved: true })
 }
 
 export function loadConversation({ transcript, ownFiles }: ChatSession, words: string): void {

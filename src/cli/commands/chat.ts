@@ -67,6 +67,7 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
     greet(talk)
     if (words.length > 0) await answer(talk, words.join(' '))
     await converse(talk)
+    await session.keepForNextRun()
   } finally {
     io.source.close()
     await session.dispose()
@@ -118,7 +119,7 @@ async function load(options: Options, context: Context) {
   context.interrupts.listen()
   try {
     return await abortable(
-      openEngine(engineOptions(options, context, { wantsChat: true })),
+      openEngine(engineOptions(options, context, { wantsChat: true, readsPrompts: true })),
       context.interrupts.signal,
     )
   } finally {

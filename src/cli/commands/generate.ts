@@ -2,6 +2,7 @@
  * `spout [prompt...]`: reads the prompt while the engine opens, and writes the answer. What is wrong with the command line
  * is said before anything is started, and nothing is fetched before there is a prompt.
  */
+import { PAGE } from '../../backend/kv.ts'
 import type { EncodedPrompt } from '../../engine/encode-prompt.ts'
 import type { Engine, EngineResult, RequestFacts, RequestIo } from '../../engine/engine.ts'
 import { type GenerateRequest, makeRequest } from '../../engine/request.ts'
@@ -23,7 +24,15 @@ import { abortable } from '../interrupt.ts'
 import { refuseMistyped } from '../mistyped.ts'
 import type { Options } from '../options.ts'
 import { parseCommandLine } from '../program.ts'
-import { findPrompt, type PromptSource, readPrompt, readText } from '../prompt-source.ts'
+import {
+  type FilePart,
+  findPrompt,
+  liesOnDisk,
+  type PromptOrigin,
+  type PromptSource,
+  readPrompt,
+  readText,
+} from '../prompt-source.ts'
 import type { ReceiptFile } from '../receipt-file.ts'
 import { checkFlags, flagNotes, hasStructure, requestOptions } from '../request-from-flags.ts'
 import { namingSettings, settingLines, withSettings } from '../settings.ts'
@@ -69,14 +78,14 @@ async function runGenerate(words: readonly string[], options: Options, context: 
   const source = sourceOf(words, options)
   if (options.choices !== undefined) {
     const { choose } = await import('./choose.ts')
-    const readWhole = () => readWholePrompt(source, options, context)
+    const readWhole = () => readWholePrompt(source, { options, context })
     return choose({ source, readWhole, options, context, file: await openFile(options.output) })
   }
   const receipt = await openReceipt(options)
   const job = { source, options, context, structure, file: await openFile(options.output), receipt }
   if (options.dryRun) {
     const { dryRun } = await import('../dry-run.ts')
-    await dryRun(await readRequest(job), options, context)
+    await dryRun((await readRequest(job)).request, options, context)
   } else {
     await generateOnce(job)
   }
@@ -126,7 +135,7 @@ interface Job {
 async function generateOnce(job: Job): Promise<void> {
   const { options, context } = job
   const { start, letFetch } = startEarly(job)
-  const request = await readRequest(job)
+  const { request, origin } = await readRequest(job)
   noteEmbedded(options)
   const status = openStatusLine({ enabled: !options.quiet, color: options.color })
   status.show('loading the model')
@@ -134,7 +143,7 @@ async function generateOnce(job: Job): Promise<void> {
   try {
     const encoding = start.encode(request)
     const engine = await abortable(start.engine, context.interrupts.signal)
-    await answer(job, { request, encoded: await encoding, engine, status })
+    await answer(job, { request, origin, encoded: await encoding, engine, status })
   } catch (error) {
     const hasSystem = request.messages[0]?.role === 'system'
     throw hasSystem ? systemRefused(error, 'put the system message into the prompt') : error
@@ -160,7 +169,9 @@ function startEarly({ options, context, receipt }: Job): EarlyStart {
     clear = await allowed
     context.interrupts.listen()
   }
-  const opening = engineOptions(options, context, { beforeFetch, onDownload: () => clear() })
+  const opening = engineOptions(options, context, {
+    ...{ beforeFetch, onDownload: () => clear(), readsPrompts: true },
+  })
   const start = startEngine(receipt?.watching(opening) ?? opening)
   return { start, letFetch }
 }
@@ -185,18 +196,29 @@ function sourceOf(words: readonly string[], options: Options): PromptSource {
   throw new SpoutError('usage', 'prompt: none given', { hint: 'spout "your prompt", or pipe a text in' })
 }
 
-async function readRequest({ source, options, context, structure }: Job): Promise<GenerateRequest> {
+async function readRequest({ source, options, context, structure }: Job) {
+  let files: FilePart | undefined
   const system = options.systemFile === undefined ? options.system : await readText(options.systemFile)
-  const prompt = await readWholePrompt(source, options, context)
+  const prompt = await readWholePrompt(source, { options, context }, (part) => {
+    files = part
+  })
   const expect = options.expect === undefined ? undefined : await readText(options.expect)
-  return makeRequest({ ...requestOptions(options), prompt, system, structure, expect })
+  const request = makeRequest({ ...requestOptions(options), prompt, system, structure, expect })
+  const isSystemFile = options.systemFile !== undefined && liesOnDisk(options.systemFile)
+  const origin: PromptOrigin = { prompt: files, system: isSystemFile ? system : undefined }
+  return { request, origin }
 }
 
-function readWholePrompt(source: PromptSource, options: Options, context: Context): Promise<string> {
+function readWholePrompt(
+  source: PromptSource,
+  { options, context }: Pick<Job, 'options' | 'context'>,
+  onFiles: (part: FilePart) => void = () => undefined,
+): Promise<string> {
   // For a person only: what a log says does not depend on how slow a pipeline is today.
   const watched = !options.quiet && process.stderr.isTTY
   return readPrompt(source, {
     signal: context.interrupts.signal,
+    onFiles,
     onStdin: (bytes) => {
       if (options.verbose) writeLine(`${bytes} bytes of stdin stand before the words; --no-stdin leaves them`)
     },
@@ -207,6 +229,7 @@ function readWholePrompt(source: PromptSource, options: Options, context: Contex
 
 interface Ready {
   readonly request: GenerateRequest
+  readonly origin: PromptOrigin
   readonly encoded: EncodedPrompt | undefined
   readonly engine: Engine
   readonly status: StatusLine
@@ -218,15 +241,26 @@ async function answer(job: Job, ready: Ready): Promise<void> {
   const onStart = options.verbose ? (facts: RequestFacts) => sayWhatRuns(engine, facts) : undefined
   if (options.samples === undefined) return answerOnce(job, ready, onStart)
   const { answerSamples } = await import('../samples.ts')
-  await answerSamples({ ...job, ...ready, onStart })
+  const [first] = await answerSamples({ ...job, ...ready, onStart })
+  await keepForNextRun(first!, ready, options)
   if (engine.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
+}
+
+/** The code for it is loaded only where there may be something to keep. */
+async function keepForNextRun(result: EngineResult, { request, origin, engine }: Ready, options: Options) {
+  if (engine.handOverPrompt === undefined || result.promptTokens - result.keptTokens < PAGE) return
+  const { keepable, keepPrompt, prefilledOf } = await import('../keep-prompt.ts')
+  const requests = keepable(request, origin, options)
+  if (requests === undefined) return
+  await keepPrompt({ engine, options, requests, prefilled: prefilledOf(result) })
 }
 
 async function answerOnce(
   { options, context, file, receipt }: Job,
-  { request, encoded, engine, status }: Ready,
+  ready: Ready,
   onStart: RequestIo['onStart'],
 ): Promise<void> {
+  const { request, encoded, engine, status } = ready
   const { interrupts, stdout } = context
   const loadedAt = performance.now()
   const writer = openAnswer({
@@ -267,5 +301,6 @@ async function answerOnce(
   const shortEnd = structureEnd(result, engine, writer)
   if (shortEnd !== undefined) throw shortEnd
   if (lacksAnswer(result, options.think)) throw noAnswer(result, engine)
+  await keepForNextRun(result, ready, options)
   if (engine.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
 }

@@ -25,6 +25,7 @@ export const JSON_FIELDS: readonly Row[] = [
   ['token_ids', 'ids of the answer'],
   ['usage', 'tokens'],
   ['  prompt_tokens', 'of the prompt, with what the chat template adds'],
+  ['  prompt_tokens_details', 'cached_tokens: those that were computed before, by this process or another'],
   ['  completion_tokens', 'of the answer'],
   ['drafts', 'drafted and accepted guesses, and steps; null where nothing was guessed'],
   ['timings', 'in milliseconds; null where nothing was measured'],

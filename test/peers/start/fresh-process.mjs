@@ -8,7 +8,7 @@ const LIMIT_MS = 120_000
 
 /**
  * Milliseconds from the moment before the start to the first byte on stdout (`undefined` when there was none) and to the end
- * of the process and of its output. Fails when it ends with another code than 0.
+ * of the process and of its output, and that output. Fails when it ends with another code than 0.
  */
 export async function timedRun({ name, args, env }) {
   const startedAt = performance.now()
@@ -19,8 +19,10 @@ export async function timedRun({ name, args, env }) {
   })
   let firstAt
   let complaint = ''
-  child.stdout.on('data', () => {
+  let text = ''
+  child.stdout.on('data', (bytes) => {
     firstAt ??= performance.now()
+    text += bytes
   })
   child.stderr.on('data', (text) => {
     complaint += text
@@ -31,7 +33,7 @@ export async function timedRun({ name, args, env }) {
   })
   const endedAt = performance.now()
   if (code !== 0) throw new Error(`${name}: ended with ${code}: ${complaint.trim().slice(-400)}`)
-  return { first: firstAt === undefined ? undefined : firstAt - startedAt, whole: endedAt - startedAt }
+  return { first: firstAt === undefined ? undefined : firstAt - startedAt, whole: endedAt - startedAt, text }
 }
 
 /** Peak of resident memory, in bytes. In a run of its own, for the hook that asks costs time. */

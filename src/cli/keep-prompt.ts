@@ -1,0 +1,104 @@
+/**
+ * After an answer: what was computed of its prompt is left on disk for the next run, where that saves enough and the text may be
+ * kept. A process of its own writes it. Nothing here fails a run.
+ */
+import { accessSync, closeSync, constants } from 'node:fs'
+import { PROBES } from '../engine/encode-prompt.ts'
+import type { Engine, EngineResult } from '../engine/engine.ts'
+import { type GenerateRequest, makeRequest, withLastMessage } from '../engine/request.ts'
+import { promptsFolder } from '../prefix-cache/stored-pages.ts'
+import { makeFolder } from '../system/make-folder.ts'
+import { bytesText } from '../system/quantities.ts'
+import { trustedSpoutCache } from '../system/spout-cache.ts'
+import type { Options } from './options.ts'
+import { type PromptCacheMode, promptCacheMode } from './prompt-cache-mode.ts'
+import type { PromptOrigin } from './prompt-source.ts'
+import { requestOptions } from './request-from-flags.ts'
+import { spawnLater } from './spawn-later.ts'
+import { writeLine } from './terminal/messages.ts'
+
+/** The words that make this program write what it is given (commands/cache.ts). */
+export const WRITE_WORDS = ['cache', 'write'] as const
+
+/** What must be saved. */
+const LEAST_MS = 300
+
+interface KeepPrompt {
+  readonly engine: Engine
+  readonly options: Options
+  /** The text is what these have in common. */
+  readonly requests: readonly GenerateRequest[]
+  /** Tokens that were computed as prompts, and how long that took. */
+  readonly prefilled: Prefilled
+}
+
+export interface Prefilled {
+  readonly tokens: number
+  readonly ms: number
+}
+
+/** Of one answer. */
+export function prefilledOf({ timings, promptTokens, keptTokens }: EngineResult): Prefilled {
+  return { tokens: promptTokens - keptTokens, ms: Math.max(0, timings.prefilledAt - timings.startedAt) }
+}
+
+/** Leaves a prompt for the next run. Never throws: what is not kept is computed again. */
+export async function keepPrompt({ engine, options, requests, prefilled }: KeepPrompt): Promise<void> {
+  const say = (text: string): void => {
+    if (options.verbose) writeLine(`prompt cache: ${text}`)
+  }
+  const leastMs = leastSaved()
+  if (engine.handOverPrompt === undefined || prefilled.tokens === 0 || prefilled.ms < leastMs) return
+  if (engine.model.mayPrepare)
+    return say('not kept: once the model is prepared, its keys and values are others')
+  try {
+    const why = whyNotWritable()
+    if (why !== undefined) return say(`not kept: ${why}`)
+    const msPerToken = prefilled.ms / prefilled.tokens
+    const handed = await engine.handOverPrompt(requests, { msPerToken, leastMs })
+    if (handed === undefined) return
+    spawnLater(WRITE_WORDS, handed.descriptor)
+    closeSync(handed.descriptor)
+    say(`${handed.pages} pages (${bytesText(handed.bytes)}) are kept for the next run`)
+  } catch (error) {
+    say(`not kept: ${(error as Error).message}`)
+  }
+}
+
+function leastSaved(): number {
+  const given = Number(process.env.SPOUT_PROMPT_CACHE_MS || Number.NaN)
+  return given >= 0 ? given : LEAST_MS
+}
+
+function whyNotWritable(): string | undefined {
+  const cacheFolder = trustedSpoutCache(process.env)
+  if (cacheFolder === undefined) return 'others can write to the folder'
+  makeFolder(promptsFolder(cacheFolder), 0o700)
+  accessSync(promptsFolder(cacheFolder), constants.W_OK)
+  return undefined
+}
+
+/** What of a prompt may be kept, as requests that have just that in common; `undefined`: nothing. */
+export function keepable(
+  request: GenerateRequest,
+  { system, prompt }: PromptOrigin,
+  options: Options,
+): GenerateRequest[] | undefined {
+  const mode: PromptCacheMode = promptCacheMode(options)
+  if (mode === 'off') return undefined
+  if (mode === 'all') return [request]
+  if (system === undefined && prompt === undefined) return undefined
+  // What words say, a template's arguments and a structure too, is other in each.
+  return PROBES.map((probe) =>
+    makeRequest({
+      ...requestOptions({ ...options, templateArg: [] }),
+      system: system ?? (options.system === undefined ? undefined : probe),
+      prompt: [prompt?.text, prompt?.isWhole ? undefined : probe].filter(Boolean).join('\n\n'),
+    }),
+  )
+}
+
+/** The same of a conversation whose next turn this is: all that comes before it. */
+export function keepableTurns(next: GenerateRequest): GenerateRequest[] {
+  return PROBES.map((probe) => withLastMessage(next, probe))
+}
