@@ -47,7 +47,8 @@ async function filterBlock(from, count) {
       tokens += verdict.tokens
       return undefined
     },
-    asLineError: () => undefined,
+    open: async () => undefined,
+    asSpoutError: (cause) => cause,
   })
   return (1000 * tokens) / (performance.now() - startedAt)
 }
