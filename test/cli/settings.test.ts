@@ -284,7 +284,11 @@ test('[options.cache json.document] a model of the cache, by its name and offlin
 })
 
 test('[config.command] sets, shows, gets and forgets', async () => {
-  const env = { XDG_CONFIG_HOME: mkdtempSync(join(HOME, 'config-')), SPOUT_NO_PREPARE: '' }
+  const env = {
+    XDG_CONFIG_HOME: mkdtempSync(join(HOME, 'config-')),
+    SPOUT_NO_PREPARE: '',
+    SPOUT_PROMPT_CACHE: '',
+  }
   const config = async (...argv: string[]) => {
     const { stdout, stderr, code } = await runSpout(['config', ...argv], { env })
     return code === 0 ? stdout : stderr
