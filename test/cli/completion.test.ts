@@ -48,7 +48,7 @@ describe.runIf(hasShell('bash'))('[completion.shells] bash (needs bash)', () => 
   test.each([
     [
       ['spout', 'c'],
-      ['chat', 'config', 'completion'],
+      ['chat', 'cache', 'config', 'completion'],
     ],
     [['spout', '--dt'], ['--dtype']],
     [
