@@ -4,13 +4,12 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** What types into a terminal and looks at its screen: when all else is done. */
-const ALONE = ['test/cli/chat-screen.test.ts']
+const ALONE = ['test/cli/{bench,chat-screen}.test.ts']
 
 /** What takes longest begins first, so that one worker does not wait for the other at the end. */
 const LONGEST = [
   'batch',
   'prepare',
-  'bench',
   'run-facts',
   'receipt',
   'gpu-session',
