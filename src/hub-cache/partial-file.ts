@@ -4,7 +4,6 @@ import {
   constants,
   lstatSync,
   openSync,
-  readdirSync,
   readSync,
   renameSync,
   rmSync,
@@ -13,6 +12,7 @@ import {
 } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { namesIn } from '../system/or-nothing.ts'
 import { isIdentity, lifeOf, newIdentity } from '../system/process-identity.ts'
 import { isOwnFile, openRegular } from '../system/regular-file.ts'
 import { createBlobHash, hashFile } from './blob-hash.ts'
@@ -228,12 +228,4 @@ function partialsIn(folder: string): Partial[] {
       ? [{ path, etag, owner, size: status.size, touched: status.mtimeMs }]
       : []
   })
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
-  }
 }

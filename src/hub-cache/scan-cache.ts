@@ -1,8 +1,9 @@
-import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isCommit, isEtag, isRepo } from '../model/model-id.ts'
 import type { Dtype } from '../model/resolved-model.ts'
 import { listFiles, statusOf } from '../system/list-files.ts'
+import { namesIn } from '../system/or-nothing.ts'
 import { cachedModels, isComplete } from './cached-model.ts'
 import { noteOf, type RepoCache, repoCache, snapshotFiles } from './hub-cache.ts'
 
@@ -40,6 +41,7 @@ export function scanCache(root: string): CachedSnapshot[] {
 
 function reposIn(root: string): string[] {
   return namesIn(root)
+    .sort()
     .map((name) => repoOf(name))
     .filter((repo) => repo !== undefined)
     .sort()
@@ -57,7 +59,9 @@ export interface Unfinished {
 export function scanUnfinished(root: string): Unfinished[] {
   return reposIn(root).flatMap((repo) => {
     const blobs = join(repoCache(root, repo).folder, 'blobs')
-    const names = namesIn(blobs).filter((name) => name.endsWith('.incomplete'))
+    const names = namesIn(blobs)
+      .sort()
+      .filter((name) => name.endsWith('.incomplete'))
     const files = names.map((name) => lstatSync(join(blobs, name), { throwIfNoEntry: false }))
     const plain = files.filter((status) => status?.isFile() && status.size > 0)
     if (plain.length === 0) return []
@@ -70,6 +74,7 @@ export function scanUnfinished(root: string): Unfinished[] {
 export function scanRepo(cache: RepoCache): CachedSnapshot[] {
   const refs = refsOf(cache)
   return namesIn(join(cache.folder, 'snapshots'))
+    .sort()
     .filter(isCommit)
     .map((commit) => scanSnapshot(cache, commit, refs.get(commit) ?? []))
 }
@@ -135,12 +140,4 @@ function repoOf(folder: string): string | undefined {
   const [, name] = /^models--(.+)$/.exec(folder) ?? []
   const repo = name?.replace('--', '/')
   return repo !== undefined && isRepo(repo) ? repo : undefined
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).sort()
-  } catch {
-    return []
-  }
 }

@@ -8,6 +8,7 @@ import { tokenBytesOf } from '../grammar/vocabulary/vocabulary.ts'
 import { readVocabulary, writeVocabulary } from '../grammar/vocabulary/vocabulary-file.ts'
 import { isOursAlone } from '../system/folder-trust.ts'
 import { makeFolder } from '../system/make-folder.ts'
+import { orNothing } from '../system/or-nothing.ts'
 import { readRegular } from '../system/regular-file.ts'
 import { writeWhole } from '../system/write-whole.ts'
 import { preparedPlace } from '../tokenizer/load-prepared.ts'
@@ -60,12 +61,4 @@ function placeOf(folder: string, cacheFolder: string | undefined): Place | undef
 function read({ path, source }: Place, tokenizer: Tokenizer): SlicedVocabulary | undefined {
   const bytes = readRegular(path, { most: LARGEST })
   return readVocabulary(bytes, source, (text) => tokenizer.encode(text, { addSpecialTokens: false }))
-}
-
-function orNothing<T>(work: () => T): T | undefined {
-  try {
-    return work()
-  } catch {
-    return undefined
-  }
 }

@@ -4,8 +4,9 @@
  *   prompts/<root>/<key>.<parent>.kv   a page (page-file.ts); keys in hexadecimal, of their first 16 bytes
  *                  about.json          which model they are of
  */
-import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { namesIn, orNothing } from '../system/or-nothing.ts'
 import { readRegular } from '../system/regular-file.ts'
 import { freeBytes } from '../system/write-whole.ts'
 import { LAYOUT, type PageKey } from './page-key.ts'
@@ -143,16 +144,4 @@ function parentOf({ name }: StoredPage, byKey: ReadonlyMap<string, StoredPage>):
 function removeEmpty(folder: string): void {
   orNothing(() => rmSync(aboutPath(folder), { force: true }))
   orNothing(() => rmdirSync(folder))
-}
-
-function namesIn(folder: string): string[] {
-  return orNothing(() => readdirSync(folder)) ?? []
-}
-
-function orNothing<T>(act: () => T): T | undefined {
-  try {
-    return act()
-  } catch {
-    return undefined
-  }
 }

@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HeldFolder } from './held-folder.ts'
+import { orNothing } from './or-nothing.ts'
 import { lifeOf, newIdentity } from './process-identity.ts'
 import { readRegular } from './regular-file.ts'
 
@@ -79,7 +80,7 @@ export async function acquireLock(path: string, options: LockOptions): Promise<B
 
 /** Made where it is not there; `undefined` where it cannot be, or where another user's link leads elsewhere. */
 function openFolder(path: string, root = dirname(path)): HeldFolder | undefined {
-  return attempt(() => HeldFolder.open(root, dirname(path)))
+  return orNothing(() => HeldFolder.open(root, dirname(path)))
 }
 
 async function waitForLock(path: string, options: LockOptions): Promise<BlobLock | undefined> {
@@ -123,15 +124,15 @@ function heldLock(path: string, identity: string): BlobLock {
       const now = Date.now()
       if (now - touched < TOUCH_MS) return
       touched = now
-      attempt(() => lutimesSync(path, now / 1000, now / 1000))
+      orNothing(() => lutimesSync(path, now / 1000, now / 1000))
     },
-    release: () => attempt(() => holderOf(path) === identity && unlinkSync(path)),
+    release: () => orNothing(() => holderOf(path) === identity && unlinkSync(path)),
   }
 }
 
 /** Removes the lock where its holder is dead, or has not touched it for long; `stuck` is one that cannot be removed. */
 function takeFromDead(path: string, staleMs: number): 'held' | 'free' | 'stuck' {
-  const status = attempt(() => lstatSync(path, { throwIfNoEntry: false }))
+  const status = orNothing(() => lstatSync(path, { throwIfNoEntry: false }))
   if (status === undefined) return 'free'
   if (!status.isFile()) return 'stuck'
   const holder = holderOf(path) ?? ''
@@ -139,23 +140,15 @@ function takeFromDead(path: string, staleMs: number): 'held' | 'free' | 'stuck' 
   const isFresh = Math.abs(Date.now() - status.mtimeMs) < staleMs
   if (lifeOf(holder) !== 'dead' && isFresh) return 'held'
   const aside = `${path}.${newIdentity()}`
-  attempt(() => renameSync(path, aside))
+  orNothing(() => renameSync(path, aside))
   const taken = holderOf(aside)
   if (taken === undefined) return existsSync(path) ? 'stuck' : 'free'
   // A third process may have taken it between the look and the rename: then it gets its lock back.
-  if (taken !== holder) attempt(() => linkSync(aside, path))
-  attempt(() => unlinkSync(aside))
+  if (taken !== holder) orNothing(() => linkSync(aside, path))
+  orNothing(() => unlinkSync(aside))
   return 'free'
 }
 
 function holderOf(path: string): string | undefined {
-  return attempt(() => readRegular(path, { most: LONGEST_IDENTITY }).toString('utf8'))
-}
-
-function attempt<T>(act: () => T): T | undefined {
-  try {
-    return act()
-  } catch {
-    return undefined
-  }
+  return orNothing(() => readRegular(path, { most: LONGEST_IDENTITY }).toString('utf8'))
 }

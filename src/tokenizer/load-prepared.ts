@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { SpoutError } from '../errors.ts'
 import { isOursAlone } from '../system/folder-trust.ts'
 import { makeFolder } from '../system/make-folder.ts'
+import { orNothing } from '../system/or-nothing.ts'
 import { readRegular } from '../system/regular-file.ts'
 import { writeWhole } from '../system/write-whole.ts'
 import { type BpeArrays, createBpeModel } from './bpe-model.ts'
@@ -153,12 +154,4 @@ function store(path: string, facts: PreparedFacts, body: Body): void {
     makeFolder(dirname(path), 0o700)
     writeWhole(path, composeFile(facts, body), { flush: false })
   })
-}
-
-function orNothing<T>(work: () => T): T | undefined {
-  try {
-    return work()
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,7 @@
 /** All that is prepared: how much disk it takes, and what goes when that is too much. */
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { namesIn, orNothing } from '../../../system/or-nothing.ts'
 import { freeBytes } from '../../../system/write-whole.ts'
 import { isWanted, type Manifest, preparedRoot, readManifest } from './prepared-model.ts'
 
@@ -81,16 +82,4 @@ function readStored(folder: string): StoredModel {
 
 function sizeOf(folder: string): number {
   return namesIn(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
-}
-
-function namesIn(folder: string): string[] {
-  return orNothing(() => readdirSync(folder)) ?? []
-}
-
-function orNothing<T>(act: () => T): T | undefined {
-  try {
-    return act()
-  } catch {
-    return undefined
-  }
 }
