@@ -640,6 +640,21 @@ export const CHAT_FLAGS: readonly Flag[] = [...FLAGS.filter((flag) => !flag.oneS
 /** Those that may have a default of the user's. */
 export const SETTING_FLAGS: readonly Flag[] = [...FLAGS, ...ONLY_CHAT].filter((flag) => flag.setting)
 
+/** Of whatever loads one model and keeps it: how, and what is said of it. */
+export const LOADING: readonly string[] = [
+  ...[
+    '--model',
+    '--dtype',
+    '--device',
+    '--threads',
+    '--ctx-size',
+    '--cache-dir',
+    '--precise',
+    '--no-prepare',
+  ],
+  ...['--offline', '--color', '--quiet', '--verbose', '--runtime'],
+]
+
 const MODELS_SHARED: ReadonlySet<string> = new Set([
   ...['--dtype', '--threads', '--precise', '--cache-dir', '--offline', '--quiet', '--verbose', '--color'],
 ])

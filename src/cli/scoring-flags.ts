@@ -1,7 +1,7 @@
 /** The flags of `spout filter`, `spout rank` and `spout score`. */
 import { type PromptTemplate, parseTemplate } from '../batch/template.ts'
 import { parseChoice, parseFile, parseNumber, parseText } from './flag-values.ts'
-import { FLAGS, type Flag, longName } from './flags.ts'
+import { FLAGS, type Flag, LOADING, longName } from './flags.ts'
 import type { Options } from './options.ts'
 
 export interface LineOptions extends Options {
@@ -34,19 +34,7 @@ export interface ScoreOptions extends LineOptions {
 const LINE_FORMATS = ['lines', 'jsonl'] as const
 type LineFormat = (typeof LINE_FORMATS)[number]
 
-const MODEL_FLAGS: ReadonlySet<string> = new Set([
-  ...[
-    '--model',
-    '--dtype',
-    '--device',
-    '--threads',
-    '--ctx-size',
-    '--cache-dir',
-    '--precise',
-    '--no-prepare',
-  ],
-  ...['--offline', '--allow-special', '--timeout', '--stats', '--color', '--quiet', '--verbose', '--runtime'],
-])
+const MODEL_FLAGS: ReadonlySet<string> = new Set([...LOADING, '--allow-special', '--timeout', '--stats'])
 /** Of those that ask a question. */
 const QUESTION_FLAGS: ReadonlySet<string> = new Set([
   ...['--system', '--system-file', '--raw', '--chat-template', '--template-arg'],

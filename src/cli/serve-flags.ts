@@ -1,6 +1,6 @@
 /** The flags of `spout serve`. */
 import { parseModel, parseNumber, parseText } from './flag-values.ts'
-import { FLAGS, type Flag, longName } from './flags.ts'
+import { FLAGS, type Flag, LOADING, longName } from './flags.ts'
 import type { Options } from './options.ts'
 
 export interface ServeOptions extends Omit<Options, 'keep'> {
@@ -19,18 +19,8 @@ export interface ServeOptions extends Omit<Options, 'keep'> {
 }
 
 const SHARED: ReadonlySet<string> = new Set([
-  ...[
-    '--model',
-    '--dtype',
-    '--device',
-    '--threads',
-    '--ctx-size',
-    '--cache-dir',
-    '--precise',
-    '--no-prepare',
-  ],
-  ...['--offline', '--chat-template', '--template-arg', '--max-tokens', '--drafts', '--think', '--color'],
-  ...['--quiet', '--verbose', '--runtime'],
+  ...LOADING,
+  ...['--chat-template', '--template-arg', '--max-tokens', '--drafts', '--think'],
 ])
 
 const RESTATED: Readonly<Record<string, string>> = {
