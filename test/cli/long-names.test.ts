@@ -21,19 +21,8 @@ test('a long name says what the short one says', async () => {
 })
 
 test('every step of sampling is taken, and those that keep everything change nothing', async () => {
-  const plain = await runSpout([
-    '-t',
-    '1',
-    '-n',
-    '12',
-    '--top-k',
-    '0',
-    '--top-p',
-    '1',
-    '--min-p',
-    '0',
-    ...PROMPT,
-  ])
+  const all = ['-t', '1', '-n', '12', '--top-k', '0', '--top-p', '1', '--min-p', '0']
+  const plain = await runSpout([...all, ...PROMPT])
   const off = [
     '--typical-p',
     '1',
@@ -44,20 +33,7 @@ test('every step of sampling is taken, and those that keep everything change not
     '--no-repeat-ngram-size',
     '0',
   ]
-  const same = await runSpout([
-    '-t',
-    '1',
-    '-n',
-    '12',
-    '--top-k',
-    '0',
-    '--top-p',
-    '1',
-    '--min-p',
-    '0',
-    ...off,
-    ...PROMPT,
-  ])
+  const same = await runSpout([...all, ...off, ...PROMPT])
   expect([same.code, same.stdout]).toEqual([0, plain.stdout])
   const on = [
     '--typical-p',
