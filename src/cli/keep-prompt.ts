@@ -6,7 +6,7 @@ import { accessSync, closeSync, constants } from 'node:fs'
 import { PROBES } from '../engine/encode-prompt.ts'
 import type { Engine, EngineResult } from '../engine/engine.ts'
 import { type GenerateRequest, makeRequest, withLastMessage } from '../engine/request.ts'
-import { promptsFolder } from '../prefix-cache/stored-pages.ts'
+import { LEAST_MS, promptsFolder } from '../prefix-cache/stored-pages.ts'
 import { makeFolder } from '../system/make-folder.ts'
 import { bytesText } from '../system/quantities.ts'
 import { trustedSpoutCache } from '../system/spout-cache.ts'
@@ -19,9 +19,6 @@ import { writeLine } from './terminal/messages.ts'
 
 /** The words that make this program write what it is given (commands/cache.ts). */
 export const WRITE_WORDS = ['cache', 'write'] as const
-
-/** What must be saved. */
-const LEAST_MS = 300
 
 interface KeepPrompt {
   readonly engine: Engine
@@ -57,8 +54,11 @@ export async function keepPrompt({ engine, options, requests, prefilled }: KeepP
     const msPerToken = prefilled.ms / prefilled.tokens
     const handed = await engine.handOverPrompt(requests, { msPerToken, leastMs })
     if (handed === undefined) return
-    spawnLater(WRITE_WORDS, handed.descriptor)
-    closeSync(handed.descriptor)
+    try {
+      spawnLater(WRITE_WORDS, handed.descriptor)
+    } finally {
+      closeSync(handed.descriptor)
+    }
     say(`${handed.pages} pages (${bytesText(handed.bytes)}) are kept for the next run`)
   } catch (error) {
     say(`not kept: ${(error as Error).message}`)

@@ -10,7 +10,7 @@ import { openMemoryFile } from '../system/mapped-memory.ts'
 import { HEADER, headerOf } from './page-file.ts'
 import type { PageKey } from './page-key.ts'
 import type { PageStore } from './page-store.ts'
-import { type About, fileName } from './stored-pages.ts'
+import { type About, fileName, LEAST_MS } from './stored-pages.ts'
 
 export interface HandOverPlan {
   readonly cacheFolder: string
@@ -37,7 +37,6 @@ export interface HandOverOptions {
   readonly leastMs?: number
 }
 
-const LEAST_MS = 300
 /** Of the memory that is free. */
 const SHARE_OF_MEMORY = 0.25
 

@@ -8,7 +8,7 @@ import { existsSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { namesIn, orNothing } from '../system/or-nothing.ts'
 import { readRegular } from '../system/regular-file.ts'
-import { freeBytes } from '../system/write-whole.ts'
+import { cacheLimit } from '../system/write-whole.ts'
 import { LAYOUT, type PageKey } from './page-key.ts'
 
 /** What tells people which model it is of. */
@@ -27,6 +27,8 @@ export interface StoredPage {
   readonly usedAt: number
 }
 
+/** What keeping a text must save of the next run's time, in milliseconds. */
+export const LEAST_MS = 300
 /** At most so much is kept, and never more than a tenth of what the disk has left for it. */
 const MOST_BYTES = 2e9
 const SHARE_OF_DISK = 0.1
@@ -87,7 +89,7 @@ export function allPages(cacheFolder: string): StoredPage[] {
 
 /** How much may be kept in all, with what is there now. */
 export function pagesLimit(cacheFolder: string, used: number): number {
-  return Math.min(MOST_BYTES, SHARE_OF_DISK * ((freeBytes(cacheFolder) ?? MOST_BYTES) + used))
+  return cacheLimit(cacheFolder, used, { most: MOST_BYTES, share: SHARE_OF_DISK })
 }
 
 /** Removes the pages that were used least lately until no more than `keepBytes` are left, and what nobody would use. */

@@ -123,6 +123,15 @@ export function linkTarget(path: string): string {
   return target
 }
 
+/** How many bytes a cache in `folder` may hold in all, that holds `used` now: `most`, and no more than a share of what the disk has for it. */
+export function cacheLimit(
+  folder: string,
+  used: number,
+  { most, share }: { readonly most: number; readonly share: number },
+): number {
+  return Math.min(most, share * ((freeBytes(folder) ?? most) + used))
+}
+
 /** Bytes a file below `path` could have, if the system tells. */
 export function freeBytes(path: string): number | undefined {
   for (let folder = path; ; folder = dirname(folder)) {

@@ -2,7 +2,7 @@
 import { rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { namesIn, orNothing } from '../../../system/or-nothing.ts'
-import { freeBytes } from '../../../system/write-whole.ts'
+import { cacheLimit } from '../../../system/write-whole.ts'
 import { isWanted, type Manifest, preparedRoot, readManifest } from './prepared-model.ts'
 
 export interface StoredModel {
@@ -62,7 +62,7 @@ export function removeSmall(cacheFolder: string, dryRun = false): number {
 /** How much may be kept in all, with what is there now. */
 export function preparedLimit(cacheFolder: string): number {
   const used = listPrepared(cacheFolder).reduce((sum, { bytes }) => sum + bytes, 0)
-  return Math.min(MOST_BYTES, SHARE_OF_DISK * ((freeBytes(cacheFolder) ?? MOST_BYTES) + used))
+  return cacheLimit(cacheFolder, used, { most: MOST_BYTES, share: SHARE_OF_DISK })
 }
 
 /** Removes what was begun beside `place` and never finished: to be called while its lock is held. */
