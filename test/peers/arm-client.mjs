@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 
 const PROCESS = fileURLToPath(new URL('arm-process.mjs', import.meta.url))
 
-/** `label` names a column: an arm, and after a # its variant. */
-export function startArm(label) {
-  const child = fork(PROCESS, [label], {
+/** `label` names a column: an arm, and after a # its variant. `script` is what answers the calls. */
+export function startArm(label, script = PROCESS) {
+  const child = fork(script, [label], {
     stdio: ['ignore', 2, 2, 'ipc'],
     env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
   })
