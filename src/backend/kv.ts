@@ -22,7 +22,7 @@ export const PAGE = 128
  * a page that is full is never written again.
  */
 export interface Page {
-  /** As it lies in memory, and would in a file: valid while it is held. Keys are rotated, so they are of their place in the text. */
+  /** As in memory, and in a file: valid while the page is held. Rotary positions are applied to the keys, so they are usable at the same place of a text only. */
   readonly bytes: readonly Uint8Array[]
   /** One more holder. */
   retain(): void

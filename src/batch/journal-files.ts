@@ -14,6 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { SpoutError } from '../errors.ts'
+import { isDiskFull } from '../system/disk-full.ts'
 import { quote } from '../system/text-display.ts'
 import { UnfinishedFile } from '../system/write-whole.ts'
 import { type JournalEntry, journalLines } from './journal-entries.ts'
@@ -127,9 +128,8 @@ export class JournalFiles {
 export function unwritable(name: string, cause: unknown): unknown {
   const { code } = cause as NodeJS.ErrnoException
   if (cause instanceof SpoutError || code === undefined) return cause
-  const isFull = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
   return new SpoutError('output', `${quote(name, 200)}: cannot be written: ${code}`, {
-    hint: isFull ? 'free some space; the same command then goes on' : 'write elsewhere',
+    hint: isDiskFull(cause) ? 'free some space; the same command then goes on' : 'write elsewhere',
     cause,
   })
 }

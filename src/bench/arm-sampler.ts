@@ -7,7 +7,7 @@ import type { Measured } from './sample.ts'
 
 /** Where the requests of an arm are measured. */
 export interface ArmSampler {
-  /** Until it runs as it will from then on. Gives the milliseconds of a request. */
+  /** Some requests that do not count. Gives the milliseconds of the last. */
   warmUp(signal?: AbortSignal): Promise<number>
   measure(signal?: AbortSignal): Promise<Measured>
   dispose(): Promise<void>
@@ -15,6 +15,7 @@ export interface ArmSampler {
 
 /** Tokens that are generated and not counted before each request: caches and threads are then this arm's. */
 const LEAD_IN = 4
+/** Requests: what V8 compiles late, it has compiled by then. */
 const WARM_UPS = 5
 
 export function sampleInProcess(arm: LoadedArm, tokens: number): ArmSampler {

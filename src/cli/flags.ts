@@ -1,5 +1,5 @@
 /**
- * Every flag, once: how it is written, how its value is checked, what help says, and under which heading. Help, the
+ * Every flag of a run, once (those that only other commands have: `batch-flags.ts`, `serve-flags.ts`, `scoring-flags.ts`): how it is written, how its value is checked, what help says, and under which heading. Help, the
  * manual page, completion, the configuration file and the README are made from this table.
  */
 

@@ -4,8 +4,9 @@ import { SpoutError } from '../errors.ts'
 import { connectionError, header, TransientError } from '../hub/hub-errors.ts'
 import { refuseEncoding } from '../hub/hub-requests.ts'
 import { type Patience, Waits } from '../hub/retry.ts'
+import { isDiskFull } from '../system/disk-full.ts'
 import { freeBytes } from '../system/write-whole.ts'
-import { cacheError, diskFull, isDiskFull } from './cache-errors.ts'
+import { cacheError, diskFull } from './cache-errors.ts'
 import { PartialFile } from './partial-file.ts'
 
 // One blob, from the hub to its final name. Neither the length an answer announces nor the end of its body is

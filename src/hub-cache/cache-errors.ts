@@ -1,7 +1,6 @@
 import { SpoutError } from '../errors.ts'
+import { isDiskFull } from '../system/disk-full.ts'
 
-/** Codes of a disk that has no room left, in the words of the various systems. */
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 const WAY_OUT = 'HF_HUB_CACHE=<folder>, or --cache-dir <folder>'
 
 /** What a failure to write `path` in the cache means; a SpoutError and what is no error of the file system pass through. */
@@ -12,7 +11,7 @@ export function cacheError(error: unknown, path: string): unknown {
   if (code === 'EMFILE' || code === 'ENFILE') {
     return new SpoutError('os', 'files: too many are open', { hint: 'ulimit -n 4096', cause: error })
   }
-  const detail = FULL.has(code) ? 'the disk is full' : `cannot be written (${code})`
+  const detail = isDiskFull(error) ? 'the disk is full' : `cannot be written (${code})`
   return new SpoutError('cache', `${path}: ${detail}`, { hint: WAY_OUT, cause: error })
 }
 
@@ -22,8 +21,4 @@ export function diskFull(path: string, needed: number, free: number | undefined)
   return new SpoutError('cache', `${path}: the disk is full: ${needed} bytes are needed${room}`, {
     hint: `spout models rm <model>, or ${WAY_OUT}`,
   })
-}
-
-export function isDiskFull(error: unknown): boolean {
-  return FULL.has((error as NodeJS.ErrnoException)?.code ?? '')
 }

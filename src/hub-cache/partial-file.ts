@@ -18,8 +18,8 @@ import { isOwnFile, openRegular } from '../system/regular-file.ts'
 import { createBlobHash, hashFile } from './blob-hash.ts'
 
 // The part of a blob that has arrived. It lies beside the blob as `<etag>.<whose>.incomplete`: nobody else writes to
-// a file of that name, and who finds one whose owner is dead may take it over by renaming it, which only one can. Of
-// one whose owner may yet come back a copy is taken: the file may still be written to when it has its final name.
+// a file of that name, and who finds one whose owner is dead may take it over by renaming it, which only one can. A
+// copy is taken where that process may only sleep: it holds the file open, and could write to it after the blob got its final name.
 // Whoever else can write to the folder may have put something there under such a name: a link, a pipe, a file of another
 // user's, or a second name of a file of ours. Only a plain file of our own is gone on with; looked at again once it is open.
 

@@ -14,7 +14,7 @@ export class TransientError extends Error {
   readonly final: SpoutError
   /** How long the hub asks to wait, in milliseconds. */
   readonly waitMs: number | undefined
-  /** Whether another try is worth it only for who has something to lose. */
+  /** Another try is worth it only to a download under way, which has bytes to lose: `Waits` of `retry.ts`, `stubborn`. */
   readonly hopeless: boolean
 
   constructor(

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TransientError } from './hub-errors.ts'
 
-// Patience with a network: some tries, waits that double, never longer than a minute in all. Every number can be set,
-// because tests have less patience than people.
+// Patience with a network: some tries, waits that double up to eight seconds; what a hub asks to wait comes in place of them, up to a
+// minute in all, and a longer one is an error at once. Every number can be set, because tests have less patience than people.
 
 export interface Patience {
   /** Tries without any progress. */

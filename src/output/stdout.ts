@@ -4,6 +4,7 @@
  */
 import type { Writable } from 'node:stream'
 import { SpoutError } from '../errors.ts'
+import { isDiskFull } from '../system/disk-full.ts'
 
 /** The reader went away (`| head -1`): stop at once, say nothing. */
 export class ReaderGone extends Error {
@@ -99,9 +100,8 @@ function reasonOf(cause: NodeJS.ErrnoException, name: string): Error {
 /** `what` could not be written. */
 export function outputError(what: string, cause: unknown): SpoutError {
   const { code, message } = cause as NodeJS.ErrnoException
-  const isFull = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
   return new SpoutError('output', `${what}: cannot be written: ${code ?? message}`, {
-    hint: isFull ? 'free some space, or write elsewhere' : 'write elsewhere',
+    hint: isDiskFull(cause) ? 'free some space, or write elsewhere' : 'write elsewhere',
     cause,
   })
 }

@@ -1,5 +1,6 @@
 /** Lines on stderr: notes, warnings, errors. One line each, without control characters. */
 import { SpoutError } from '../../errors.ts'
+import { isDiskFull } from '../../system/disk-full.ts'
 import { escapeStream, oneLine } from '../../system/text-display.ts'
 
 export function writeLine(text: string): void {
@@ -27,6 +28,9 @@ export function asSpoutError(error: unknown): SpoutError {
   }
   if (EXHAUSTED.test(`${code}`)) {
     return new SpoutError('os', `system: ${message}`, { hint: 'ulimit -a shows the limits', cause: error })
+  }
+  if (isDiskFull(error)) {
+    return new SpoutError('output', `system: ${message}`, { hint: 'free some space', cause: error })
   }
   if (OUT_OF_MEMORY.test(message)) {
     return new SpoutError('os', `memory: ${message}`, {

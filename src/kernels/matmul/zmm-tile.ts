@@ -85,7 +85,7 @@ function emitPanelBlock(code: Assembler, tile: Tile, shape: MatmulShape, panel: 
   }
 }
 
-/** Rows side by side: each waits for itself from one group to the next, and none for another. */
+/** Rows side by side: the additions of one depend on each other from group to group, those of different rows do not and overlap. */
 function emitRowsOfBlock(
   { zmm }: Assembler,
   { rows, panels }: Tile,
