@@ -1,20 +1,24 @@
 /**
- * A block of 32 quantized numbers times 8 columns of weights, as exact sums of 32 bits. With AVX-VNNI by an instruction for it. With
- * AVX2 in pairs of 16 bits: 4-bit codes make at most 8 · 2 · 15 · 128 = 30,720 of all groups; 8-bit codes are taken around their
- * zero point and their sign is given to the input, 2 · 128 · 127 = 32,512 at most, and each pair is widened.
+ * Of a block of 32 quantized numbers times 8 columns of weights, the steps to its exact sums of 32 bits. With AVX-VNNI by an
+ * instruction for it. With AVX2 in pairs of 16 bits: 4-bit codes make at most 8 · 2 · 15 · 128 = 30,720 of all groups; 8-bit codes are
+ * taken around their zero point and their sign is given to the input, 2 · 128 · 127 = 32,512 at most, and each pair is widened.
  */
 import type { Assembler } from '../x64/assembler.ts'
 import type { Label } from '../x64/code-buffer.ts'
 import type { Constant } from '../x64/lanes.ts'
-import { at, type Memory, R8, RDI, RSI } from '../x64/registers.ts'
-import { BLOCK, GROUPS, type MatmulShape, VECTOR_BYTES } from './matmul-shape.ts'
-import { groupPlace } from './tile-code.ts'
+import { type Memory, R8, type Source } from '../x64/registers.ts'
+import { GROUPS, type MatmulShape, VECTOR_BYTES } from './matmul-shape.ts'
+
+/** Parts of a panel: a register has 8 of its 16 columns. */
+export const HALVES = [0, 1] as const
+export const HALF_BYTES = VECTOR_BYTES / 2
+export const HALF_COLUMNS = 8
 
 /** Numbers that the code for a block reads: 15 in each byte, 1 in each 16 bits, the zero point of 8 bits in each byte and in 32 bits. */
 const TABLE = [0x0f0f0f0f, 0x00010001, 0x80808080, 0x80]
 
 export interface BlockConstants {
-  readonly nibble: Memory
+  readonly nibble: Source
   readonly ones: Memory
   readonly zeroPoint: Memory
   readonly wideZeroPoint: Memory
@@ -37,103 +41,89 @@ function memoryOf(constant: Constant): Memory {
   return constant.memory
 }
 
-/** The register that holds the codes of a group. */
-type Places = (group: number) => number
-
-interface WeightsPlace {
-  readonly constants: BlockConstants
-  /** Of the 8 columns, from rdi. */
-  readonly offset: number
-  readonly places: Places
+/** The groups of a block, those that come with one load together. */
+export function groupsByLoad({ bits }: MatmulShape): readonly (readonly number[])[] {
+  if (bits === 8) return Array.from({ length: GROUPS }, (_, i) => [i])
+  return Array.from({ length: GROUPS / 2 }, (_, i) => [i, i + GROUPS / 2])
 }
 
-/** The groups of a block, those that come with one load side by side. */
-export function groupOrder({ bits }: MatmulShape): number[] {
-  const all = Array.from({ length: GROUPS }, (_, i) => i)
-  return bits === 8 ? all : all.map((i) => Math.floor(i / 2) + (i % 2) * (GROUPS / 2))
-}
-
-/** Brings the codes of a group, and of the one that comes with it, to their places. */
-export function emitGroup(code: Assembler, shape: MatmulShape, group: number, from: WeightsPlace): void {
-  const { ymm } = code
-  const { constants, offset, places } = from
-  if (shape.bits === 8) {
-    ymm.vmovups(places(group), at(RDI, offset + group * VECTOR_BYTES))
+/** Loads codes, and brings those of each group to its register of `to`. */
+export function emitCodes(
+  { ymm, isa }: Assembler,
+  { bits }: MatmulShape,
+  { from, to, constants }: { from: Memory; to: readonly number[]; constants: BlockConstants },
+): void {
+  const [even, odd] = to as [number, number]
+  ymm.vmovups(even, from)
+  if (bits === 8) {
     // Around the zero point, where it is the sign that counts.
-    if (code.isa === 'avx2') ymm.vpxor(places(group), places(group), constants.zeroPoint)
+    if (isa === 'avx2') ymm.vpxor(even, even, constants.zeroPoint)
     return
   }
-  if (group >= GROUPS / 2) return
-  const [even, odd] = [places(group), places(group + GROUPS / 2)]
-  ymm.vmovups(even, at(RDI, offset + group * VECTOR_BYTES))
   ymm.vpsrlw(odd, even, 4)
   ymm.vpand(even, even, constants.nibble)
   ymm.vpand(odd, odd, constants.nibble)
 }
 
-interface Dot {
-  readonly constants: BlockConstants
-  readonly places: Places
-  /** What is done before a group is needed. */
-  readonly before?: (group: number) => void
-  /** Of the 8 columns, where they have their own. */
-  readonly zeros: Memory
-  /** Of the input, in a tile of `rows`. */
-  readonly row: number
-  readonly rows: number
-  /** Becomes the sums of 8 columns. */
-  readonly sum: number
+interface Products {
+  /** Registers. Codes of a group. */
+  readonly codes: number
+  /** Its numbers of the input, in all lanes. */
   readonly x: number
-  readonly work: number
+  /** The first two may be of `x`, which is lost then. */
+  readonly work: readonly [number, number]
+  readonly sum: number
+  /** There is no sum yet; with AVX-VNNI there always is. */
+  readonly isFirst: boolean
+  readonly constants: BlockConstants
 }
 
-/** rsi: the quantized rows. */
-export function emitDot(code: Assembler, shape: MatmulShape, dot: Dot): void {
-  const { ymm } = code
-  const { places, before, row, sum, x, work, constants } = dot
-  const add = adderOf(code, shape, dot)
-  if (code.isa === 'avx-vnni') emitZeroTerm(code, shape, dot, { to: sum, with: x })
-  for (const [i, group] of groupOrder(shape).entries()) {
-    before?.(group)
-    ymm.vpbroadcastd(x, at(RSI, row * BLOCK + groupPlace(group, shape) * 4))
-    add(places(group), i === 0)
+/** Adds a group of codes times the input to the sums. */
+export function emitProducts({ ymm, isa }: Assembler, { bits }: MatmulShape, products: Products): void {
+  const { codes, x, work, sum, isFirst, constants } = products
+  if (isa === 'avx-vnni') ymm.vpdpbusd(sum, codes, x)
+  else if (bits === 4) {
+    const [product] = work
+    ymm.vpmaddubsw(isFirst ? sum : product, codes, x)
+    if (!isFirst) ymm.vpaddw(sum, sum, product)
+  } else {
+    const [signed, product] = work
+    ymm.vpsignb(signed, x, codes)
+    ymm.vpabsb(product, codes)
+    ymm.vpmaddubsw(product, product, signed)
+    ymm.vpmaddwd(isFirst ? sum : product, product, constants.ones)
+    if (!isFirst) ymm.vpaddd(sum, sum, product)
   }
-  if (code.isa === 'avx-vnni') return
-  if (shape.bits === 4) ymm.vpmaddwd(sum, sum, constants.ones)
-  else if (!shape.hasZeros) return
-  emitZeroTerm(code, shape, dot, { to: x, with: work })
-  ymm.vpaddd(sum, sum, x)
 }
 
-/** Minus the zero points times the sum of the input. */
-function emitZeroTerm(
+/** Where sums are of 16 bits, brings each two together. */
+export function emitPairs(
+  { ymm, isa }: Assembler,
+  { bits }: MatmulShape,
+  { sum, constants }: Pick<Products, 'sum' | 'constants'>,
+): void {
+  if (isa === 'avx2' && bits === 4) ymm.vpmaddwd(sum, sum, constants.ones)
+}
+
+/** Whether zero points are still to be taken off: codes of 8 bits are around theirs with AVX2, but for those that columns have of their own. */
+export function hasZeroTerm({ isa }: Assembler, { bits, hasZeros = false }: MatmulShape): boolean {
+  return hasZeros || isa !== 'avx2' || bits === 4
+}
+
+/** The zero points of 8 columns, where they have their own. */
+export function emitZeros(
   { ymm, isa }: Assembler,
   { bits, hasZeros = false }: MatmulShape,
-  { row, rows, zeros, constants }: Dot,
-  { to, with: work }: { readonly to: number; readonly with: number },
+  { from, to, constants }: { from: Memory; to: number; constants: BlockConstants },
 ): void {
-  ymm.vpbroadcastd(to, at(RSI, rows * (BLOCK + 4) + row * 4))
   if (!hasZeros) return
-  ymm.vpmovzxbd(work, zeros)
+  ymm.vpmovzxbd(to, from)
   // Those of 8 bits are around the middle already.
-  if (isa === 'avx2' && bits === 8) ymm.vpsubd(work, work, constants.wideZeroPoint)
-  ymm.vpmulld(to, to, work)
+  if (isa === 'avx2' && bits === 8) ymm.vpsubd(to, to, constants.wideZeroPoint)
 }
 
-/** Adds a group, whose codes are in a register, times the input in `x` to the sums. */
-function adderOf({ ymm, isa }: Assembler, { bits }: MatmulShape, { sum, x, work, constants }: Dot) {
-  if (isa === 'avx-vnni') return (weights: number): void => ymm.vpdpbusd(sum, weights, x)
-  if (bits === 4) {
-    return (weights: number, isFirst: boolean): void => {
-      ymm.vpmaddubsw(isFirst ? sum : x, weights, x)
-      if (!isFirst) ymm.vpaddw(sum, sum, x)
-    }
-  }
-  return (weights: number, isFirst: boolean): void => {
-    ymm.vpsignb(x, x, weights)
-    ymm.vpabsb(work, weights)
-    ymm.vpmaddubsw(work, work, x)
-    ymm.vpmaddwd(isFirst ? sum : work, work, constants.ones)
-    if (!isFirst) ymm.vpaddd(sum, sum, work)
-  }
+/** The scales of 8 columns. */
+export function emitScales({ ymm }: Assembler, { scaleBytes }: MatmulShape, to: number, from: Memory): void {
+  if (scaleBytes === 2) ymm.vcvtph2ps(to, from)
+  else ymm.vmovups(to, from)
 }
