@@ -18,6 +18,8 @@ const NO_RESERVE = 0x4000
 const DONT_NEED = 4
 const HUGE_PAGES = 14
 const CLOSES_ON_EXEC = 1
+/** Of the system's large pages, where it has some. */
+const HUGE = 2 ** 21
 
 export const PROTECTION = { read: READ, readWrite: READ | WRITE, readExecute: READ | 4 } as const
 
@@ -57,20 +59,27 @@ export interface Reserved extends Mapped {
 export function reserveMemory(bytes: number, least: number): Reserved {
   for (let size = bytes; ; size = Math.max(least, Math.floor(size / 2))) {
     try {
-      return reserved(map({ bytes: size, protection: 0, flags: PRIVATE | ANONYMOUS | NO_RESERVE }), size)
+      const flags = PRIVATE | ANONYMOUS | NO_RESERVE
+      return reserved(map({ bytes: size + HUGE, protection: 0, flags }), size)
     } catch (error) {
       if (size === least) throw error
     }
   }
 }
 
-function reserved({ address, release }: Mapped, bytes: number): Reserved {
+/** In large pages: a fault for each small one would take longer than the bytes that are written there. */
+function reserved(mapped: Mapped, bytes: number): Reserved {
+  const skipped = Number(BigInt.asUintN(64, -mapped.address) & BigInt(HUGE - 1))
+  const address = mapped.address + BigInt(skipped)
+  libc!.advise(address, bytes, HUGE_PAGES)
   return {
     address,
     bytes,
-    release,
+    release: mapped.release,
     commit(offset, count) {
-      if (libc!.protect(address + BigInt(offset), count, PROTECTION.readWrite) === 0) return
+      // Up to a large page's end, for one that is memory in part is filled in small ones.
+      const end = Math.min(bytes, Math.ceil((offset + count) / HUGE) * HUGE)
+      if (libc!.protect(address + BigInt(offset), end - offset, PROTECTION.readWrite) === 0) return
       throw new SpoutError('os', `memory: cannot allocate ${count} bytes`)
     },
     view: (offset, count) => new Uint8Array(koffi.view(address + BigInt(offset), count)),

@@ -1,4 +1,5 @@
 /** Pages are counted, copied before they are written where two hold them, and freed exactly once. */
+import { existsSync, readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { PAGE } from '../../../../src/backend/kv.ts'
 import { PageList } from '../../../../src/backend/onnx/pages/page-list.ts'
@@ -7,6 +8,7 @@ import { PagedPool } from '../../../../src/backend/onnx/pages/paged-pool.ts'
 import { SEGMENT } from '../../../../src/kernels/attention/attention-shape.ts'
 
 const PAGE_BYTES = 16384
+const HAS_HUGE = existsSync('/sys/kernel/mm/transparent_hugepage/enabled')
 
 test('a page is what attention takes at once', () => {
   expect(PAGE).toBe(SEGMENT)
@@ -36,6 +38,14 @@ describe.skipIf(process.platform !== 'linux')('(skipped where there is no mmap)'
     pool.take()
     pool.take()
     expect(pool.committed).toBe(4)
+  })
+
+  test.skipIf(!HAS_HUGE)('memory is asked for in large pages (skipped where the system has none)', () => {
+    pool.take()
+    const { address } = pool
+    expect(address % BigInt(2 ** 21)).toBe(0n)
+    const about = readFileSync('/proc/self/smaps', 'latin1').split(`${address.toString(16)}-`)[1]!
+    expect(/^VmFlags:.*$/m.exec(about)![0]).toMatch(/ hg( |$)/)
   })
 
   test('a page is free when its last holder lets go, and not again', () => {
