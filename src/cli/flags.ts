@@ -214,7 +214,7 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     flags: '--drafts <what>',
-    help: 'guesses that are tried beside the next token: off, auto (as many as pay), or so many (default: off; with --expect auto)',
+    help: 'guesses that are tried beside the next token: off, auto (as many as pay), or so many (default: auto, which changes no answer)',
     parse: parseDrafts,
     group: 'Model',
     setting: true,

@@ -213,7 +213,7 @@ export class AnswerJob implements Job {
   /** What guesses. Rows that are not exact are run beside others only where that was asked for. */
   #drafting(isExact: boolean): Pick<TextOptions, 'drafters' | 'mostDrafts'> {
     const { request, prompt } = this.#asked
-    const { expect = '', drafts = expect === '' ? 'off' : 'auto' } = request
+    const { expect = '', drafts = 'auto' } = request
     if (drafts === 'off' || (drafts === 'auto' && !isExact)) return {}
     const { backend, costs = new StepCosts() } = this.#model
     const expected = backend.tokenizer.encode(expect, { addSpecialTokens: false })

@@ -31,6 +31,8 @@ export class Sequence {
   readonly #part: { sequence: KvCache; ids: Int32Array; wanted: number }
   readonly #step = new Int32Array(1)
   #drafts = 0
+  /** The prompt, while the drafters do not know it. */
+  #untold: Int32Array | undefined
   /** The guesses are the constraint's. */
   #isForced = false
   readonly #forcedLength = new DraftLength()
@@ -54,7 +56,7 @@ export class Sequence {
     this.#computed = held
     this.#part = { sequence: kv!, ids: this.#step, wanted: 1 }
     sampler.accept(prompt)
-    for (const drafter of drafters) for (const id of prompt) drafter.accept(id)
+    this.#untold = drafters.length > 0 ? prompt : undefined
   }
 
   /** The ids that were chosen, a stop id not among them. */
@@ -133,6 +135,7 @@ export class Sequence {
 
   /** For the time while the model computes: finds what may be chosen from the rows to come. */
   foresee(): void {
+    this.#tellPrompt()
     const { constraint, limits } = this.#parts
     if (constraint === undefined || this.#part.wanted === 0) return
     constraint.left = limits.budget - (this.#length - this.#parts.prompt.length)
@@ -192,6 +195,14 @@ export class Sequence {
     return this.#judge()
   }
 
+  /** A prompt of thousands of ids takes drafters milliseconds: not before it runs, but beside. */
+  #tellPrompt(): void {
+    if (this.#untold === undefined) return
+    const { drafters = [] } = this.#parts
+    for (const drafter of drafters) for (const id of this.#untold) drafter.accept(id)
+    this.#untold = undefined
+  }
+
   /** Chooses an id and writes its piece. @param ahead guesses that were run beyond it */
   #choose(row: Float32Array, ahead: number): number {
     const { sampler, out, limits, drafters, constraint, prompt } = this.#parts
@@ -205,6 +216,7 @@ export class Sequence {
       return id
     }
     this.#push(id)
+    this.#tellPrompt()
     if (drafters !== undefined) for (const drafter of drafters) drafter.accept(id)
     if (constraint !== undefined) this.#follow(constraint, id)
     this.#full = out.write(id, piece, sampler.logprobs)
@@ -230,6 +242,7 @@ export class Sequence {
     this.#isForced = false
     const most = Math.min(limits.mostDrafts ?? MOST_DRAFTS, guesses, room, left)
     if (most <= 0) return 0
+    this.#tellPrompt()
     for (const drafter of drafters) {
       this.#reserve(this.#length + most)
       const found = drafter.propose(this.#ids.subarray(this.#length), most)

@@ -57,7 +57,7 @@ function figures({ result, measured, logprobs }: JsonAnswer) {
     seed: String(result.seed),
     token_ids: result.tokenIds,
     usage: { ...promptUsage(result), completion_tokens: result.tokenIds.length },
-    drafts: result.drafts ?? null,
+    drafts: result.drafts?.drafted ? result.drafts : null,
     timings: {
       load_ms: round(measured.loadMs),
       prefill_ms: round(measured.prefillMs),

@@ -157,9 +157,10 @@ describe('an engine', () => {
     )
   })
 
-  test('drafts only when asked, with auto where rows are exact, and says what it costs elsewhere', async () => {
+  test('drafts where rows are exact unless told not to, elsewhere only so many as asked for, and says what that costs', async () => {
     const input = { prompt: 'abcabcabcabc', raw: true, maxTokens: 8, sampling: { seed: 1n } }
-    expect((await ask(input)).drafts).toBeUndefined()
+    expect((await ask({ ...input, drafts: 'off' })).drafts).toBeUndefined()
+    expect((await ask(input)).drafts).toMatchObject({ steps: expect.any(Number) })
     expect((await ask({ ...input, drafts: 'auto' })).drafts).toMatchObject({ steps: expect.any(Number) })
     expect((await ask({ ...input, expect: 'abc' })).drafts).toMatchObject({ steps: expect.any(Number) })
     const inexact = await ask({ ...input, drafts: 'auto' }, false)
