@@ -29,8 +29,13 @@ const { output } = await bundle.write({
   chunkFileNames: '[name].cjs',
   sourcemap: true,
   minify: false,
+  // A text of one byte a character is loaded sooner, and what is said in it is not run.
+  charset: 'ascii',
+  comments: false,
 })
 await bundle.close()
+for (const { code = '', fileName } of output)
+  if (/[^\0-\x7f]/.test(code)) throw new Error(`${fileName}: is read as ASCII, and is more`)
 writeFileSync(`${FOLDER}/LICENSES.txt`, licencesOf(output.flatMap(({ moduleIds = [] }) => moduleIds)))
 
 /** What was built of sources that are gone would be packed. */
