@@ -2,6 +2,10 @@
  * A limit on work that cannot be asked to stop: a regular expression that backtracks for ever. The engine itself is
  * interrupted, by the clock or by Ctrl-C, so the process stays alive and can be stopped. One call costs about 100 µs: it is
  * for patterns that a model file brings along, not for the known ones.
+ *
+ * Ctrl-C cuts off only what has taken long already: Node then takes the handlers of SIGINT away while a script runs, and a
+ * signal that came just before, for which no handler has been called yet, is lost with them (`breakOnSigint` of `vm.Script`
+ * closes the signal handle of libuv). Work that ends soon keeps its handlers: they are called after it.
  */
 import { closeSync, openSync } from 'node:fs'
 import { devNull } from 'node:os'
@@ -15,30 +19,51 @@ let script: Script | undefined
 
 interface TimeLimit {
   readonly ms: number
+  /**
+   * True of work that leaves nothing half done where it is cut off: what takes long is begun once more, and Ctrl-C then cuts
+   * it off. Of other work Ctrl-C is heard when it ends.
+   */
+  readonly mayRunTwice?: boolean
   /** What to say when the time is over. */
   readonly error: () => SpoutError
 }
 
+/** Work that takes no longer does not need to be interrupted by a signal. */
+const SOON_MS = 100
+
 /**
  * Runs `work` on this thread, for `ms` at most.
- * @throws the error of the limit; SpoutError `failed` after Ctrl-C, once its handlers have run, and `os` where too few files
- * can be opened.
+ * @throws the error of the limit; SpoutError `failed` after Ctrl-C has cut it off, once its handlers have run, and `os` where
+ * too few files can be opened.
  */
-export function withTimeLimit<T>(work: () => T, { ms, error }: TimeLimit): T {
-  script ??= new Script(`globalThis[Symbol.for('${WORK.description}')]()`)
+export function withTimeLimit<T>(work: () => T, { ms, error, mayRunTwice = false }: TimeLimit): T {
   const slot = globalThis as unknown as Record<symbol, unknown>
   checkDescriptors()
   slot[WORK] = work
   try {
-    return script.runInThisContext({ timeout: ms, breakOnSigint: true }) as T
+    const done = mayRunTwice ? (runFor(SOON_MS, false) ?? runFor(ms, true)) : runFor(ms, false)
+    if (done === undefined) throw error()
+    return done.result as T
+  } finally {
+    delete slot[WORK]
+  }
+}
+
+/**
+ * Runs the work in the slot for `ms` at most.
+ * @returns undefined when that was too short
+ * @throws SpoutError `failed` after Ctrl-C
+ */
+function runFor(ms: number, breakOnSigint: boolean): { result: unknown } | undefined {
+  script ??= new Script(`globalThis[Symbol.for('${WORK.description}')]()`)
+  try {
+    return { result: script.runInThisContext({ timeout: ms, breakOnSigint }) }
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error()
+    if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return undefined
     if (code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw cause
     passOn('SIGINT')
     throw new SpoutError('failed', 'tokenizer: interrupted', { cause })
-  } finally {
-    delete slot[WORK]
   }
 }
 

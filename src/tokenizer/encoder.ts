@@ -9,7 +9,7 @@ import type { BpeModel } from './bpe-model.ts'
 import { toByteLevel } from './byte-level.ts'
 import { cutsAfter } from './cuts.ts'
 import { compileNormalizer, type Normalize } from './normalizer.ts'
-import { guardPattern, hasUnknownPattern } from './pattern.ts'
+import { guardCompiling, guardPattern, hasUnknownPattern } from './pattern.ts'
 import { compilePostProcessor, type Frame } from './post-processor.ts'
 import { compilePreTokenizer, type PreTokenizer } from './pre-tokenizer.ts'
 import type { EncodeOptions } from './tokenizer.ts'
@@ -33,14 +33,15 @@ export interface TokenizerParts {
 export function createEncoder({ steps, model }: TokenizerParts): Encode {
   const guarded = hasUnknownPattern([steps.normalizer, steps.preTokenizer])
   const run: Run = guarded ? guardPattern : (work) => work()
-  const parts = run(() => createParts({ steps, model }))
+  const create = () => createParts({ steps, model })
+  const parts = guarded ? guardCompiling(create) : create()
   return encodeWith(parts, { run, frame: compilePostProcessor(steps.postProcessor) })
 }
 
 type Run = <T>(work: () => T) => T
 
 interface Around {
-  /** Runs what may take for ever. */
+  /** Runs what may take for ever, more than once perhaps. */
   readonly run: Run
   readonly frame: Frame
 }
@@ -49,9 +50,12 @@ interface Around {
 function encodeWith(parts: Parts, { run, frame: { before, after } }: Around): Encode {
   return (text, { addSpecialTokens = true, allowSpecial = false, cuts = NO_CUTS } = {}) => {
     if (/\p{Surrogate}/u.test(text)) throw new SpoutError('data', 'text: a lone surrogate is no character')
-    parts.work.begin(text.length)
     const ids = addSpecialTokens ? [...before] : []
-    for (const part of run(() => splitText(parts, text, { allowSpecial, cuts }))) {
+    const split = () => {
+      parts.work.begin(text.length)
+      return splitText(parts, text, { allowSpecial, cuts })
+    }
+    for (const part of run(split)) {
       if (typeof part === 'number') ids.push(part)
       else parts.encodeWord(part, ids)
     }

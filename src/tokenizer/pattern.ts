@@ -38,12 +38,20 @@ const LIMIT = {
 }
 
 /**
- * Runs work with a pattern that a model brought along.
+ * Compiles what holds a pattern that a model brought along.
+ * @throws SpoutError `config` when it takes too long or cannot be done.
+ */
+export const guardCompiling = <T>(work: () => T): T => guard(work, false)
+
+/**
+ * Runs such a pattern over a text, twice perhaps: the work must change nothing that a second run would see.
  * @throws SpoutError `config` when it takes too long or cannot be run.
  */
-export function guardPattern<T>(work: () => T): T {
+export const guardPattern = <T>(work: () => T): T => guard(work, true)
+
+function guard<T>(work: () => T, mayRunTwice: boolean): T {
   try {
-    return withTimeLimit(work, LIMIT)
+    return withTimeLimit(work, { ...LIMIT, mayRunTwice })
   } catch (cause) {
     throw cause instanceof SpoutError ? cause : invalid('a pattern', 'cannot be run', cause)
   }

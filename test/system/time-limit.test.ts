@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { SpoutError } from '../../src/errors.ts'
 import { withTimeLimit } from '../../src/system/time-limit.ts'
 import { createTokenizer } from '../../src/tokenizer/load-tokenizer.ts'
 import { parseTokenizerJson } from '../../src/tokenizer/tokenizer-json.ts'
-import { processorTime } from '../support/processor-time.ts'
+import { processorTime, watchProcessor } from '../support/processor-time.ts'
 
 /** A split that takes twice as long for every letter more. */
 const EXPLOSIVE = {
@@ -33,6 +34,75 @@ test('work within the limit gives its result, and its own errors', () => {
   expect(() => withTimeLimit(fail, limit)).toThrow(mistake)
 })
 
+/** What a program of one's own prints; it holds `withTimeLimit`, `LIMIT` and handlers that count how often SIGINT was heard. */
+async function printed(program: string): Promise<string> {
+  const built = pathToFileURL('dist/system/time-limit.js')
+  const begin = `
+    import { withTimeLimit } from '${built}'
+    const LIMIT = { ms: 60_000, error: () => new Error('late') }
+    let heard = 0
+    process.on('SIGINT', () => heard++)
+    const keep = setInterval(() => undefined, 1000)
+    const told = async () => {
+      while (heard === 0) await new Promise(setImmediate)
+      clearInterval(keep)
+      console.log(heard)
+    }
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '-e', begin + program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  child.stdout.on('data', (chunk) => {
+    text += chunk
+  })
+  // A signal that is not heard.
+  const timer = setTimeout(() => child.kill('SIGKILL'), 150_000)
+  await once(child, 'close')
+  clearTimeout(timer)
+  return text
+}
+
+describe.skipIf(!existsSync('dist/system/time-limit.js'))('a SIGINT (needs npm run build)', () => {
+  test('that came just before is heard after', async () => {
+    const program = `
+      process.kill(process.pid, 'SIGINT')
+      console.log(withTimeLimit(() => 42, LIMIT))
+      await told()
+    `
+    expect(await printed(program)).toBe('42\n1\n')
+  })
+
+  test('that comes in the middle of it is heard after', async () => {
+    const program = `
+      const work = () => {
+        process.kill(process.pid, 'SIGINT')
+        return 42
+      }
+      console.log(withTimeLimit(work, LIMIT))
+      await told()
+    `
+    expect(await printed(program)).toBe('42\n1\n')
+  })
+
+  test('between any two of many calls is heard', async () => {
+    // Another process sends it: it falls where it falls.
+    const program = `
+      import { spawn } from 'node:child_process'
+      for (let i = 0; i < 5; i++) {
+        heard = 0
+        const sender = spawn('kill', ['-INT', String(process.pid)])
+        while (heard === 0) {
+          for (let j = 0; j < 20; j++) withTimeLimit(() => 42, LIMIT)
+          await new Promise(setImmediate)
+        }
+      }
+      await told()
+    `
+    expect(await printed(program)).toBe('1\n')
+  })
+})
+
 const BUILT = 'dist/tokenizer/load-tokenizer.js'
 
 describe.skipIf(!existsSync(BUILT))('while a pattern explodes (needs npm run build)', () => {
@@ -54,7 +124,9 @@ describe.skipIf(!existsSync(BUILT))('while a pattern explodes (needs npm run bui
       text += chunk
     })
     await once(child.stdout, 'data')
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    // In the midst of the pattern, also on a machine that has no time for it.
+    const spent = watchProcessor(child.pid!)
+    while (child.exitCode === null && spent() < 150) await new Promise((resolve) => setTimeout(resolve, 20))
     expect(child.exitCode).toBeNull()
     return { child, output: () => text }
   }
