@@ -16,22 +16,34 @@ const READER_GONE = 141
 /** How long work that cannot be stopped may keep a failed process alive. */
 const PATIENCE_MS = 300
 
+/** How a program ends. What runs a command line within a process of its own, that goes on after it, ends it otherwise. */
+export interface Ending {
+  /** Everything is written: at once, whatever is still held; the exit code is in `process.exitCode`. */
+  exit(): void
+  /** With `code`, though native work is under way that cannot be stopped. */
+  leave(code: number): void
+}
+
+const OF_THE_PROCESS: Ending = { exit: () => process.exit(), leave: (code) => void leave(code) }
+
 /** Runs the command line. Resolves when everything is written; the exit code is in `process.exitCode`. */
-export async function main(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
+export async function main(argv: readonly string[], ending: Ending = OF_THE_PROCESS): Promise<void> {
   // Whoever closed stderr does not want to hear: not an error of the run.
   process.stderr.on('error', () => undefined)
   // Without a handler this signal would open a debugger on a port of this machine.
   process.on('SIGUSR1', () => undefined)
   const stdout = openStdout()
   const interrupts = createInterrupts()
-  const context: Context = { stdout, interrupts, giveUp: (failure) => void end(failure, argv, context) }
+  const end = makeEnd({ argv, stdout, ending })
+  const context: Context = { stdout, interrupts, giveUp: (failure) => void end(failure) }
   stdout.failure.addEventListener('abort', () => interrupts.abort(stdout.failure.reason))
-  process.on('uncaughtException', (error) => void end(error, argv, context))
+  process.on('uncaughtException', (error) => void end(error))
   try {
     await runCommand(argv, context)
-    await exitWhenWritten(context)
+    await allWritten(context)
+    ending.exit()
   } catch (error) {
-    await end(interrupts.signal.aborted ? interrupts.signal.reason : error, argv, context)
+    await end(interrupts.signal.aborted ? interrupts.signal.reason : error)
   }
 }
 
@@ -46,26 +58,32 @@ async function runCommand(argv: readonly string[], context: Context): Promise<vo
   }
 }
 
-/** Once everything has left the process it ends at once: what it still holds, the system frees sooner than it would. */
-async function exitWhenWritten({ stdout }: Context): Promise<void> {
+/** Once everything has left the process it can end at once: what it still holds, the system frees sooner than it would. */
+async function allWritten({ stdout }: Context): Promise<void> {
   if (stdout.used) await stdout.flush()
   await new Promise((resolve) => process.stderr.write('', resolve))
-  process.exit()
 }
 
-let ended = false
+interface Ended {
+  readonly argv: readonly string[]
+  readonly stdout: Context['stdout']
+  readonly ending: Ending
+}
 
-/** What fails beside it, for the same reason mostly, is not told as well. */
-async function end(error: unknown, argv: readonly string[], { stdout }: Context): Promise<void> {
-  if (ended) return
-  ended = true
-  if (error instanceof Interrupted) return dieOf(error.signal)
-  if (error instanceof ReaderGone) return leave(READER_GONE)
-  const failure = asSpoutError(error)
-  process.exitCode = failure.exitCode
-  writeError(failure)
-  if (!stdout.used) await writeJsonError(failure, argv, stdout).catch(() => undefined)
-  setTimeout(() => void leave(failure.exitCode), PATIENCE_MS).unref()
+/** The end by a failure. What fails beside it, for the same reason mostly, is not told as well. */
+function makeEnd({ argv, stdout, ending }: Ended): (error: unknown) => Promise<void> {
+  let ended = false
+  return async (error) => {
+    if (ended) return
+    ended = true
+    if (error instanceof Interrupted) return dieOf(error.signal)
+    if (error instanceof ReaderGone) return ending.leave(READER_GONE)
+    const failure = asSpoutError(error)
+    process.exitCode = failure.exitCode
+    writeError(failure)
+    if (!stdout.used) await writeJsonError(failure, argv, stdout).catch(() => undefined)
+    setTimeout(() => ending.leave(failure.exitCode), PATIENCE_MS).unref()
+  }
 }
 
 /** Who asked for JSON gets the failure as JSON too, even if the command line could not be read. */

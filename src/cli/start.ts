@@ -1,14 +1,15 @@
 /** What comes before the program: how its own code is loaded, and the library that takes longer than all of it. */
 import { ignoreHangup } from './background-job.ts'
 import { isCommand } from './commands.ts'
+import type { Ending } from './main.ts'
 
-export async function start(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
+export async function start(argv: readonly string[] = process.argv.slice(2), ending?: Ending): Promise<void> {
   // A stack then names the sources, not the bundle.
   if (process.env.SPOUT_DEBUG === '1') process.setSourceMapsEnabled(true)
   ignoreHangup()
   if (willGenerate(argv)) await openLibrary()
   const { main } = await import('./main.ts')
-  await main(argv)
+  await main(argv, ending)
 }
 
 async function openLibrary(): Promise<void> {
