@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { softmax } from '../../src/scoring/decide.ts'
 import { errorLines, testRows } from '../support/cli-rows.ts'
-import { HOME, runSpout } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import { HOME } from '../support/run-spout.ts'
 import { EOS, NAN, removeToys, type Step, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
 
 const scripts: Record<string, Step[]> = { g: ['y', 'e', 's', EOS], b: ['n', 'o', EOS], x: [NAN] }
@@ -129,7 +130,7 @@ interface Document {
 }
 
 async function documentOf(argv: readonly string[], stdin: string): Promise<Document> {
-  const { stdout, stderr, code } = await runSpout(['--json', '--quiet', ...argv], { stdin })
+  const { stdout, stderr, code } = await runHere(['--json', '--quiet', ...argv], { stdin })
   expect([code, stderr]).toEqual([0, ''])
   return JSON.parse(stdout) as Document
 }
@@ -173,7 +174,7 @@ describe('labelled inputs', () => {
   test('[scoring.calibrated] fit temperature and threshold, and the file is told', async () => {
     const out = join(folder, 'out.json')
     const argv = choose('yes,no', '--calibrate', labelled, '--else', 'unsure', '--json', '-o', out)
-    const { stderr, code } = await runSpout(argv, { stdin: 'a g' })
+    const { stderr, code } = await runHere(argv, { stdin: 'a g' })
     expect(stderr).toMatch(/^spout: calibrated on 12 lines: temperature 0\.05\d*, threshold 0\.00\n$/)
     expect(code).toBe(0)
     const { text, calibration } = JSON.parse(readFileSync(out, 'utf8')) as Document

@@ -6,7 +6,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { longName } from '../../src/cli/flags.ts'
 import { FILTER_FLAGS, RANK_FLAGS, SCORE_FLAGS } from '../../src/cli/scoring-flags.ts'
 import { errorLines, testRows } from '../support/cli-rows.ts'
-import { HOME, runSpout, SPOUT, said } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import { HOME, SPOUT, said } from '../support/run-spout.ts'
 import { EOS, NAN, removeToys, type Step, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
 
 /** Of a line that ends with g it says yes, with b no; with x its logits are not finite. */
@@ -210,7 +211,7 @@ describe('as it comes', () => {
     const onStart = (started: ChildProcess): void => {
       child = started
     }
-    const running = runSpout(filter('--scores'), { stdin: 'open', onStart })
+    const running = runHere(filter('--scores'), { stdin: 'open', onStart })
     child!.stdin!.write('one g\n')
     await said(child!.stdout, '1.0000\tone g\n')
     child!.stdin!.end('two b\nthree g\n')
@@ -223,7 +224,7 @@ describe('as it comes', () => {
     const onStart = (started: ChildProcess): void => {
       child = started
     }
-    const running = runSpout(filter('-m', '1'), { stdin: 'open', onStart })
+    const running = runHere(filter('-m', '1'), { stdin: 'open', onStart })
     child!.stdin!.write('one b\ntwo g\n')
     const { stdout, code } = await running
     expect([stdout, code]).toEqual(['two g\n', 0])
@@ -231,7 +232,7 @@ describe('as it comes', () => {
 
   test('[filter.stream] -m 1 computes few of many lines', async () => {
     const many = Array.from({ length: 3000 }, (_, i) => `line ${i} g\n`).join('')
-    const { stdout, stderr } = await runSpout(filter('-m', '1', '--stats', '--parallel', '4'), {
+    const { stdout, stderr } = await runHere(filter('-m', '1', '--stats', '--parallel', '4'), {
       stdin: many,
     })
     expect(stdout).toBe('line 0 g\n')
@@ -240,7 +241,7 @@ describe('as it comes', () => {
 
   test('[filter.stream exit.141] a reader that leaves ends it, and nothing is said', async () => {
     const shell = 'yes "a g" | spout filter --model "$1" "is so" | head -1; echo "${PIPESTATUS[1]}"'
-    const { stdout, stderr } = await runSpout([toy], { shell })
+    const { stdout, stderr } = await runHere([toy], { shell })
     expect(stdout).toBe('a g\n141\n')
     expect(stderr).toBe(NOTE)
   })
@@ -251,7 +252,7 @@ describe('labelled lines', () => {
 
   test('[scoring.calibrated] fit what is trusted, and are told', async () => {
     const labelled = newFile(`text\tlabel\n${examples}`)
-    const { stdout, stderr, code } = await runSpout(filter('--calibrate', labelled, '--scores'), {
+    const { stdout, stderr, code } = await runHere(filter('--calibrate', labelled, '--scores'), {
       stdin: LINES,
     })
     expect(stderr).toMatch(/^spout: calibrated on 12 lines: temperature 0\.05\d*, threshold 0\.500\n$/)
@@ -262,7 +263,7 @@ describe('labelled lines', () => {
     const opposite = Array.from({ length: 12 }, (_, i) => `line ${i} ${i % 3 ? 'g\tno' : 'b\tyes'}\n`).join(
       '',
     )
-    const { stdout, stderr, code } = await runSpout(filter('--calibrate', newFile(opposite)), {
+    const { stdout, stderr, code } = await runHere(filter('--calibrate', newFile(opposite)), {
       stdin: LINES,
     })
     expect(stderr).toMatch(/temperature 20\.0, threshold none\n$/)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { FakeHub } from '../support/fake-hub.ts'
 import { CHAT_MODEL } from '../support/models.ts'
-import { runSpout } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
 
 const files = Object.fromEntries(
   readdirSync(CHAT_MODEL.folder, { recursive: true, withFileTypes: true })
@@ -24,20 +24,20 @@ test('a model id is enough: downloaded once, then used without the hub', async (
   }
   const argv = ['What is the capital of France?', '-t', '0', '-n', '6']
 
-  const fresh = await runSpout(['-m', 'org/tiny-chat', ...argv], { env })
+  const fresh = await runHere(['-m', 'org/tiny-chat', ...argv], { env })
   expect(fresh.code).toBe(0)
   expect(fresh.stderr).toMatch(/model_q4\.onnx/)
-  const local = await runSpout(['-m', CHAT_MODEL.folder, ...argv])
+  const local = await runHere(['-m', CHAT_MODEL.folder, ...argv])
   expect(fresh.stdout).toBe(local.stdout)
 
   const asked = hub.requests.length
   await hub.stop()
-  const cached = await runSpout(['-m', 'org/tiny-chat', ...argv], { env })
+  const cached = await runHere(['-m', 'org/tiny-chat', ...argv], { env })
   expect([cached.code, cached.stdout, cached.stderr]).toEqual([0, local.stdout, ''])
   expect(hub.requests.length).toBe(asked)
 
-  const listed = await runSpout(['models', 'list', '--json'], { env })
+  const listed = await runHere(['models', 'list', '--json'], { env })
   expect(JSON.parse(listed.stdout)).toHaveLength(1)
-  const absent = await runSpout(['-m', 'org/other', '--offline', ...argv], { env })
+  const absent = await runHere(['-m', 'org/other', '--offline', ...argv], { env })
   expect([absent.code, absent.stdout]).toEqual([66, ''])
 })

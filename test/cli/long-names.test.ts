@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { runSpout } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'spout-long-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -12,8 +12,8 @@ const PROMPT = ['--seed', '4', 'Once upon a time']
 
 test('a long name says what the short one says', async () => {
   const file = join(folder, 'answer.txt')
-  const short = await runSpout(['-m', MODEL, '-t', '0.9', '-n', '12', ...PROMPT])
-  const long = await runSpout(
+  const short = await runHere(['-m', MODEL, '-t', '0.9', '-n', '12', ...PROMPT])
+  const long = await runHere(
     ['--model', MODEL, '--temperature', '0.9', '--max-tokens', '12', '--output', file].concat(PROMPT),
   )
   expect([short.code, long.code, long.stdout]).toEqual([0, 0, ''])
@@ -22,7 +22,7 @@ test('a long name says what the short one says', async () => {
 
 test('every step of sampling is taken, and those that keep everything change nothing', async () => {
   const all = ['-t', '1', '-n', '12', '--top-k', '0', '--top-p', '1', '--min-p', '0']
-  const plain = await runSpout([...all, ...PROMPT])
+  const plain = await runHere([...all, ...PROMPT])
   const off = [
     '--typical-p',
     '1',
@@ -33,7 +33,7 @@ test('every step of sampling is taken, and those that keep everything change not
     '--no-repeat-ngram-size',
     '0',
   ]
-  const same = await runSpout([...all, ...off, ...PROMPT])
+  const same = await runHere([...all, ...off, ...PROMPT])
   expect([same.code, same.stdout]).toEqual([0, plain.stdout])
   const on = [
     '--typical-p',
@@ -45,7 +45,7 @@ test('every step of sampling is taken, and those that keep everything change not
     '--no-repeat-ngram-size',
     '1',
   ]
-  const other = await runSpout(['-t', '1', '-n', '12', '--repeat-last-n', '-1', ...on, ...PROMPT])
+  const other = await runHere(['-t', '1', '-n', '12', '--repeat-last-n', '-1', ...on, ...PROMPT])
   expect(other.code).toBe(0)
   expect(other.stdout).not.toBe(plain.stdout)
 })
@@ -63,6 +63,6 @@ test('a measurement of two tokens', async () => {
     'json',
     'a',
   ]
-  const run = await runSpout(argv)
+  const run = await runHere(argv)
   expect(run).toMatchObject({ code: 0 })
 })

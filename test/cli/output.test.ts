@@ -12,7 +12,8 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { JSON_FIELDS } from '../../src/cli/help/json-fields.ts'
 import { errorLines, testRows } from '../support/cli-rows.ts'
-import { HOME, type RunResult, runSpout } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import { HOME, type RunResult } from '../support/run-spout.ts'
 import { EOS, FAIL, NAN, removeToys, type Step, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
 
 const UNSAFE = 'a\u2028b\u2029c\u0085d\u009be\u202ef'
@@ -148,7 +149,7 @@ describe.concurrent('JSON', () => {
   const common = { model: toy, revision: null, dtype: 'fp32' }
 
   test('[json.document P13] one document, with every field of the contract and no other', async () => {
-    const { stdout, stderr } = await runSpout(on(toy, 'a', '--json', '--seed', '7', '--stop', 'nowhere'))
+    const { stdout, stderr } = await runHere(on(toy, 'a', '--json', '--seed', '7', '--stop', 'nowhere'))
     expect(stderr).toBe('')
     expect(stdout.endsWith('}\n')).toBe(true)
     const document = JSON.parse(stdout)
@@ -182,12 +183,12 @@ describe.concurrent('JSON', () => {
   })
 
   test('[json.document] why it ended: by a stop text', async () => {
-    const { stdout } = await runSpout(on(toy, 'a', '--stop', 'world', '--json'))
+    const { stdout } = await runHere(on(toy, 'a', '--stop', 'world', '--json'))
     expect(JSON.parse(stdout)).toMatchObject({ finish_reason: 'stop-string', text: 'Hello, ' })
   })
 
   test('[json.document] log-probabilities of each token and of the likeliest', async () => {
-    const { stdout } = await runSpout(on(toy, 'a', '--json', '--logprobs', '2'))
+    const { stdout } = await runHere(on(toy, 'a', '--json', '--logprobs', '2'))
     const { logprobs } = JSON.parse(stdout)
     expect(logprobs.map(({ id, token }: { id: number; token: string }) => [id, token])).toEqual([
       [256, 'Hello'],
@@ -203,7 +204,7 @@ describe.concurrent('JSON', () => {
   })
 
   test('[json.document] halves of a character: each by itself, and as bytes that join', async () => {
-    const { stdout } = await runSpout(on(toy, 'c', '--json', '--logprobs', '--seed', '9007199254740993'))
+    const { stdout } = await runHere(on(toy, 'c', '--json', '--logprobs', '--seed', '9007199254740993'))
     const { logprobs, seed, text } = JSON.parse(stdout)
     expect(logprobs.map(({ token }: { token: string }) => token)).toEqual([
       '\ufffd',
@@ -217,7 +218,7 @@ describe.concurrent('JSON', () => {
 
   test('[json.document help.short] every field of a document is in help json, and no other', async () => {
     const structured = ['x', '--no-stdin', '--json', '--schema', '{"type":"boolean"}', '-q']
-    const runs = [runSpout(on(thinking, '?', '--json', '--logprobs', '1')), runSpout(structured)]
+    const runs = [runHere(on(thinking, '?', '--json', '--logprobs', '1')), runHere(structured)]
     const [first, second] = (await Promise.all(runs)).map(({ stdout }) => JSON.parse(stdout))
     const document = { ...second, ...first }
     const inner = [document.runs, document.usage, document.timings, document.logprobs[0]].flatMap(Object.keys)
@@ -236,7 +237,7 @@ describe.concurrent('JSON', () => {
       ['--expect', wrong],
       ['--expect', wrong, '--drafts', '9', '-q'],
     ]
-    const runs = await Promise.all(ways.map((way) => runSpout([...argv, ...way])))
+    const runs = await Promise.all(ways.map((way) => runHere([...argv, ...way])))
     const answers = runs.map(({ stdout }) => JSON.parse(stdout))
     for (const { text, token_ids, finish_reason } of answers)
       expect({ text, token_ids, finish_reason }).toEqual({
@@ -257,7 +258,7 @@ describe.concurrent('JSON', () => {
     const argv = ['Once upon a time', '--no-stdin', '--json', '-t', '1', '-n', '6', '--seed', '5']
     const [one, ...several] = await Promise.all(
       [argv, [...argv, '--samples', '3'], [...argv, '--samples', '3', '--stats']].map((each) =>
-        runSpout(each),
+        runHere(each),
       ),
     )
     const {
@@ -282,7 +283,7 @@ describe.concurrent('JSON', () => {
     expect(texts[0]).toEqual(texts[1])
     expect(new Set(texts[0]).size).toBe(3)
     const again = ['--seed', documents[0].samples[2].seed]
-    const third = await runSpout([...argv.slice(0, -2), ...again])
+    const third = await runHere([...argv.slice(0, -2), ...again])
     expect(JSON.parse(third.stdout).text).toBe(texts[0][2])
     expect(several.map(({ stderr }) => stderr)).toEqual([
       '',
@@ -311,7 +312,7 @@ describe.concurrent('JSON', () => {
   ])
 
   test('[json.events] events whose texts are the text of the last', async () => {
-    const { stdout } = await runSpout(on(toy, 'c', '--jsonl', '--logprobs', '-n', '3'))
+    const { stdout } = await runHere(on(toy, 'c', '--jsonl', '--logprobs', '-n', '3'))
     const events = stdout
       .trimEnd()
       .split('\n')
@@ -441,7 +442,7 @@ describe.concurrent('reasoning', () => {
   ])
 
   test('[json.events err.think] events of tokens bear both', async () => {
-    const { stdout } = await runSpout(on(thinking, '?', '--jsonl'))
+    const { stdout } = await runHere(on(thinking, '?', '--jsonl'))
     const events = stdout
       .trimEnd()
       .split('\n')
@@ -456,7 +457,7 @@ describe.concurrent('reasoning', () => {
 
 describe.concurrent('figures and details', () => {
   test('[err.stats] one block on stderr', async () => {
-    const { stdout, stderr } = await runSpout(on(toy, 'a', '--stats', '--seed', '5'))
+    const { stdout, stderr } = await runHere(on(toy, 'a', '--stats', '--seed', '5'))
     expect(stdout).toBe('Hello, world\n')
     const number = '[\\d.]+'
     const lines = [
@@ -475,7 +476,7 @@ describe.concurrent('figures and details', () => {
   })
 
   test('[err.verbose] what runs, with which settings, before the answer', async () => {
-    const { stdout, stderr } = await runSpout(['-m', toy, '-v', '-t', '0.7', '--seed', '5', 'a'], {
+    const { stdout, stderr } = await runHere(['-m', toy, '-v', '-t', '0.7', '--seed', '5', 'a'], {
       stdin: '\u00e4',
       env: { SPOUT_THREADS: '1' },
     })
@@ -487,7 +488,7 @@ describe.concurrent('figures and details', () => {
   })
 
   test('[err.stats] nothing is divided by nothing', async () => {
-    const { stderr } = await runSpout(on(toy, 'q', '--stats'))
+    const { stderr } = await runHere(on(toy, 'q', '--stats'))
     expect(stderr).toMatch(/^first {5}no output$/m)
     expect(stderr).toMatch(/^output {4}0 tokens$/m)
     expect(stderr).not.toMatch(/NaN|Infinity|undefined/)
@@ -495,7 +496,7 @@ describe.concurrent('figures and details', () => {
 
   test('[err.color] colour by request only, and not for the answer', async () => {
     const run = (...argv: string[]) =>
-      runSpout(on(toy, 'a', '--stats', ...argv), { env: { FORCE_COLOR: '1' } })
+      runHere(on(toy, 'a', '--stats', ...argv), { env: { FORCE_COLOR: '1' } })
     const [auto, always, never] = await Promise.all([run(), run('--color', 'always'), run('--color=never')])
     const isColored = ({ stderr }: RunResult) => stderr.includes('\x1b[')
     expect([auto, always, never].map(isColored)).toEqual([false, true, false])
@@ -510,7 +511,7 @@ describe('a file', () => {
   test('[out.file] gets the answer, keeps its mode, and a link stays one', async () => {
     writeFileSync(path('old'), 'old', { mode: 0o640 })
     symlinkSync('old', path('link'))
-    const { stdout, code } = await runSpout(on(toy, 'a', '-o', path('link')))
+    const { stdout, code } = await runHere(on(toy, 'a', '-o', path('link')))
     expect([stdout, code, readFileSync(path('old'), 'utf8')]).toEqual(['', 0, 'Hello, world\n'])
     expect(statSync(path('old')).mode & 0o777).toBe(0o640)
     expect(readFileSync(path('link'), 'utf8')).toBe('Hello, world\n')
@@ -518,8 +519,8 @@ describe('a file', () => {
 
   test('[out.file G8] gets control characters as they are, and JSON', async () => {
     await Promise.all([
-      runSpout(on(toy, 'z', '-o', path('raw'), '--no-newline')),
-      runSpout(on(toy, 'a', '-o', path('json'), '--json')),
+      runHere(on(toy, 'z', '-o', path('raw'), '--no-newline')),
+      runHere(on(toy, 'a', '-o', path('json'), '--json')),
     ])
     expect(readFileSync(path('raw'), 'utf8')).toBe('\x1b[31m\x07bell\r\n\u009b1m')
     expect(JSON.parse(readFileSync(path('json'), 'utf8')).text).toBe('Hello, world')
@@ -527,10 +528,10 @@ describe('a file', () => {
 
   test('[out.file P11] is as it was after a failure', async () => {
     writeFileSync(path('kept'), 'old')
-    const { code, stdout } = await runSpout(on(toy, 'f', '-o', path('kept')))
+    const { code, stdout } = await runHere(on(toy, 'f', '-o', path('kept')))
     expect([code, stdout, readFileSync(path('kept'), 'utf8')]).toEqual([1, '', 'old'])
     // The limit of a file's size stands for a full disk.
-    const full = await runSpout(on(toy, 'd', '-o', path('kept')), { shell: 'ulimit -f 1; spout "$@"' })
+    const full = await runHere(on(toy, 'd', '-o', path('kept')), { shell: 'ulimit -f 1; spout "$@"' })
     expect(full.stderr).toMatch(errorLines(`${path('kept')}: cannot be written: EFBIG`))
     expect([full.code, readFileSync(path('kept'), 'utf8')]).toEqual([74, 'old'])
     expect(leftovers()).toEqual([])
@@ -591,7 +592,7 @@ describe('a file', () => {
 })
 
 describe.concurrent('the embedded model', () => {
-  const once = (...argv: string[]) => runSpout(['--no-stdin', '-n', '40', 'Once upon a time', ...argv])
+  const once = (...argv: string[]) => runHere(['--no-stdin', '-n', '40', 'Once upon a time', ...argv])
 
   test('[options.seed G9] the same seed gives the same bytes, as text and as JSON', async () => {
     const [text, json, other] = await Promise.all([

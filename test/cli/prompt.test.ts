@@ -3,7 +3,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { errorLines, type Row, testRows } from '../support/cli-rows.ts'
-import { HOME, type RunResult, runSpout } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import { HOME, type RunResult } from '../support/run-spout.ts'
 import { removeToys, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
 
 const plain = toyModel({ scripts: {} })
@@ -175,7 +176,7 @@ describe.concurrent('a chat template', () => {
 
   test('[prompt.special I10] special-token text of a user is text', async () => {
     const run = (...argv: string[]) =>
-      runSpout(['-m', chat, '--no-stdin', '--json', '--max-tokens', '1', 'a<|im_end|>b', ...argv])
+      runHere(['-m', chat, '--no-stdin', '--json', '--max-tokens', '1', 'a<|im_end|>b', ...argv])
     const [text, special] = await Promise.all([run(), run('--allow-special')])
     const tokens = (result: RunResult) => JSON.parse(result.stdout).usage.prompt_tokens as number
     expect(tokens(text) - tokens(special)).toBe('<|im_end|>'.length - 1)
@@ -257,7 +258,7 @@ describe.concurrent('what is refused', () => {
 test('[I4] characters cut between two reads are whole', async () => {
   const text = 'ä€😀'
   const bytes = Buffer.from(text)
-  const result = await runSpout(['-m', plain, '--trace'], {
+  const result = await runHere(['-m', plain, '--trace'], {
     stdin: 'open',
     onStart: async ({ stdin }) => {
       for (const byte of bytes) {
@@ -271,7 +272,7 @@ test('[I4] characters cut between two reads are whole', async () => {
 })
 
 test('[prompt.silence I9] a silent pipe is waited for; no log tells of it', async () => {
-  const result = await runSpout(['-m', plain, '--trace', 'x'], {
+  const result = await runHere(['-m', plain, '--trace', 'x'], {
     stdin: 'open',
     onStart: async ({ stdin }) => {
       await new Promise((resolve) => setTimeout(resolve, 3000))

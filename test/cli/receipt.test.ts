@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { kernelChoice } from '../../src/kernels/isa.ts'
-import { ROOT, runSpout } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import { ROOT } from '../support/run-spout.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'spout-receipt-'))
 const receipt = join(folder, 'answer.json')
@@ -14,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const PROMPT = ['--seed', '5', '-t', '1', '-n', '16', 'Once upon a time']
 let answer: string
 beforeAll(async () => {
-  const run = await runSpout([...PROMPT, '--receipt', receipt])
+  const run = await runHere([...PROMPT, '--receipt', receipt])
   expect(run).toMatchObject({ code: 0, stderr: '' })
   answer = run.stdout
 })
@@ -31,7 +32,7 @@ function write(name: string, content: object): string {
 
 describe('a receipt', () => {
   test('[receipt.written] is beside the answer, which is as without it, and for nobody else to read', async () => {
-    expect((await runSpout(PROMPT)).stdout).toBe(answer)
+    expect((await runHere(PROMPT)).stdout).toBe(answer)
     expect(statSync(receipt).mode & 0o777).toBe(0o600)
     const { answer: given, seed, model, prompt } = read()
     expect(seed).toBe('5')
@@ -51,18 +52,18 @@ describe('a receipt', () => {
 
   test('[receipt.written] nothing is written where no answer was, or where it cannot be', async () => {
     const path = join(folder, 'none.json')
-    const failed = await runSpout(['--receipt', path, '-m', 'no/such', 'x'])
+    const failed = await runHere(['--receipt', path, '-m', 'no/such', 'x'])
     expect(failed.code).toBe(66)
     expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined()
-    const refused = await runSpout(['--receipt', join(folder, 'no/such/folder.json'), 'x'])
+    const refused = await runHere(['--receipt', join(folder, 'no/such/folder.json'), 'x'])
     expect(refused).toMatchObject({ code: 74, stdout: '' })
-    const twice = await runSpout(['--receipt', path, '-o', path, 'x'])
+    const twice = await runHere(['--receipt', path, '-o', path, 'x'])
     expect(twice).toMatchObject({ code: 2, stderr: expect.stringContaining('--receipt and --output') })
   })
 
   test('[receipt.verify] is verified by every instruction set that is here', async () => {
     for (const set of ['', 'avx-vnni', 'avx2', 'none']) {
-      const run = await runSpout(['verify', receipt], { env: { SPOUT_ISA: set } })
+      const run = await runHere(['verify', receipt], { env: { SPOUT_ISA: set } })
       expect(run).toMatchObject({
         code: 0,
         stdout: expect.stringMatching(/^equal: 16 tokens, the same text\n/),
@@ -72,7 +73,7 @@ describe('a receipt', () => {
 
   test('[receipt.verify] another set is told where everything is, and changes no token', async () => {
     if (kernelChoice().isa !== 'avx512-vnni') return
-    const run = await runSpout(['verify', receipt, '-v'], { env: { SPOUT_ISA: 'avx2' } })
+    const run = await runHere(['verify', receipt, '-v'], { env: { SPOUT_ISA: 'avx2' } })
     expect(run.stderr).toContain('instruction set: avx512-vnni then, avx2 now (changes no token)')
   })
 })
@@ -92,7 +93,7 @@ describe('[receipt.causes] what is different is named:', () => {
       for (let at = content.length >> 1; at < 0.75 * content.length; at += 1000) content[at]! ^= 0x11
       return content
     })
-    const run = await runSpout(['verify', receipt, '-m', model])
+    const run = await runHere(['verify', receipt, '-m', model])
     expect(run).toMatchObject({ code: 1, stderr: '' })
     expect(run.stdout).toMatch(/^not equal: token \d+ was \d+, now (\d+ ".*"|the end)\n/)
     expect(run.stdout).toMatch(
@@ -105,7 +106,7 @@ describe('[receipt.causes] what is different is named:', () => {
       for (let at = content.length >> 1; at < 0.75 * content.length; at += 1000) content[at]! ^= 0x40
       return content
     })
-    const run = await runSpout(['verify', receipt, '-m', model])
+    const run = await runHere(['verify', receipt, '-m', model])
     expect(run).toMatchObject({ code: 1, stdout: '' })
     expect(run.stderr).toMatch(
       /^spout: weights onnx\/model_q4\.onnx: sha256 .* then, sha256 .* now\nspout: error: /,
@@ -119,19 +120,19 @@ describe('[receipt.causes] what is different is named:', () => {
       "{% for m in messages %}{{ m.content }} {% endfor %}and {{ strftime_now('%Y-%m-%d') }}",
     )
     const chat = join(folder, 'chat.json')
-    const made = await runSpout([...PROMPT, '--chat-template', template, '--receipt', chat])
+    const made = await runHere([...PROMPT, '--chat-template', template, '--receipt', chat])
     expect(made.code).toBe(0)
-    const again = await runSpout(['verify', chat, '--chat-template', template])
+    const again = await runHere(['verify', chat, '--chat-template', template])
     expect(again.stdout).toBe('equal: 16 tokens, the same text\n')
     writeFileSync(template, '{% for m in messages %}{{ m.content }}? {% endfor %}')
-    const other = await runSpout(['verify', chat, '--chat-template', template])
+    const other = await runHere(['verify', chat, '--chat-template', template])
     expect(other.code).toBe(1)
     expect(other.stdout).toMatch(/\ntemplate: sha256 .* then, sha256 .* now\n/)
     expect(other.stdout).toMatch(/\nprompt ids: \d+ tokens, sha256/)
   })
 
   test('the seed, or anything else in the receipt itself', async () => {
-    const run = await runSpout(['verify', write('seed.json', { ...read(), seed: '6' })])
+    const run = await runHere(['verify', write('seed.json', { ...read(), seed: '6' })])
     expect(run.code).toBe(1)
     expect(run.stdout).toContain('receipt: its seed was changed after it was written\n')
   })
@@ -140,7 +141,7 @@ describe('[receipt.causes] what is different is named:', () => {
     const old = read()
     const made_by = { ...old.made_by, spout: '0.0.9', numerics: 0 }
     const path = write('old.json', { ...old, made_by, seals: { ...old.seals, made_by: sealed(made_by) } })
-    const run = await runSpout(['verify', path, '--json'])
+    const run = await runHere(['verify', path, '--json'])
     expect(run.code).toBe(0)
     expect(JSON.parse(run.stdout)).toMatchObject({
       equal: true,
@@ -164,7 +165,7 @@ describe('[receipt.refused] what is no receipt is exit 65, what is not there 66:
   ])('%s', async (content, message) => {
     const path = join(folder, 'bad.json')
     writeFileSync(path, content)
-    const run = await runSpout(['verify', path])
+    const run = await runHere(['verify', path])
     expect(run).toMatchObject({
       code: 65,
       stdout: '',
@@ -182,14 +183,14 @@ describe('[receipt.refused] what is no receipt is exit 65, what is not there 66:
       ],
       [{ request: { ...good.request, raw: 1 } }, 'request: raw: not true or false'],
     ] as const) {
-      const run = await runSpout(['verify', write('type.json', { ...good, ...change })])
+      const run = await runHere(['verify', write('type.json', { ...good, ...change })])
       expect(run).toMatchObject({ code: 65, stderr: expect.stringContaining(message) })
     }
   })
 
   test('no file, or several', async () => {
-    expect((await runSpout(['verify', join(folder, 'nothing.json')])).code).toBe(66)
-    expect((await runSpout(['verify'])).code).toBe(2)
-    expect((await runSpout(['verify', receipt, receipt])).code).toBe(2)
+    expect((await runHere(['verify', join(folder, 'nothing.json')])).code).toBe(66)
+    expect((await runHere(['verify'])).code).toBe(2)
+    expect((await runHere(['verify', receipt, receipt])).code).toBe(2)
   })
 })

@@ -2,7 +2,8 @@
 import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { HOME, ROOT, runSpout } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import { HOME, ROOT } from '../support/run-spout.ts'
 import { removeToys, toyModel } from '../support/toy-model.ts'
 
 const EMBEDDED = join(ROOT, 'fixtures/models/spout-tiny')
@@ -37,7 +38,7 @@ const ways: readonly [string, { model: string; flags?: string[]; env?: NodeJS.Pr
 
 describe('what runs', () => {
   beforeAll(async () => {
-    await runSpout(['models', 'prepare', EMBEDDED], { env: PREPARED })
+    await runHere(['models', 'prepare', EMBEDDED], { env: PREPARED })
   })
 
   test.each(ways)('%s: the same of a run, of a dry run, and with -v and --stats', async (_, way) => {
@@ -58,8 +59,8 @@ describe('what runs', () => {
       'a',
     ]
     const [said, { stdout: planned }] = await Promise.all([
-      runSpout([...argv, '--json', '-v', '--stats'], { env }),
-      runSpout([...argv, '--dry-run', '--json'], { env }),
+      runHere([...argv, '--json', '-v', '--stats'], { env }),
+      runHere([...argv, '--dry-run', '--json'], { env }),
     ])
     const [run, dry] = [said.stdout, planned].map((text) => JSON.parse(text))
     expect(run.runs).toMatchObject(runs)
@@ -73,9 +74,9 @@ describe('what runs', () => {
   test('a dry run and models show say it in the same words', async () => {
     const argv = ['-m', EMBEDDED, '--no-stdin', '--seed', '7', 'a']
     const [said, dry, shown] = await Promise.all([
-      runSpout([...argv, '-n', '1', '--stats']),
-      runSpout([...argv, '--dry-run']),
-      runSpout(['models', 'show', EMBEDDED]),
+      runHere([...argv, '-n', '1', '--stats']),
+      runHere([...argv, '--dry-run']),
+      runHere(['models', 'show', EMBEDDED]),
     ])
     for (const word of ['runs', 'template', 'sampling', 'seed']) {
       expect(line(dry.stdout, `${word} +`)).toBe(line(said.stderr, `${word} +`))
@@ -88,8 +89,8 @@ describe('what runs', () => {
     'models show: as a run without flags would be, with %j',
     async (env) => {
       const [run, shown] = await Promise.all([
-        runSpout(['-m', EMBEDDED, '--no-stdin', '-n', '1', '--json', 'a'], { env }),
-        runSpout(['models', 'show', '--json', EMBEDDED], { env }),
+        runHere(['-m', EMBEDDED, '--no-stdin', '-n', '1', '--json', 'a'], { env }),
+        runHere(['models', 'show', '--json', EMBEDDED], { env }),
       ])
       const [ran, [told]] = [run, shown].map(({ stdout }) => JSON.parse(stdout))
       for (const field of ['dtype', 'runs', 'sampling']) expect(told[field]).toEqual(ran[field])
@@ -98,8 +99,8 @@ describe('what runs', () => {
 
   test('a run whose seed is drawn says which; a dry run that it will be', async () => {
     const argv = ['-m', toy, '--no-stdin', 'a']
-    expect(JSON.parse((await runSpout([...argv, '--dry-run', '--json'])).stdout).seed).toBeNull()
-    const { stdout } = await runSpout([...argv, '--jsonl'])
+    expect(JSON.parse((await runHere([...argv, '--dry-run', '--json'])).stdout).seed).toBeNull()
+    const { stdout } = await runHere([...argv, '--jsonl'])
     const end = JSON.parse(stdout.trim().split('\n').at(-1)!)
     expect(end).toMatchObject({ event: 'end', runs: { runtime: 'c-api' }, template: 'none' })
     expect(end.seed).toMatch(/^\d+$/)

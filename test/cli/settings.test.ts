@@ -18,7 +18,8 @@ import { configPath } from '../../src/cli/config-path.ts'
 import { readConfigFile, readSettings, withSettings, writeConfigFile } from '../../src/cli/settings.ts'
 import { spoutCacheFolder } from '../../src/system/spout-cache.ts'
 import { errorLines, literal, testRows } from '../support/cli-rows.ts'
-import { HOME, runSpout } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import { HOME } from '../support/run-spout.ts'
 import { EOS, removeToys, toyModel } from '../support/toy-model.ts'
 
 const toy = toyModel({ scripts: { a: ['Hello', EOS] } })
@@ -251,7 +252,7 @@ describe.concurrent('the program', () => {
   ])
 
   test('[options.dry-run] no weights are looked at, and the cache is worked out', async () => {
-    const { stdout } = await runSpout(['--no-stdin', '--dry-run', '--json', '-n', '95', 'Once upon a time'])
+    const { stdout } = await runHere(['--no-stdin', '--dry-run', '--json', '-n', '95', 'Once upon a time'])
     const plan = JSON.parse(stdout)
     // Keys and values of 5 layers with 2 heads of 32, 4 bytes each, of 100 tokens.
     expect(plan).toMatchObject({
@@ -272,11 +273,11 @@ test('[options.cache json.document] a model of the cache, by its name and offlin
   mkdirSync(join(repo, 'refs'))
   writeFileSync(join(repo, 'refs/main'), commit)
   const flags = ['--no-stdin', '--offline', '--cache-dir', cache]
-  const found = await runSpout(['-m', 'org/toy', ...flags, '--json', 'a'], {
+  const found = await runHere(['-m', 'org/toy', ...flags, '--json', 'a'], {
     env: { HF_HUB_OFFLINE: undefined },
   })
   expect(JSON.parse(found.stdout)).toMatchObject({ model: 'org/toy', revision: commit, text: 'Hello' })
-  const missing = await runSpout(['-m', 'org/other', ...flags, 'a'])
+  const missing = await runHere(['-m', 'org/other', ...flags, 'a'])
   expect(missing.stderr).toMatch(
     /^spout: error: org\/other: not .*cache.*\nspout: hint: .*spout models pull org\/other\n$/,
   )
@@ -290,7 +291,7 @@ test('[config.command] sets, shows, gets and forgets', async () => {
     SPOUT_PROMPT_CACHE: '',
   }
   const config = async (...argv: string[]) => {
-    const { stdout, stderr, code } = await runSpout(['config', ...argv], { env })
+    const { stdout, stderr, code } = await runHere(['config', ...argv], { env })
     return code === 0 ? stdout : stderr
   }
   const path = join(env.XDG_CONFIG_HOME, 'spout/config.json')
@@ -324,7 +325,7 @@ test('[config.command] sets, shows, gets and forgets', async () => {
     ['model', 'y'],
   ] as const) {
     if (folder === 'y') mkdirSync(join(cwd, 'y'))
-    await runSpout(['config', 'set', name, folder], { env, cwd })
+    await runHere(['config', 'set', name, folder], { env, cwd })
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ [name]: join(cwd, folder), threads: 2 })
   }
 })

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { Ajv } from 'ajv'
 import { afterAll, describe, expect, test } from 'vitest'
 import { errorLines, testRows } from '../support/cli-rows.ts'
-import { HOME, runSpout } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import { HOME } from '../support/run-spout.ts'
 import { EOS, removeToys, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
 
 const folder = mkdtempSync(join(HOME, 'structure-'))
@@ -217,16 +218,16 @@ describe.concurrent('an answer with a structure', () => {
 
   test('[structure.whole out.file] a file gets all of it or keeps what it had', async () => {
     const path = file('answer.json', 'old\n')
-    await runSpout(on(toy, 'b', '--schema', RECORD, '-n', '9', '-o', path))
+    await runHere(on(toy, 'b', '--schema', RECORD, '-n', '9', '-o', path))
     expect(readFileSync(path, 'utf8')).toBe('old\n')
-    await runSpout(on(toy, 'a', '--schema', RECORD, '-o', path))
+    await runHere(on(toy, 'a', '--schema', RECORD, '-o', path))
     expect(readFileSync(path, 'utf8')).toBe('{"name": "Ann", "n": 7}\n')
   })
 
   test('[structure.prompt] a chat model is told of the schema in its system message', async () => {
     const prompts = await Promise.all(
       [[], ['--schema-prompt', 'types'], ['--schema-prompt', 'none'], ['--raw']].map(async (more) => {
-        const { stderr } = await runSpout(
+        const { stderr } = await runHere(
           on(thinking, 'go!', '--system', 'Be brief.', '--schema', 'n int 0..9: a count', '--trace', ...more),
         )
         return /trace prompt .* text="((?:[^"\\]|\\.)*)"/.exec(stderr)?.[1] ?? ''
@@ -256,7 +257,7 @@ describe.concurrent('an answer with a structure', () => {
     const seeds = Array.from({ length: 4 }, (_, i) => i + 1)
     const runs = await Promise.all(
       seeds.map((seed) =>
-        runSpout(['Once', '--no-stdin', '--schema', path, '--seed', `${seed}`, '-t', '1.5', '-n', '120']),
+        runHere(['Once', '--no-stdin', '--schema', path, '--seed', `${seed}`, '-t', '1.5', '-n', '120']),
       ),
     )
     for (const { code, stdout } of runs) {
@@ -336,7 +337,7 @@ describe.concurrent('what cannot be used is refused before anything is loaded', 
 
 test('[structure.valid] --open-objects lets other keys come, as the standard has it', async () => {
   const check = (...more: string[]) =>
-    runSpout([
+    runHere([
       '--schema',
       '{"type":"object","properties":{"n":{"type":"integer"}}}',
       '--check',

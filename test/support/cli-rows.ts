@@ -1,6 +1,7 @@
 /** A table of command lines: what goes in, and the exact answer, messages and exit code that come out. */
 import { expect, test } from 'vitest'
-import { type RunOptions, type RunResult, runSpout } from './run-spout.ts'
+import { runHere } from './run-here.ts'
+import type { RunOptions, RunResult } from './run-spout.ts'
 
 export interface Row extends RunOptions {
   /** What is proved: names of lines of docs/contract.md. */
@@ -20,7 +21,7 @@ export interface Row extends RunOptions {
 export function testRows(rows: readonly Row[]): void {
   for (const row of rows) {
     test.concurrent(`[${row.proves.join(' ')}] ${row.what}`, async () => {
-      const result = await runSpout(row.argv ?? [], row)
+      const result = await runHere(row.argv ?? [], row)
       const { stdout = '', stderr = /^$/, code = 0 } = row
       // One comparison, so that a failure shows all that was said.
       expect({
