@@ -34,13 +34,19 @@ export type LooseStructure =
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
   | { readonly kind: 'grammar'; readonly text: string; readonly notation: Notation }
 
-/** Schemas as text. An object takes no keys but those it names, unless it says otherwise: models invent fewer then. */
+/**
+ * Schemas as text. An object takes no keys but those it names, unless it says otherwise: models invent fewer then. A structure
+ * that is so already stays the same object: what has been made of it is found again by it.
+ */
 export function structureRequest({ of, ...rest }: StructureInput): StructureRequest {
-  const isSchema = of.kind === 'schema' || of.kind === 'items'
-  if (!isSchema) return { ...rest, of: withClosed(of) }
-  const schema = typeof of.schema === 'string' ? of.schema : JSON.stringify(of.schema)
+  return { ...rest, of: withClosed(withText(of)) }
+}
+
+function withText(of: Structure | LooseStructure): Structure {
+  if ((of.kind !== 'schema' && of.kind !== 'items') || typeof of.schema === 'string') return of as Structure
+  const schema: string | undefined = JSON.stringify(of.schema)
   if (schema === undefined) throw new SpoutError('usage', 'schema: none is given')
-  return { ...rest, of: withClosed({ ...of, schema }) }
+  return { ...of, schema }
 }
 
 function withClosed(structure: Structure): Structure {

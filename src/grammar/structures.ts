@@ -52,12 +52,11 @@ export class Structures {
     }
   }
 
-  /** For the time until it is opened: makes the vocabulary, the first mask, and the shortest text. What fails then fails again there. */
+  /** For the time until it is opened: makes the vocabulary and the first mask. What fails then fails again there. */
   foresee(structure: Structure): void {
     try {
       const { automaton, masks } = this.#find(structure, [])
       masks.at(automaton.start(), true)
-      automaton.completion(automaton.start())
       this.#foreseen = { structure, automaton }
     } catch {
       // said when it is opened

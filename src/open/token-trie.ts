@@ -2,14 +2,16 @@
  * The tokens of a model as masks of structures are made of: from the file beside its prepared tokenizer, or built anew. Of the
  * file nothing is believed: its checksum must be right, and tokenizer.json the one that it was made of.
  */
+import { closeSync, fstatSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type SlicedVocabulary, sliceVocabulary } from '../grammar/vocabulary/slices.ts'
 import { tokenBytesOf } from '../grammar/vocabulary/vocabulary.ts'
 import { readVocabulary, writeVocabulary } from '../grammar/vocabulary/vocabulary-file.ts'
 import { isOursAlone } from '../system/folder-trust.ts'
 import { makeFolder } from '../system/make-folder.ts'
+import { mapBytes } from '../system/mapped-memory.ts'
 import { orNothing } from '../system/or-nothing.ts'
-import { readRegular } from '../system/regular-file.ts'
+import { openRegular, RefusedFile, readRegular } from '../system/regular-file.ts'
 import { writeWhole } from '../system/write-whole.ts'
 import { preparedPlace } from '../tokenizer/load-prepared.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -59,6 +61,18 @@ function placeOf(folder: string, cacheFolder: string | undefined): Place | undef
 }
 
 function read({ path, source }: Place, tokenizer: Tokenizer): SlicedVocabulary | undefined {
-  const bytes = readRegular(path, { most: LARGEST })
+  const bytes = orNothing(() => mapped(path)) ?? readRegular(path, { most: LARGEST })
   return readVocabulary(bytes, source, (text) => tokenizer.encode(text, { addSpecialTokens: false }))
+}
+
+/** The file as memory: a run looks at little of it, and what it looks at is not copied. */
+function mapped(path: string): Uint8Array {
+  const file = openRegular(path)
+  try {
+    const { size } = fstatSync(file)
+    if (size > LARGEST) throw new RefusedFile(`${size} bytes is too much`)
+    return mapBytes(file, size)
+  } finally {
+    closeSync(file)
+  }
 }

@@ -98,6 +98,19 @@ export function mapFile(file: number, offset: number, bytes: number): Mapped {
 }
 
 /**
+ * An open file as bytes, to be read only: each is read when it is looked at first. Given back when nobody holds them any more.
+ * @throws SpoutError `os` when they cannot be mapped.
+ */
+export function mapBytes(file: number, bytes: number): Uint8Array {
+  const { address, release } = mapFile(file, 0, bytes)
+  const buffer = koffi.view(address, bytes)
+  heldByViews.register(buffer, release)
+  return new Uint8Array(buffer)
+}
+
+const heldByViews = new FinalizationRegistry((release: () => void) => release())
+
+/**
  * A file of memory without a name, gone with its last descriptor: what one process hands to another that outlives it. Whoever
  * opens it closes it. @throws SpoutError `os` when there is none.
  */

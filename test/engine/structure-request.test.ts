@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { makeRequest } from '../../src/engine/request.ts'
 import { requestFromJson, requestToJson } from '../../src/engine/request-json.ts'
 import { structureFromJson } from '../../src/engine/structure-json.ts'
-import { structureOfResponseFormat } from '../../src/engine/structure-request.ts'
+import { structureOfResponseFormat, structureRequest } from '../../src/engine/structure-request.ts'
 
 const schema = { type: 'object', properties: { b: { type: 'integer' }, a: { const: null } } }
 
@@ -73,4 +73,16 @@ test('a structure says itself where it ends', () => {
   expect(() => makeRequest({ prompt: 'x', structure, ignoreEos: true })).toThrow(
     'ignore-eos: a structure says',
   )
+})
+
+test('what is a request already keeps its structure: nothing is made of it a second time', () => {
+  for (const of of [
+    { kind: 'schema', schema: '{"type":"object"}' },
+    { kind: 'items', schema: { type: 'object' }, max: 3 },
+    { kind: 'array' },
+    { kind: 'regex', regex: 'a+' },
+  ] as const) {
+    const request = structureRequest({ of })
+    expect(structureRequest(request).of).toBe(request.of)
+  }
 })

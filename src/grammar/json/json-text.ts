@@ -106,6 +106,7 @@ class Parser {
   }
 
   #space(): void {
+    if (this.#text.charCodeAt(this.#at) > 0x20) return
     SPACE.lastIndex = this.#at
     SPACE.exec(this.#text)
     this.#at = SPACE.lastIndex

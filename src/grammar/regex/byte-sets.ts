@@ -8,7 +8,11 @@ export function emptySet(): ByteSet {
 }
 
 export function addRange(set: ByteSet, from: number, to: number): ByteSet {
-  for (let byte = from; byte <= to; byte++) set[byte >> 5]! |= 1 << (byte & 31)
+  for (let word = from >> 5; word <= to >> 5; word++) {
+    const first = Math.max(from, 32 * word) & 31
+    const last = Math.min(to, 32 * word + 31) & 31
+    set[word]! |= (0xffffffff << first) & (0xffffffff >>> (31 - last))
+  }
   return set
 }
 
@@ -18,6 +22,7 @@ function hasByte(set: ByteSet, byte: number): boolean {
 
 export class ByteSets {
   readonly #sets: ByteSet[] = []
+  readonly #members: (readonly number[] | undefined)[] = []
   readonly #ids = new Map<string, number>()
   readonly #single = new Int32Array(256).fill(-1)
 
@@ -49,6 +54,13 @@ export class ByteSets {
     return hasByte(this.#sets[id]!, byte)
   }
 
+  /** Its bytes, in ascending order. */
+  members(id: number): readonly number[] {
+    const known = this.#members[id] ?? membersOf(this.#sets[id]!)
+    this.#members[id] = known
+    return known
+  }
+
   isEmpty(id: number): boolean {
     return this.#sets[id]!.every((word) => word === 0)
   }
@@ -59,6 +71,14 @@ export class ByteSets {
     const [x, y] = [this.get(a), this.get(b)]
     return this.id(x.map((word, i) => (how === 'and' ? word & y[i]! : word | y[i]!) >>> 0))
   }
+}
+
+function membersOf(set: ByteSet): number[] {
+  const members: number[] = []
+  for (let word = 0; word < set.length; word++)
+    for (let left = set[word]!; left !== 0; left &= left - 1)
+      members.push(32 * word + 31 - Math.clz32(left & -left))
+  return members
 }
 
 /** Bytes that behave alike share a class. */
@@ -72,21 +92,26 @@ export interface ByteClasses {
 /** The coarsest classes that no set of the list cuts. */
 export function classesOf(sets: ByteSets, ids: Iterable<number>): ByteClasses {
   const of = new Uint8Array(256)
+  const sizes = new Uint16Array(256)
+  sizes[0] = 256
   let count = 1
-  const split = new Int16Array(256)
-  const outside = new Uint8Array(256)
+  // Of a set that is gone through: how many of its bytes each class has, and the class that those become.
+  const inside = new Uint16Array(256)
+  const split = new Int16Array(256).fill(-1)
   for (const id of ids) {
-    const set = sets.get(id)
-    split.fill(-1, 0, count)
-    outside.fill(0, 0, count)
-    for (let byte = 0; byte < 256; byte++) if (!hasByte(set, byte)) outside[of[byte]!] = 1
-    const before = count
-    for (let byte = 0; byte < 256; byte++) {
+    const members = sets.members(id)
+    for (const byte of members) inside[of[byte]!]!++
+    for (const byte of members) {
       const group = of[byte]!
-      if (group >= before || outside[group] === 0 || !hasByte(set, byte)) continue
+      if (inside[group] === sizes[group] && split[group] === -1) continue
       if (split[group] === -1) split[group] = count++
       of[byte] = split[group]!
+      sizes[split[group]!]!++
+      sizes[group]!--
+      inside[group]!--
     }
+    inside.fill(0, 0, count)
+    split.fill(-1, 0, count)
     if (count === 256) break
   }
   const sample = new Uint8Array(count)

@@ -52,9 +52,11 @@ export class Closing {
 
   /**
    * Whether so few tokens can make the text whole, whichever they are: what `needed` says is spelled from the fewest bytes, and
-   * another text may have fewer tokens. @returns true also where finding out would take too long
+   * another text may have fewer tokens. @returns true also where finding out would take too long, and for more tokens than
+   * places are tried: each token of a shortest text leads to another
    */
   mayFit(start: Place, left: number, first: boolean): boolean {
+    if (left > MOST_TRIED) return true
     // A text of a structure has no byte that is not a token by itself, so that counting its tokens can wait until room is short.
     if ((this.#automaton.completion(start)?.length ?? Number.POSITIVE_INFINITY) <= left) return true
     if (this.needed(start) <= left) return true
