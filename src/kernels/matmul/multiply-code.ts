@@ -15,6 +15,7 @@ import {
   VECTOR_BYTES,
 } from './matmul-shape.ts'
 import type { TileData } from './tile-code.ts'
+import { emitManyRows, hasManyRows, MANY_ROWS } from './ymm-many-rows.ts'
 
 /** Panels that one row is multiplied with at once: as many sums run side by side. */
 const ROW_PANELS = 4
@@ -65,6 +66,7 @@ const SAVED = [RBX, RBP, R12, R13, R14, R15]
 /** A task, `void (job, index)`, for several rows. @param data as a tile wants it. */
 export function emitRowsTask(code: Assembler, shape: MatmulShape, data: TileData): Label {
   const tiles = emitTiles(code, shape, data)
+  const many = hasManyRows(code, shape) ? emitManyRows(code, shape, data) : undefined
   const entry = code.label()
   // rbx: quantized rows; rbp: rows left; r12: the job; r13: panels; r14: their results; r15: turns left
   const nextTurn = code.label()
@@ -82,6 +84,7 @@ export function emitRowsTask(code: Assembler, shape: MatmulShape, data: TileData
   code.bind(nextTurn)
   code.load(RBX, at(R12, JOB.quantized))
   code.load(RBP, at(R12, JOB.rows))
+  if (many !== undefined) emitIfMany(code, many, done)
   code.mov(RDX, R14)
   code.cmpNumber(RBP, tileRows(code.isa))
   code.jumpIf('less', tail)
@@ -107,6 +110,16 @@ export function emitRowsTask(code: Assembler, shape: MatmulShape, data: TileData
   code.vzeroupper()
   code.ret()
   return entry
+}
+
+/** Many rows have a function of their own. rbp: the rows. */
+function emitIfMany(code: Assembler, many: Label, done: Label): void {
+  const areFew = code.label()
+  code.cmpNumber(RBP, MANY_ROWS)
+  code.jumpIf('less', areFew)
+  code.call(many)
+  code.jump(done)
+  code.bind(areFew)
 }
 
 /** Functions for tiles of panels of a turn. */

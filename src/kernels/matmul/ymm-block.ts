@@ -29,7 +29,10 @@ export function emitBlockData(code: Assembler, table: Label): void {
 }
 
 /** Takes r8, which must stay. */
-export function emitBlockConstants(code: Assembler, table: Label): BlockConstants {
+export function emitBlockConstants(
+  code: Assembler,
+  table: Label,
+): BlockConstants & { readonly nibble: Memory } {
   const [nibble, ones, zeroPoint, wide] = code.lanes
     .useTable(table, TABLE.length, { first: 0, base: R8 })
     .map(memoryOf)

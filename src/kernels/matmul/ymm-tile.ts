@@ -16,7 +16,7 @@ import {
   VECTOR_BYTES,
   zerosOffset,
 } from './matmul-shape.ts'
-import { emitGate, emitPrefetch, groupPlace, type Tile } from './tile-code.ts'
+import { emitGate, emitPrefetch, groupPlace, PREFETCH_BYTES, type Tile } from './tile-code.ts'
 import {
   type BlockConstants,
   emitBlockConstants,
@@ -60,7 +60,7 @@ function emitRow(code: Assembler, tile: Tile, shape: MatmulShape, constants: Blo
   code.bind(next)
   for (let panel = 0; panel < panels; panel++) {
     const offset = panel * panelBytes(shape)
-    emitPrefetch(code, offset, shape)
+    emitPrefetch(code, at(RDI, offset + PREFETCH_BYTES), shape)
     for (const half of HALVES) emitHalf(code, shape, { constants, offset, half, to: 2 * panel + half })
   }
   code.addNumber(RSI, ROW_BLOCK_BYTES)

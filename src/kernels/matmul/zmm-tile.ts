@@ -17,7 +17,7 @@ import {
   VECTOR_BYTES,
   zerosOffset,
 } from './matmul-shape.ts'
-import { emitGate, emitPrefetch, groupPlace, type Tile } from './tile-code.ts'
+import { emitGate, emitPrefetch, groupPlace, PREFETCH_BYTES, type Tile } from './tile-code.ts'
 
 /** What lies in which vector: eight groups of weights from 0 on, and what is added up in `SUMS` and after. */
 const LOW_HALVES = 8
@@ -71,7 +71,7 @@ function emitPanelBlock(code: Assembler, tile: Tile, shape: MatmulShape, panel: 
   const { zmm } = code
   const { rows, panels, isFirst } = tile
   const offset = panel * panelBytes(shape)
-  if (isFirst) emitPrefetch(code, offset, shape)
+  if (isFirst) emitPrefetch(code, at(RDI, offset + PREFETCH_BYTES), shape)
   if (shape.bits === 4) emitNibbles(code, offset)
   else for (let g = 0; g < GROUPS; g++) zmm.vmovups(g, at(RDI, offset + g * VECTOR_BYTES))
   if (shape.scaleBytes === 2) zmm.vcvtph2ps(SCALES, at(RAX, offset))
