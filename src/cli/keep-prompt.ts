@@ -12,7 +12,7 @@ import { bytesText } from '../system/quantities.ts'
 import { trustedSpoutCache } from '../system/spout-cache.ts'
 import type { Options } from './options.ts'
 import { type PromptCacheMode, promptCacheMode } from './prompt-cache-mode.ts'
-import type { PromptOrigin } from './prompt-source.ts'
+import type { FilePart, PromptOrigin } from './prompt-source.ts'
 import { requestOptions } from './request-from-flags.ts'
 import { spawnLater } from './spawn-later.ts'
 import { writeLine } from './terminal/messages.ts'
@@ -78,24 +78,34 @@ function whyNotWritable(): string | undefined {
   return undefined
 }
 
-/** What of a prompt may be kept, as requests that have just that in common; `undefined`: nothing. */
+/**
+ * What of a prompt that was answered may be kept: what it has in common with this request, where something else stands for what
+ * words say, a template's arguments and a structure too. `undefined`: nothing.
+ */
 export function keepable(
   request: GenerateRequest,
   { system, prompt }: PromptOrigin,
   options: Options,
-): GenerateRequest[] | undefined {
+): GenerateRequest | undefined {
   const mode: PromptCacheMode = promptCacheMode(options)
   if (mode === 'off') return undefined
-  if (mode === 'all') return [request]
+  if (mode === 'all') return request
   if (system === undefined && prompt === undefined) return undefined
-  // What words say, a template's arguments and a structure too, is other in each.
-  return PROBES.map((probe) =>
-    makeRequest({
-      ...requestOptions({ ...options, templateArg: [] }),
-      system: system ?? (options.system === undefined ? undefined : probe),
-      prompt: [prompt?.text, prompt?.isWhole ? undefined : probe].filter(Boolean).join('\n\n'),
-    }),
-  )
+  return makeRequest({
+    ...requestOptions({ ...options, templateArg: [] }),
+    system: system ?? (options.system === undefined ? undefined : unlike(options.system)),
+    prompt: prompt === undefined ? unlike(`${request.messages.at(-1)!.content}`) : promptUnlike(prompt),
+  })
+}
+
+function promptUnlike({ text, rest }: FilePart): string {
+  return rest === '' ? text : `${text}\n\n${unlike(rest)}`
+}
+
+/** What is kept is what both begin with: nothing of the words, if it begins otherwise. */
+function unlike(words: string): string {
+  const firstOf = (text: string): string | undefined => text.trim().toLowerCase()[0]
+  return PROBES.find((probe) => firstOf(probe) !== firstOf(words))!
 }
 
 /** The same of a conversation whose next turn this is: all that comes before it. */

@@ -29,8 +29,8 @@ interface StdinReading {
 /** The beginning of a prompt that lay in files. */
 export interface FilePart {
   readonly text: string
-  /** There is nothing behind it. */
-  readonly isWhole: boolean
+  /** What stands behind it. */
+  readonly rest: string
 }
 
 /** What of a prompt lay in files. */
@@ -98,8 +98,8 @@ function joined(parts: readonly Part[]): string {
 
 function tellFiles(parts: readonly Part[], { onFiles }: StdinReading): void {
   const end = parts.findIndex(({ isFile }) => !isFile)
-  const files = end < 0 ? parts : parts.slice(0, end)
-  if (files.length > 0) onFiles?.({ text: joined(files), isWhole: end < 0 })
+  const at = end < 0 ? parts.length : end
+  if (at > 0) onFiles?.({ text: joined(parts.slice(0, at)), rest: joined(parts.slice(at)) })
 }
 
 const STDIN = '/dev/stdin'

@@ -250,9 +250,9 @@ async function answer(job: Job, ready: Ready): Promise<void> {
 async function keepForNextRun(result: EngineResult, { request, origin, engine }: Ready, options: Options) {
   if (engine.handOverPrompt === undefined || result.promptTokens - result.keptTokens < PAGE) return
   const { keepable, keepPrompt, prefilledOf } = await import('../keep-prompt.ts')
-  const requests = keepable(request, origin, options)
-  if (requests === undefined) return
-  await keepPrompt({ engine, options, requests, prefilled: prefilledOf(result) })
+  const known = keepable(request, origin, options)
+  if (known === undefined) return
+  await keepPrompt({ engine, options, requests: [known], prefilled: prefilledOf(result) })
 }
 
 async function answerOnce(
