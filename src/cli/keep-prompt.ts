@@ -55,7 +55,7 @@ export async function keepPrompt({ engine, options, requests, prefilled }: KeepP
     const handed = await engine.handOverPrompt(requests, { msPerToken, leastMs })
     if (handed === undefined) return
     try {
-      spawnLater(WRITE_WORDS, handed.descriptor)
+      await spawnLater(WRITE_WORDS, handed.descriptor)
     } finally {
       closeSync(handed.descriptor)
     }

@@ -7,12 +7,12 @@ import type { Options } from './options.ts'
 import { spawnLater } from './spawn-later.ts'
 
 /** Never throws: a model that is not prepared answers as well, and a cache that cannot be written stays as it is. */
-export function prepareLater(options: Options): void {
+export async function prepareLater(options: Options): Promise<void> {
   try {
     const cacheFolder = spoutCacheFolder(process.env)
     makeFolder(cacheFolder, 0o700)
     accessSync(cacheFolder, constants.W_OK)
-    spawnLater(prepareWords(options))
+    await spawnLater(prepareWords(options))
   } catch {
     // No process to be had.
   }

@@ -1,28 +1,50 @@
 /** Work that nobody waits for: a process of its own at the lowest priority. The answer is out, and the shell has its prompt back. */
-import { spawn } from 'node:child_process'
 import { setPriority } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { DetachedProcess } from '../system/detached-process.ts'
 import { PACKAGE_ROOT } from '../system/package-root.ts'
-import { stdioOfNobody } from './inherited-descriptors.ts'
+import { inheritedDescriptors, stdioOfNobody } from './inherited-descriptors.ts'
 
 const LOWEST_PRIORITY = 19
 /** The first that is neither input nor output: what `spawnLater` gives along is there. */
 export const GIVEN_DESCRIPTOR = 3
 
-/** Runs `spout` with these words. @param descriptor a file it is given. @throws where there is no process to be had */
-export function spawnLater(words: readonly string[], descriptor?: number): void {
-  const stdio = stdioOfNobody()
-  if (descriptor !== undefined) stdio[GIVEN_DESCRIPTOR] = descriptor
-  const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'bin/spout.js'), ...words], {
-    detached: true,
-    cwd: '/',
+/**
+ * Runs `spout` with these words; resolves once it has begun.
+ * @param descriptor a file it is given. @throws where there is no process to be had
+ */
+export async function spawnLater(words: readonly string[], descriptor?: number): Promise<void> {
+  const started = {
+    program: process.execPath,
+    args: [join(PACKAGE_ROOT, 'bin/spout.js'), ...words],
     env: fromAnywhere(process.env),
-    stdio,
-    windowsHide: true,
-  })
+    folder: '/',
+  }
+  const id = (await spawned(started, descriptor)) ?? (await forked(started, descriptor))
+  if (id !== undefined) setPriority(id, LOWEST_PRIORITY)
+}
+
+type Started = Omit<DetachedProcess, 'given' | 'closed'>
+
+/** `undefined` where the system has no such call. */
+async function spawned(started: Started, given: number | undefined): Promise<number | undefined> {
+  if (process.platform !== 'linux') return undefined
+  try {
+    const { startDetached } = await import('../system/detached-process.ts')
+    return startDetached({ ...started, given, closed: inheritedDescriptors() })
+  } catch {
+    return undefined
+  }
+}
+
+async function forked({ program, args, env, folder }: Started, given: number | undefined) {
+  const { spawn } = await import('node:child_process')
+  const stdio = stdioOfNobody()
+  if (given !== undefined) stdio[GIVEN_DESCRIPTOR] = given
+  const child = spawn(program, args, { detached: true, cwd: folder, env, stdio, windowsHide: true })
   child.on('error', () => undefined)
   child.unref()
-  if (child.pid !== undefined) setPriority(child.pid, LOWEST_PRIORITY)
+  return child.pid
 }
 
 /** Folders that a variable may name, seen from where this process was started. */

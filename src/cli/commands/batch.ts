@@ -116,7 +116,7 @@ async function runJob(job: BatchJob, context: Context): Promise<void> {
     await writeStatistics(options, engine ? [...lines, `written   ${togetherText(engine)}`] : lines)
   }
   context.interrupts.signal.throwIfAborted()
-  if (engine?.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
+  if (engine?.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
   throwIfFailed(target.failed, options)
 }
 

@@ -72,7 +72,7 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
     io.source.close()
     await session.dispose()
     await engine.dispose()
-    if (engine.model.mayPrepare) prepareLater(options)
+    if (engine.model.mayPrepare) await prepareLater(options)
   }
 }
 

@@ -52,7 +52,7 @@ export async function choose(job: ChooseJob): Promise<void> {
     const engine = await abortable(opening, context.interrupts.signal)
     context.interrupts.listen()
     await answer(job, question, engine)
-    if (engine.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
+    if (engine.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
   } catch (error) {
     job.file?.discard()
     throw error

@@ -107,7 +107,7 @@ async function filter({ criterion, files, options, context }: FilterJob): Promis
   if (count) await context.stdout.write(`${printer.printed}\n`)
   if (quiet && printer.printed > 0) return
   throwIfFailed(end)
-  if (end.engine?.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
+  if (end.engine?.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
   if (printer.printed === 0 && !okIfNone) process.exitCode = NONE
 }
 

@@ -243,7 +243,7 @@ async function answer(job: Job, ready: Ready): Promise<void> {
   const { answerSamples } = await import('../samples.ts')
   const [first] = await answerSamples({ ...job, ...ready, onStart })
   await keepForNextRun(first!, ready, options)
-  if (engine.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
+  if (engine.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
 }
 
 /** The code for it is loaded only where there may be something to keep. */
@@ -302,5 +302,5 @@ async function answerOnce(
   if (shortEnd !== undefined) throw shortEnd
   if (lacksAnswer(result, options.think)) throw noAnswer(result, engine)
   await keepForNextRun(result, ready, options)
-  if (engine.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
+  if (engine.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
 }

@@ -79,7 +79,7 @@ async function rank({ quality, files, options, context }: RankJob): Promise<void
   for (const line of best.sorted()) await context.stdout.write(textOf(line, options))
   await context.stdout.flush()
   if (end.errors.count > 0) throw new SpoutError('failed', `rank: ${end.errors.text}`)
-  if (end.engine?.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
+  if (end.engine?.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
 }
 
 function textOf(line: Line<LineScore>, { json, scores }: RankOptions): string {

@@ -78,7 +78,7 @@ async function score(words: readonly string[], options: ScoreOptions, context: C
     take: (line) => context.stdout.write(isJson ? jsonOf(line, options) : textOf(line, options)),
   })
   if (end.errors.count > 0) throw new SpoutError('failed', `score: ${end.errors.text}`)
-  if (end.engine?.model.mayPrepare) (await import('../prepare-later.ts')).prepareLater(options)
+  if (end.engine?.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
 }
 
 /** A JSON line may have a prompt of its own. */
