@@ -17,6 +17,8 @@ export interface ArmSpec {
   readonly before: readonly string[]
   /** Greedy with a repetition penalty, as its comparison needs one. */
   readonly penalty: boolean
+  /** Repeated text is guessed, as a run guesses it. */
+  readonly drafts?: true
 }
 
 export interface ComparisonSpec {

@@ -8,17 +8,20 @@ import { slowerStep } from './before/slower-step.ts'
 const NODE = 'node'
 const TRANSFORMERS = 'transformers.js'
 const ENGINES = [NODE, TRANSFORMERS]
+const DRAFTS = 'drafts'
+/** Of no history: what they are depends on the text, or is known. */
+const ONLY_ASKED: readonly string[] = [DRAFTS, slowerStep.name]
 
 export const BUILT_IN_ARMS: readonly string[] = [
   ...BEFORE_ARMS.filter((arm) => arm !== slowerStep).map(({ name }) => name),
   ...ENGINES,
-  slowerStep.name,
+  ...ONLY_ASKED,
 ]
 
-/** All but the control. @param has whether the package of an engine is installed. */
+/** The history and the engines. @param has whether the package of an engine is installed. */
 export function defaultArms(has: { readonly transformers: boolean }): string[] {
   return BUILT_IN_ARMS.filter(
-    (name) => name !== slowerStep.name && (name !== TRANSFORMERS || has.transformers),
+    (name) => !ONLY_ASKED.includes(name) && (name !== TRANSFORMERS || has.transformers),
   )
 }
 
@@ -53,6 +56,10 @@ function engineComparison(name: string, settings: EngineSettings): ComparisonSpe
   if (name === NODE) {
     const standsFor = 'the same token loop over onnxruntime-node’s own binding, which copies every output'
     return { arm: { ...beside, name, standsFor, settings: { ...settings, runtime: 'node' } }, beside }
+  }
+  if (name === DRAFTS) {
+    const standsFor = 'the same, with guesses of what is repeated run beside the next token'
+    return { arm: { ...beside, name, standsFor, drafts: true }, beside }
   }
   return {
     arm: {

@@ -13,5 +13,6 @@ export const ARM_NAMES = [
   'all',
   'node',
   'transformers.js',
+  'drafts',
   'slower-5%',
 ] as const

@@ -20,6 +20,8 @@ export interface GenerateOptions extends Omit<TextOptions, 'jump'> {
   readonly promptIds: Int32Array
   /** Default true: what must come is run ahead, where that changes no bit. */
   readonly jump?: boolean | undefined
+  /** Told what runs without ids of the prompt took: drafters guess as many ids as pay. */
+  readonly pace?: { ran(rows: number, ms: number): void } | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -51,10 +53,10 @@ export interface StructureResult extends Readonly<ForcedCounts> {
  * @throws SpoutError `failed` when the logits are not finite; text so far has been delivered.
  */
 export async function generate(options: GenerateOptions): Promise<GenerateResult> {
-  const { backend, signal } = options
+  const { backend, pace, signal } = options
   const text = textOf(options)
   try {
-    await runToEnd(backend.runner ?? runForward(backend), text, { most: backend.prefillChunk, signal })
+    await runToEnd(backend.runner ?? runForward(backend), text, { most: backend.prefillChunk, pace, signal })
   } catch (error) {
     if (!signal?.aborted) {
       await text.end()
@@ -84,13 +86,16 @@ export function structureResult(
 async function runToEnd(
   runner: Pick<Runner, 'run'>,
   text: Sequence,
-  { most, signal }: { readonly most: number; readonly signal: AbortSignal | undefined },
+  { most, pace, signal }: Pick<GenerateOptions, 'pace' | 'signal'> & { readonly most: number },
 ): Promise<void> {
   const batch: Part[] = []
   while (text.finished === undefined) {
+    const isDecoding = text.isDecoding
     batch[0] = text.next(most)
-    const rows = runner.run(batch, signal)
-    const full = text.take(await beside(rows, text), 0)
+    const startedAt = performance.now()
+    const rows = await beside(runner.run(batch, signal), text)
+    if (isDecoding) pace?.ran(batch[0].wanted, performance.now() - startedAt)
+    const full = text.take(rows, 0)
     if (full !== undefined) await full
   }
 }

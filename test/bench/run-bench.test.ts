@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { countAllocation } from '../../src/bench/allocation.ts'
 import type { ComparisonSpec } from '../../src/bench/arm.ts'
-import type { BenchPlan } from '../../src/bench/bench-run.ts'
+import type { BenchPlan, BenchRun } from '../../src/bench/bench-run.ts'
 import {
   BUILT_IN_ARMS,
   builtInComparisons,
@@ -19,6 +19,8 @@ import { type BenchIo, runBench } from '../../src/bench/run-bench.ts'
 import type { Sample } from '../../src/bench/sample.ts'
 import { hasTransformers } from '../../src/bench/transformers-arm.ts'
 import { makeRequest } from '../../src/engine/request.ts'
+import { openBackend } from '../../src/open/open-engine.ts'
+import type { ModelChoice } from '../../src/open/open-options.ts'
 import { TINY_MODEL } from '../support/models.ts'
 import { FAIL, removeToys, toyModel } from '../support/toy-model.ts'
 
@@ -47,8 +49,8 @@ function ioOf(samples: Sample[], signal = new AbortController().signal): BenchIo
 
 const settings = { model: toy, threads: 1 }
 
-test('every arm but transformers.js runs, writes the same, and every sample is handed over as it is taken', async () => {
-  const names = BUILT_IN_ARMS.filter((name) => name !== 'transformers.js')
+test('every arm but transformers.js and drafts runs, writes the same, and every sample is handed over as it is taken', async () => {
+  const names = BUILT_IN_ARMS.filter((name) => name !== 'transformers.js' && name !== 'drafts')
   const seen: Sample[] = []
   const run = await runBench(planOf(builtInComparisons(names, settings), 'd'), ioOf(seen))
   expect(run.ended).toEqual({ how: 'complete' })
@@ -74,6 +76,18 @@ test('every arm but transformers.js runs, writes the same, and every sample is h
     expect(figures.samplingShare! + figures.textShare!).toBeLessThan(1)
     expect(figures.ttftMs).toBeLessThan(figures.requestMs!)
   }
+})
+
+test('drafts write the same where rows are exact, and are refused elsewhere', async () => {
+  const run = (of: ModelChoice): Promise<BenchRun> =>
+    runBench(planOf(builtInComparisons(['drafts'], { ...of, threads: 1 }), 'd'), ioOf([]))
+  await expect(run({ model: toy })).rejects.toThrow('none are made where the rows of a run depend')
+  const { backend } = await openBackend({ threads: 1 })
+  const isExact = backend.runner?.numerics.exactRows === true
+  await backend.dispose()
+  if (!isExact) return void (await expect(run({})).rejects.toThrow('none are made'))
+  const [row] = makeReport(await run({})).rows
+  expect(row!.ids.how).toBe('same')
 })
 
 test.skipIf(!(await hasTransformers()))(
