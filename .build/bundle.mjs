@@ -25,6 +25,8 @@ const bundle = await rolldown({
 const { output } = await bundle.write({
   dir: FOLDER,
   format: 'cjs',
+  // Code that was compiled before (bin/bundle.js) knows of no import().
+  dynamicImportInCjs: false,
   entryFileNames: '[name].cjs',
   chunkFileNames: '[name].cjs',
   sourcemap: true,

@@ -7,13 +7,11 @@
  */
 const { closeSync, fstatSync, openSync, readSync, renameSync, statSync, writeFileSync } = require('node:fs')
 const { createRequire } = require('node:module')
-const { constants, Script } = require('node:vm')
+const { Script } = require('node:vm')
 
 const HEAD = '(function (exports, require, module, __filename, __dirname) { '
 const TAIL = '\n})'
 const FIRST_ROOM = 1 << 19
-/** What `import()` means in a script; Node before 20.12 cannot be told. */
-const LOADER = constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER
 /** The code of another is none of ours. V8 itself compares versions and flags, and takes nothing that was made with others. */
 const NODE = `${process.version} ${process.arch}`
 const INDEX_ROOM = 16384
@@ -22,7 +20,6 @@ const NO_CODE = { names: [], codeOf: () => undefined }
 /** @param {string} folder of the built files. @returns {{ load(name: string): any, writeCode(): void }} */
 exports.openBundle = function openBundle(folder) {
   const outside = createRequire(`${folder}/start.cjs`)
-  if (LOADER === undefined) return { load: (name) => outside(`./${name}`), writeCode() {} }
   const { codeOf } = readCode(folder)
   const read = sourceReader()
   const modules = new Map()
@@ -50,7 +47,7 @@ exports.openBundle = function openBundle(folder) {
     const source = read(filename)
     const columnOffset = -HEAD.length
     const cachedData = codeOf(name)
-    return new Script(source, { filename, columnOffset, cachedData, importModuleDynamically: LOADER })
+    return new Script(source, { filename, columnOffset, cachedData })
   }
 
   const requireInside = (id) => (id.startsWith('./') ? load(id.slice(2)) : outside(id))

@@ -1,4 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -120,4 +129,13 @@ test('the built program is there with its code', () => {
     const { size, mtimeMs } = statSync(new URL(name, built))
     expect([name, stamp]).toEqual([name, `${size} ${mtimeMs}`])
   }
+})
+
+test('no built file has an import(): a script whose code was compiled before fails there', () => {
+  const built = join(import.meta.dirname, '../../dist/bundle')
+  const files = readdirSync(built).filter((name) => name.endsWith('.cjs'))
+  expect(files).toContain('start.cjs')
+  const hasImport = (name: string): boolean =>
+    /(?<![#\w.])import\(/.test(readFileSync(join(built, name), 'utf8'))
+  expect(files.filter(hasImport)).toEqual([])
 })
