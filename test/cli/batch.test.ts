@@ -6,7 +6,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { BATCH_FLAGS } from '../../src/cli/batch-flags.ts'
 import { FLAGS, longName } from '../../src/cli/flags.ts'
 import { errorLines, testRows } from '../support/cli-rows.ts'
-import { HOME, type RunResult, runSpout, said } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import { HOME, type RunResult, said } from '../support/run-spout.ts'
 import { EOS, removeToys, type Step, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
 
 const scripts: Record<string, Step[]> = {
@@ -229,7 +230,7 @@ test('[batch.settings] a structure of the run, and of a line; one that a limit c
       response_format: { type: 'json_schema', json_schema: { schema: { type: 'array', minItems: 9 } } },
     },
   ]
-  const { stdout, code } = await runSpout(['batch', '--choice', 'yes', '--choice', 'no', '-n', '20', '-q'], {
+  const { stdout, code } = await runHere(['batch', '--choice', 'yes', '--choice', 'no', '-n', '20', '-q'], {
     stdin: lines.map(json).join(''),
   })
   const [choice, number, cut, short] = values(stdout)
@@ -241,13 +242,13 @@ test('[batch.settings] a structure of the run, and of a line; one that a limit c
     code: 'invalid_value',
     message: expect.stringContaining('are too few'),
   })
-  const refused = await runSpout(on('/nowhere', '--schema', '-'), { stdin: 'a' })
+  const refused = await runHere(on('/nowhere', '--schema', '-'), { stdin: 'a' })
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('schema: stdin is the input') })
 })
 
 test('[batch.output] log-probabilities of the run, of a line, and none', async () => {
   const lines = [{ prompt: 'a' }, { prompt: 'a', logprobs: true, top_logprobs: 2 }]
-  const { stdout } = await runSpout(on(toy, '--logprobs', '1'), { stdin: lines.map(json).join('') })
+  const { stdout } = await runHere(on(toy, '--logprobs', '1'), { stdin: lines.map(json).join('') })
   const [of, own] = values(stdout)
   expect([of.logprobs[0].top.length, own.logprobs[0].top.length, of.logprobs.length]).toEqual([1, 2, 3])
 })
@@ -259,7 +260,7 @@ test('[batch.order batch.seeds] the same bytes with any number at once, and in a
   const flags = ['batch', input, '-t', '1', '-n', '9', '--seed', '7']
   const [one, three, sixteen, unordered] = await Promise.all(
     [['--parallel', '1'], ['--parallel', '3'], [], ['--unordered']].map((more) =>
-      runSpout([...flags, ...more]),
+      runHere([...flags, ...more]),
     ),
   )
   expect(one!.code).toBe(0)
@@ -269,13 +270,11 @@ test('[batch.order batch.seeds] the same bytes with any number at once, and in a
   expect(sorted(unordered!.stdout)).toEqual(sorted(one!.stdout))
   const twice = [{ prompt: 'Twice:' }, { prompt: 'Twice:' }].map(json).join('')
   const texts = async (...more: string[]) =>
-    values((await runSpout([...flags.with(1, '-'), ...more], { stdin: twice })).stdout).map(
-      ({ text }) => text,
-    )
+    values((await runHere([...flags.with(1, '-'), ...more], { stdin: twice })).stdout).map(({ text }) => text)
   expect(new Set(await texts())).toHaveProperty('size', 1)
   expect(new Set(await texts('--seed-by', 'line'))).toHaveProperty('size', 2)
   // A line alone, and last, says what it says among others.
-  const alone = await runSpout(flags.with(1, '-'), { stdin: json({ id: 5, prompt: 'Number 5:' }) })
+  const alone = await runHere(flags.with(1, '-'), { stdin: json({ id: 5, prompt: 'Number 5:' }) })
   expect(values(alone.stdout)[0].text).toBe(values(one!.stdout)[5].text)
   expect(new Set(values(one!.stdout).map(({ text }) => text)).size).toBeGreaterThan(35)
 })
@@ -285,24 +284,24 @@ describe('into a file', () => {
 
   test('[batch.done batch.mixed] done is done; other settings and another input are refused', async () => {
     const out = newFile()
-    await runSpout(into(out, '-n', '2'), { stdin: 'a\nd\n' })
+    await runHere(into(out, '-n', '2'), { stdin: 'a\nd\n' })
     const text = readFileSync(out, 'utf8')
     expect(values(text).map((value) => value.text)).toEqual(['Hello, ', 'round about '])
-    const again = await runSpout(into(out, '-n', '2'), { stdin: 'a\nd\n' })
+    const again = await runHere(into(out, '-n', '2'), { stdin: 'a\nd\n' })
     expect(again).toMatchObject({
       code: 0,
       stdout: '',
       stderr: expect.stringContaining('all is there already'),
     })
-    const other = await runSpout(into(out, '-n', '3'), { stdin: 'a\nd\n' })
+    const other = await runHere(into(out, '-n', '3'), { stdin: 'a\nd\n' })
     expect(other.code).toBe(2)
     expect(other.stderr).toMatch(
       /begun with other settings: max_tokens was 2, is 3\n.*hint: --fresh starts over/,
     )
-    const changed = await runSpout(into(out, '-n', '2'), { stdin: 'a\nb\n' })
+    const changed = await runHere(into(out, '-n', '2'), { stdin: 'a\nb\n' })
     expect(changed).toMatchObject({ code: 2, stderr: expect.stringContaining('the input has been changed') })
     expect(readFileSync(out, 'utf8')).toBe(text)
-    const fresh = await runSpout(into(out, '-n', '3', '--fresh'), { stdin: 'a\nd\n' })
+    const fresh = await runHere(into(out, '-n', '3', '--fresh'), { stdin: 'a\nd\n' })
     expect(fresh.code).toBe(0)
     expect(values(readFileSync(out, 'utf8'))[0].text).toBe('Hello, world')
   })
@@ -311,10 +310,10 @@ describe('into a file', () => {
     const input = newFile('a\n')
     for (const argv of [into(input, input), into(`${input}x`, `${input}x.partial`)]) {
       writeFileSync(`${input}x.partial`, 'a\n')
-      const refused = await runSpout(argv)
+      const refused = await runHere(argv)
       expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('it is the input') })
     }
-    const shell = await runSpout([toy, input], { shell: 'spout batch -m "$1" "$2" >> "$2"' })
+    const shell = await runHere([toy, input], { shell: 'spout batch -m "$1" "$2" >> "$2"' })
     expect(shell).toMatchObject({ code: 2, stderr: expect.stringContaining('output: it is the input') })
     expect(readFileSync(input, 'utf8')).toBe('a\n')
   })
@@ -323,17 +322,17 @@ describe('into a file', () => {
     const out = newFile()
     const argv = on(slow, '-o', out, '--trace')
     const [first, child] = await new Promise<[Promise<RunResult>, ChildProcess]>((resolve) => {
-      const running = runSpout(argv, {
+      const running = runHere(argv, {
         stdin: 'd\n',
         onStart: (child) => void said(child.stderr, 'trace token').then(() => resolve([running, child])),
       })
     })
-    const second = await runSpout(argv, { stdin: 'd\n' })
+    const second = await runHere(argv, { stdin: 'd\n' })
     expect(second).toMatchObject({ code: 75, stderr: expect.stringContaining('another process writes it') })
     child.kill('SIGKILL')
     await first
     expect(existsSync(`${out}.lock`)).toBe(true)
-    const third = await runSpout([...argv, '--timeout', '2'], { stdin: 'd\n' })
+    const third = await runHere([...argv, '--timeout', '2'], { stdin: 'd\n' })
     expect(third).toMatchObject({ code: 75, stderr: expect.stringContaining('timeout: stopped after 2 s') })
     expect(existsSync(`${out}.lock`)).toBe(false)
   })
@@ -341,13 +340,13 @@ describe('into a file', () => {
   test('[batch.retry] errors are asked again, and nothing else', async () => {
     const out = newFile()
     const lines = ['a', 'd'.repeat(70), 'b'].map((prompt) => json({ prompt })).join('')
-    const first = await runSpout(into(out), { stdin: lines })
+    const first = await runHere(into(out), { stdin: lines })
     expect(first).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('--retry-errors asks again for them'),
     })
-    expect((await runSpout(into(out), { stdin: lines })).code).toBe(1)
-    const retried = await runSpout(into(out, '--retry-errors', '--stats'), { stdin: lines })
+    expect((await runHere(into(out), { stdin: lines })).code).toBe(1)
+    const retried = await runHere(into(out, '--retry-errors', '--stats'), { stdin: lines })
     expect(retried.stderr).toMatch(/lines +0 answered, 1 with errors, 2 from before/)
     expect(values(readFileSync(out, 'utf8')).map(({ text }) => text)).toEqual([
       'Hello, world',
@@ -364,20 +363,18 @@ describe('into a file', () => {
     writeFileSync(input, `n,prompt\n${readFileSync(input, 'utf8')}`)
     const [whole, base] = [newFile(), newFile()]
     const flags = [input, '--csv', '-n', '3']
-    await runSpout(into(whole, ...flags))
+    await runHere(into(whole, ...flags))
     const env = (i: number) => ({
       SLURM_ARRAY_TASK_ID: `${i + 1}`,
       SLURM_ARRAY_TASK_MIN: '1',
       SLURM_ARRAY_TASK_COUNT: '3',
     })
     for (const i of [0, 1, 2]) {
-      expect((await runSpout(into(`${base}.${i}`, ...flags, '--shard', 'auto'), { env: env(i) })).code).toBe(
-        0,
-      )
+      expect((await runHere(into(`${base}.${i}`, ...flags, '--shard', 'auto'), { env: env(i) })).code).toBe(0)
     }
-    const merged = await runSpout([base], { shell: 'spout batch merge "$1".*' })
+    const merged = await runHere([base], { shell: 'spout batch merge "$1".*' })
     expect(merged).toMatchObject({ code: 0, stderr: '', stdout: readFileSync(whole, 'utf8') })
-    const toFile = await runSpout([
+    const toFile = await runHere([
       'batch',
       'merge',
       `${base}.2`,
@@ -388,16 +385,16 @@ describe('into a file', () => {
     ])
     expect(toFile.code).toBe(0)
     expect(readFileSync(`${base}-all`, 'utf8')).toBe(merged.stdout)
-    const lacks = await runSpout(['batch', 'merge', `${base}.0`, `${base}.2`])
+    const lacks = await runHere(['batch', 'merge', `${base}.0`, `${base}.2`])
     expect(lacks).toMatchObject({
       code: 65,
       stdout: '',
       stderr: expect.stringContaining('of 3 shards number 1 is missing'),
     })
-    const twice = await runSpout(['batch', 'merge', `${base}.0`, `${base}.0`, `${base}.1`, `${base}.2`])
+    const twice = await runHere(['batch', 'merge', `${base}.0`, `${base}.0`, `${base}.1`, `${base}.2`])
     expect(twice.code).toBe(0)
     writeFileSync(`${base}.1.partial`, '')
-    const unfinished = await runSpout([base], { shell: 'spout batch merge "$1".*' })
+    const unfinished = await runHere([base], { shell: 'spout batch merge "$1".*' })
     expect(unfinished).toMatchObject({
       code: 75,
       stdout: '',
@@ -415,7 +412,7 @@ describe('endings', () => {
       for (const seconds of ['3', '10', '30']) {
         const out = newFile()
         const words = [...(flags.length > 0 ? [...flags, out] : []), '--timeout', seconds, '--parallel', '1']
-        const result = await runSpout(on(slow, ...words), { stdin: endless })
+        const result = await runHere(on(slow, ...words), { stdin: endless })
         if (hasAnswer(out, result.stdout)) return { ...result, out }
       }
       throw new Error('no answer in 30 seconds')
@@ -436,7 +433,7 @@ describe('endings', () => {
     '[batch.endings] %s: death by it, and what was done is kept',
     async (signal) => {
       const out = newFile()
-      const { code, signal: died } = await runSpout(on(slow, '-o', out, '--trace', '--parallel', '1'), {
+      const { code, signal: died } = await runHere(on(slow, '-o', out, '--trace', '--parallel', '1'), {
         stdin: endless,
         onStart: (child) => void said(child.stderr, /piece="about/).then(() => child.kill(signal)),
       })
@@ -446,7 +443,7 @@ describe('endings', () => {
   )
 
   test('[batch.endings] stdin stays open: an answer comes before the next line', async () => {
-    const result = await runSpout(on(toy), {
+    const result = await runHere(on(toy), {
       stdin: 'open',
       onStart(child) {
         child.stdin!.write('a\n')
@@ -457,7 +454,7 @@ describe('endings', () => {
   })
 
   test('[batch.endings] the reader goes away', async () => {
-    const { stdout } = await runSpout([toy], {
+    const { stdout } = await runHere([toy], {
       // biome-ignore lint/suspicious/noTemplateCurlyInString: an array of the shell's
       shell: 'yes a | spout batch -m "$1" | head -1; echo "${PIPESTATUS[1]}"',
     })
@@ -465,7 +462,7 @@ describe('endings', () => {
   })
 
   test('[batch.endings] a full device: 74', async () => {
-    const { code, stderr } = await runSpout(on(toy, '-o', '/dev/full'), { stdin: 'a\n' })
+    const { code, stderr } = await runHere(on(toy, '-o', '/dev/full'), { stdin: 'a\n' })
     expect({ code, stderr }).toMatchObject({ code: 74, stderr: expect.stringContaining('ENOSPC') })
   })
 
@@ -484,7 +481,7 @@ describe('endings', () => {
         `"$0" "$1" batch -m ${toy} ${input} -o ${mount}/out -q --stats; echo $?`,
         `wc -l < ${mount}/out`,
       ].join('; ')
-      const { stdout, stderr } = await runSpout([script], {
+      const { stdout, stderr } = await runHere([script], {
         shell: `unshare -rm sh -c "$1" ${process.execPath} bin/spout.js`,
       })
       expect(stdout).toMatch(/^74\n0\n200\n$/)
@@ -501,7 +498,7 @@ test('[batch.resume] killed, and killed again: the bytes of an undisturbed run',
   const input = newFile(Array.from({ length: LINES }, (_, i) => `Number ${i} was\n`).join(''))
   const [whole, out] = [newFile(), newFile()]
   const flags = ['batch', input, '-t', '1', '-n', '8', '--parallel', `${PARALLEL}`, '--trace', '-q']
-  const pass = tokensIn(await runSpout([...flags, '-o', whole], { mostMs: 3_600_000 }))
+  const pass = tokensIn(await runHere([...flags, '-o', whole], { mostMs: 3_600_000 }))
   // So few that there is something left to do after the last.
   const most = pass / (KILLS + 3)
   let [work, killed, atWork] = [0, 0, 0]
@@ -513,7 +510,7 @@ test('[batch.resume] killed, and killed again: the bytes of an undisturbed run',
       if (isLate) killAtWork(child, Math.random() * most)
       else setTimeout(() => child.kill('SIGKILL'), Math.random() * 1000).unref()
     }
-    const run = await runSpout([...flags, '-o', out], { mostMs: 3_600_000, onStart })
+    const run = await runHere([...flags, '-o', out], { mostMs: 3_600_000, onStart })
     work += tokensIn(run)
     if (run.signal === 'SIGKILL' && tokensIn(run) > 0) atWork++
     code = run.code

@@ -5,7 +5,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { MessageLines } from '../../src/cli/chat/message-lines.ts'
 import { Transcript } from '../../src/cli/chat/transcript.ts'
 import { literal, testRows } from '../support/cli-rows.ts'
-import { HOME, runSpout, said } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import { HOME, said } from '../support/run-spout.ts'
 import { CTRL_C, CTRL_D, hasTerminal, onTerminal } from '../support/terminal.ts'
 import { EOS, removeToys, type Step, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
 
@@ -73,7 +74,7 @@ describe.concurrent('piped', () => {
     '<|im_start|>user hi?<|im_end|><|im_start|>assistant Yes<|im_end|><|im_start|>user so!<|im_end|><|im_start|>!'
 
   test('[chat.keeps] a turn reads only what is new', async () => {
-    const { stdout, stderr, code } = await runSpout(chat('--trace', '--stats'), {
+    const { stdout, stderr, code } = await runHere(chat('--trace', '--stats'), {
       stdin: lines('hi?', '', 'so!'),
     })
     expect([stdout, code]).toEqual(['Yes\nNo\n', 0])
@@ -103,7 +104,7 @@ describe.concurrent('piped', () => {
         "{% for m in messages %}{{ m.role + ':' + m.content + '\n\n' }}{% endfor %}{{ 'assistant:' }}",
       )
       const talk = (...messages: string[]) =>
-        runSpout(['chat', '--commands', '--chat-template', template, '-n', '150', '--stats', ...sampling], {
+        runHere(['chat', '--commands', '--chat-template', template, '-n', '150', '--stats', ...sampling], {
           stdin: lines(...messages),
         })
       const saved = (turns: number): string => join(folder, `${name}-${turns}.json`)
@@ -125,14 +126,14 @@ describe.concurrent('piped', () => {
 
   test('[chat.keeps chat.commands] an answer that is given anew is that of a new process', async () => {
     const ask = ['chat', '--commands', '-n', '60', '-t', '0.9', '--seed', '7', '-q', 'Once upon a time']
-    const { stdout } = await runSpout(ask, { stdin: lines('/regenerate') })
-    const [first, again] = await Promise.all([runSpout(ask), runSpout(ask.with(ask.indexOf('7'), '8'))])
+    const { stdout } = await runHere(ask, { stdin: lines('/regenerate') })
+    const [first, again] = await Promise.all([runHere(ask), runHere(ask.with(ask.indexOf('7'), '8'))])
     expect(stdout).toBe(first.stdout + again.stdout)
     expect(again.stdout).not.toBe(first.stdout)
   })
 
   test('[chat.keeps] and what a model without a template says is continued', async () => {
-    const { stdout, stderr } = await runSpout(['chat', '-m', plain, '--trace'], {
+    const { stdout, stderr } = await runHere(['chat', '-m', plain, '--trace'], {
       stdin: lines('a', 'b', 'a'),
     })
     expect(stdout).toBe('[]\n<>\n[]\n')
@@ -258,7 +259,7 @@ describe.concurrent('piped', () => {
 
   test('[chat.commands] system, save, reset, load, regenerate', async () => {
     const path = join(folder, 'saved.json')
-    const { stdout, stderr } = await runSpout(chat('--trace'), {
+    const { stdout, stderr } = await runHere(chat('--trace'), {
       stdin: lines(
         '/system be brief',
         'hi?',
@@ -298,12 +299,12 @@ describe.concurrent('piped', () => {
   test('[chat.commands] /save takes no other file away, and knows its own', async () => {
     const [other, own] = [join(folder, 'other.txt'), join(HOME, 'own-save.json')]
     writeFileSync(other, 'old')
-    const refused = await runSpout(chat(), { stdin: lines('hi?', `/save ${other}`, 'never?') })
+    const refused = await runHere(chat(), { stdin: lines('hi?', `/save ${other}`, 'never?') })
     expect(refused.stderr).toContain(
       `spout: error: ${other}: there is a file already\nspout: hint: /save! ${other} replaces it\n`,
     )
     expect([refused.code, readFileSync(other, 'utf8')]).toEqual([74, 'old'])
-    const again = await runSpout(chat(), {
+    const again = await runHere(chat(), {
       stdin: lines(
         'a\u2028\u0085\u202e?',
         '/save ~/own-save.json',
@@ -321,7 +322,7 @@ describe.concurrent('piped', () => {
   test('[chat.continue] goes on with the last conversation, in a pipe too', async () => {
     const env = { SPOUT_CACHE_DIR: join(folder, 'continued') }
     const say = (argv: string[], ...messages: string[]) =>
-      runSpout(chat(...argv), { env, stdin: lines(...messages) })
+      runHere(chat(...argv), { env, stdin: lines(...messages) })
     const none = await say(['--continue', '-s', 'be brief'], 'hi?')
     expect(none.stderr).toBe('spout: no conversation was kept; this is a new one\n')
     // What nobody asked to keep takes no place of what is kept.
@@ -360,13 +361,13 @@ describe.concurrent('piped', () => {
   test('[chat.commands] /load of what is no conversation ends a pipe', async () => {
     const path = join(folder, 'damaged.json')
     writeFileSync(path, '{')
-    const { stderr, code } = await runSpout(chat(), { stdin: lines(`/load ${path}`, 'never?') })
+    const { stderr, code } = await runHere(chat(), { stdin: lines(`/load ${path}`, 'never?') })
     expect(stderr).toMatch(new RegExp(`^spout: error: ${literal(path)}: no conversation: not JSON\\n`))
     expect(code).toBe(65)
   })
 
   test('[exit.signal P6] a signal delivers what was said, and ends it', async () => {
-    const { stdout, signal } = await runSpout(['chat', '-m', slow], {
+    const { stdout, signal } = await runHere(['chat', '-m', slow], {
       stdin: 'open',
       onStart: async (child) => {
         child.stdin?.write('hi?\nd\n')
@@ -379,7 +380,7 @@ describe.concurrent('piped', () => {
   })
 
   test('[exit.141] the reader that leaves ends it', async () => {
-    const { code, stderr } = await runSpout(['chat', '-m', slow, '-q'], {
+    const { code, stderr } = await runHere(['chat', '-m', slow, '-q'], {
       stdin: 'open',
       onStart: async (child) => {
         child.stdin?.write('d\n')

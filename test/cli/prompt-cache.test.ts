@@ -16,7 +16,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PAGE } from '../../src/backend/kv.ts'
 import { loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts'
 import { TINY_MODEL } from '../support/models.ts'
-import { type RunOptions, type RunResult, runSpout } from '../support/run-spout.ts'
+import { runHere } from '../support/run-here.ts'
+import type { RunOptions, RunResult } from '../support/run-spout.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'spout-prompts-'))
 const cache = join(folder, 'cache')
@@ -33,13 +34,13 @@ const story = join(folder, 'story.txt')
 let ids: Int32Array
 
 const run = (argv: readonly string[], { env, ...options }: RunOptions = {}): Promise<RunResult> =>
-  runSpout(['-n', '6', '--seed', '3', ...argv], { ...options, env: { ...ENV, ...env } })
+  runHere(['-n', '6', '--seed', '3', ...argv], { ...options, env: { ...ENV, ...env } })
 
 beforeAll(async () => {
   writeFileSync(story, TEXT)
   ids = (await loadTokenizer(TINY_MODEL.folder)).encode(TEXT)
   expect(ids.length).toBeGreaterThan(3 * PAGE)
-  const prepared = await runSpout(['models', 'prepare'], { env: ENV })
+  const prepared = await runHere(['models', 'prepare'], { env: ENV })
   expect(prepared.stderr).toBe('')
 }, 300_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -110,18 +111,18 @@ describe('a text in a file', () => {
   test('[cache.command] is shown, pruned and cleared', async () => {
     await leave(['-f', story, 'Who sang?'])
     const env = ENV
-    const shown = JSON.parse((await runSpout(['cache', '--json'], { env })).stdout)
+    const shown = JSON.parse((await runHere(['cache', '--json'], { env })).stdout)
     expect(shown.models).toMatchObject([{ model: 'spout-tiny (q4)', pages: full() }])
-    expect((await runSpout(['cache', 'show'], { env })).stdout).toMatch(/spout-tiny \(q4\): \d+ pages/)
-    const dry = await runSpout(['cache', 'prune', '--keep', '0', '--dry-run'], { env })
+    expect((await runHere(['cache', 'show'], { env })).stdout).toMatch(/spout-tiny \(q4\): \d+ pages/)
+    const dry = await runHere(['cache', 'prune', '--keep', '0', '--dry-run'], { env })
     expect(dry.stdout).toMatch(new RegExp(`^would remove ${full()} pages`))
     expect(files()).toHaveLength(full())
-    const pruned = await runSpout(['cache', 'prune', '--keep', String(shown.bytes / full() / 1e9)], { env })
+    const pruned = await runHere(['cache', 'prune', '--keep', String(shown.bytes / full() / 1e9)], { env })
     expect(pruned.stdout).toMatch(new RegExp(`^removed ${full() - 1} pages`))
-    expect((await runSpout(['cache', 'clear'], { env })).stdout).toMatch(/^removed 1 page /)
+    expect((await runHere(['cache', 'clear'], { env })).stdout).toMatch(/^removed 1 page /)
     expect(files()).toEqual([])
-    expect(await runSpout(['cache', 'show', '--keep', '1'], { env })).toMatchObject({ code: 2 })
-    const unknown = await runSpout(['cache', 'cleer'], { env })
+    expect(await runHere(['cache', 'show', '--keep', '1'], { env })).toMatchObject({ code: 2 })
+    const unknown = await runHere(['cache', 'cleer'], { env })
     expect(unknown).toMatchObject({ code: 2 })
     expect(unknown.stderr).toContain('spout cache clear')
   })
@@ -217,7 +218,7 @@ test('[cache.chat] a conversation that is gone on with reads its new turn only',
   const saved = join(folder, 'saved.json')
   const lines = (...all: string[]): string => all.map((line) => `${line}\n`).join('')
   const chat = (stdin: string, ...argv: string[]) =>
-    runSpout(['chat', '--raw', '-n', '6', '--seed', '3', '--commands', '--stats', '-v', ...argv], {
+    runHere(['chat', '--raw', '-n', '6', '--seed', '3', '--commands', '--stats', '-v', ...argv], {
       env: ENV,
       stdin,
     })

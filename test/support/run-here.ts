@@ -24,11 +24,9 @@ export function runHere(argv: readonly string[], options: RunOptions = {}): Prom
   return result
 }
 
-/** What looks at its process, starts others, is ended from outside, or belongs to all that run in a process. */
-const PROCESS_FLAGS =
-  /^--(timeout|bench|keep-prompt|prompt-cache|device)|^(serve|devices|bench)$|^\/(dev|proc)\//
-const PROCESS_VARIABLES =
-  /^(NODE_|VK_|FORCE_COLOR|NO_COLOR|TERM|LD_|SPOUT_DEBUG|SPOUT_NO_PREPARE|SPOUT_PROMPT_CACHE|PATH)/
+/** What looks at its process, is ended from outside, or belongs to all that run in a process. */
+const PROCESS_FLAGS = /^--(timeout|bench|device)|^(serve|devices|bench)$|^\/(dev|proc)\//
+const PROCESS_VARIABLES = /^(NODE_|VK_|FORCE_COLOR|NO_COLOR|TERM|LD_|SPOUT_DEBUG|PATH)/
 
 function fitsHere(argv: readonly string[], options: RunOptions): options is HereOptions {
   const { stdin, env = {}, shell, mostMs, onStart } = options
