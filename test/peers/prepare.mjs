@@ -12,12 +12,13 @@ export const modelFolder = (shape) => join(HERE, '.models', shape)
  * which refuses a lockfile that lacks the optional binaries of other systems.
  */
 export function installPeers() {
-  if (existsSync(join(HERE, 'node_modules/node-llama-cpp'))) return
-  process.stderr.write('installing node-llama-cpp into test/peers\n')
+  const names = ['node-llama-cpp', '@mlc-ai/web-xgrammar']
+  if (names.every((name) => existsSync(join(HERE, 'node_modules', name)))) return
+  process.stderr.write(`installing ${names.join(' and ')} into test/peers\n`)
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
   const args = ['install', '--no-save', '--no-audit', '--no-fund']
   const { status } = spawnSync(npm, args, { cwd: HERE, stdio: ['ignore', 2, 2] })
-  if (status !== 0) throw new Error('test/peers: npm install failed (node-llama-cpp can be left out)')
+  if (status !== 0) throw new Error('test/peers: npm install failed (they can be left out)')
 }
 
 /** Makes the model of a shape where it is missing. Its folder. */
