@@ -82,6 +82,37 @@ describe.skipIf(!here)('a real vocabulary (needs ../shared/data)', () => {
     return found
   }
 
+  test.each([
+    [{ type: 'string', maxLength: 160 }, [0, 40, 100, 159, 160]],
+    [{ type: 'string', minLength: 60, maxLength: 160 }, [0, 59, 60, 61, 145]],
+    [{ type: 'string', minLength: 30 }, [0, 29, 30, 70]],
+    [{ type: 'string', minLength: 3, maxLength: 160, pattern: '^[a-z ]*\u00e9?[a-z ]*$' }, [0, 2, 120]],
+  ])('in a text of %j each token is allowed exactly where its bytes are', (schema, counts) => {
+    const { rules, start } = compileSchema(new Regexes(), JSON.stringify(schema))
+    const automaton = new Automaton(rules, start)
+    const masks = new Masks(automaton, sliced)
+    for (const count of counts) {
+      let place = automaton.next(automaton.start(), 0x22)
+      for (let i = 0; i < count; i++) place = automaton.next(place, 0x61 + (i % 26))
+      // Within a character too, where there is room for one.
+      for (const at of [place, automaton.next(place, 0xc3)])
+        if (at !== DEAD) expect([count, idsOf(masks.at(at))]).toEqual([count, tried(automaton, at)])
+    }
+  })
+
+  test('a text that is far from its limit has one mask, however long it is', () => {
+    const { rules, start } = compileSchema(new Regexes(), '{"type":"string","minLength":2,"maxLength":5000}')
+    const automaton = new Automaton(rules, start)
+    const masks = new Masks(automaton, sliced)
+    const after = (count: number) => {
+      let place = automaton.next(automaton.start(), 0x22)
+      for (let i = 0; i < count; i++) place = automaton.next(place, 0x61)
+      return masks.at(place)
+    }
+    expect(after(2000)).toBe(after(3))
+    expect(after(2000)).not.toBe(after(4990))
+  })
+
   test('forced tokens are those of the tokenizer, each allowed, and none that a longer one could stand for', () => {
     const automaton = open()
     const constraint = new GrammarConstraint(automaton, sliced)

@@ -262,13 +262,20 @@ export class Regexes {
     const node = this.#nodes[regex]!
     if (node.kind !== 'concat') return { room: this.takesAny(regex, text) ? UNBOUNDED : 0, isAll: false }
     const head = this.#nodes[node.head]!
-    if (head.kind !== 'limit')
-      return {
-        room: this.takesAny(regex, text) ? UNBOUNDED : 0,
-        isAll: node.head === text && this.#isQuoted(node.tail),
-      }
-    const isText = head.body === text && head.phase === 0
+    if (head.kind !== 'limit') {
+      const isText = this.#isTextFrom(node.head, text)
+      const room = isText || this.takesAny(regex, text) ? UNBOUNDED : 0
+      return { room, isAll: isText && this.#isQuoted(node.tail) }
+    }
+    const isText = this.#isTextFrom(head.body, text) && head.phase === 0
     return { room: isText ? head.left : 0, isAll: isText && this.#isQuoted(node.tail) }
+  }
+
+  /** All text, or all of so many characters at least: as it goes on, the two take the same. */
+  #isTextFrom(regex: Regex, text: Regex): boolean {
+    if (regex === text) return true
+    const [some, all] = [this.#nodes[regex]!, this.#nodes[text]!]
+    return some.kind === 'repeat' && all.kind === 'repeat' && some.body === all.body && some.max === all.max
   }
 
   /** It begins with a quote, which no text has in it. */
@@ -607,40 +614,46 @@ export class Regexes {
     return a === undefined || b === undefined ? undefined : a + b
   }
 
-  /** The fewest characters after which it can end. */
+  /** The fewest characters after which it can end. What is found of one is kept of all that lie on its way. */
   #shortestEnd(body: Regex, phase: UnitPhase): number {
     const start = body * 8 + phase
     const known = this.#shortest.get(start)
     if (known !== undefined) return known
-    let level = new Map([[start, start]])
-    const cameFrom = new Map(level)
-    for (let count = 0; level.size > 0; count++) {
-      const later = new Map<number, number>()
+    const found = new Map<number, Reached>([[start, { count: 0, from: start }]])
+    let level = new Set([start])
+    let least = Number.POSITIVE_INFINITY
+    let last = start
+    for (let count = 0; level.size > 0 && count < least; count++) {
+      const later = new Set<number>()
       // Bytes within a character add to the level that is gone through.
-      for (const at of level.keys()) {
-        const [regex, from] = [Math.floor(at / 8), (at % 8) as UnitPhase]
-        if (this.#nullable[regex]) {
-          this.#shortest.set(start, count)
-          return count
-        }
-        for (const byte of this.classes([
-          this.#makeLimit({ kind: 'limit', body: regex, left: 1, phase: from, slack: 0 }),
-        ]).sample) {
-          const next = this.prune(this.derive(regex, byte))
-          if (next === NOTHING) continue
-          const { next: then, begins } = nextPhase(from, byte)
-          const key = next * 8 + then
-          if (cameFrom.has(key)) continue
-          cameFrom.set(key, at)
-          if (begins) later.set(key, at)
-          else level.set(key, at)
-        }
+      for (const at of level) {
+        const rest = this.#nullable[Math.floor(at / 8)] ? 0 : this.#shortest.get(at)
+        if (rest === undefined) this.#reach(at, count, { found, level, later })
+        else if (count + rest < least) [least, last] = [count + rest, at]
       }
-      if (cameFrom.size > MOST_STATES) throw tooLarge('a pattern with a length has too many states')
+      if (found.size > MOST_STATES) throw tooLarge('a pattern with a length has too many states')
       level = later
     }
-    this.#shortest.set(start, Number.POSITIVE_INFINITY)
-    return Number.POSITIVE_INFINITY
+    this.#shortest.set(start, least)
+    for (let at = last; at !== start; at = found.get(at)!.from)
+      this.#shortest.set(at, least - found.get(at)!.count)
+    return least
+  }
+
+  /** Adds what one more byte leads to: to the level, or where it begins a character to the next. */
+  #reach(at: number, count: number, { found, level, later }: Search): void {
+    const [regex, from] = [Math.floor(at / 8), (at % 8) as UnitPhase]
+    const bounded = this.#makeLimit({ kind: 'limit', body: regex, left: 1, phase: from, slack: 0 })
+    for (const byte of this.classes([bounded]).sample) {
+      const next = this.prune(this.derive(regex, byte))
+      if (next === NOTHING) continue
+      const { next: then, begins } = nextPhase(from, byte)
+      const key = next * 8 + then
+      if (found.has(key)) continue
+      found.set(key, { count: begins ? count + 1 : count, from: at })
+      if (begins) later.add(key)
+      else level.add(key)
+    }
   }
 
   #deriveAnd(conditions: readonly Regex[], byte: number): Regex {
@@ -774,6 +787,18 @@ export class Regexes {
       node.kind === 'nothing' || node.kind === 'empty' || node.kind === 'bytes' || node.kind === 'machine'
     )
   }
+}
+
+/** How a place in a character was reached: after how many characters, and from where. */
+interface Reached {
+  readonly count: number
+  readonly from: number
+}
+
+interface Search {
+  readonly found: Map<number, Reached>
+  readonly level: Set<number>
+  readonly later: Set<number>
 }
 
 function wordTo(end: Regex, cameFrom: ReadonlyMap<Regex, readonly [Regex, number]>): number[] {

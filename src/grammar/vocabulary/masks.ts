@@ -21,6 +21,8 @@ export class Masks {
   readonly #automaton: Automaton
   readonly #vocabulary: SlicedVocabulary
   readonly #kept = new Map<Place, Mask>()
+  /** No token has more characters; those of no kind are counted by bytes. */
+  readonly #longest: number
   readonly #ends: Int32Array
   readonly #places: Int32Array
   readonly #shorter = new Map<Slice, Map<number, Bits>>()
@@ -34,6 +36,7 @@ export class Masks {
   constructor(automaton: Automaton, vocabulary: SlicedVocabulary) {
     this.#automaton = automaton
     this.#vocabulary = vocabulary
+    this.#longest = Math.max(0, ...vocabulary.slices.map(({ most }) => most))
     this.#ends = new Int32Array(vocabulary.longest + 2)
     this.#places = new Int32Array(vocabulary.longest + 2)
   }
@@ -44,6 +47,9 @@ export class Masks {
     if (this.#generation !== this.#automaton.generation) this.#forget()
     const known = this.#kept.get(place)
     if (known !== undefined) return known
+    // Where no token reaches a limit the count of what has been written makes no difference.
+    const far = this.#automaton.withoutLimits(place, this.#longest)
+    if (far !== place) return this.at(far)
     const mask = this.#take()
     for (const slice of this.#vocabulary.slices) this.#addSlice(slice, place, mask)
     this.#setEnds(place, mask)
