@@ -4,9 +4,9 @@
  * step, and the sampler finds it there. What a step costs, and what a wrong guess costs, is the real thing.
  */
 import { modelFiles } from './arms/model-files.mjs'
+import { RAISED, scriptedBackend } from './scripted.mjs'
 
 const loaders = { spout: loadSpout, 'node-llama-cpp': loadLlama }
-const RAISED = 1e6
 let arm
 
 const acts = {
@@ -40,7 +40,7 @@ async function loadSpout({ model, threads }) {
   const how = { model: model.folder, dtype: 'q4', threads, offline: true }
   const opened = await openBackend(how)
   const script = { prompt: 0, answer: [] }
-  const backend = withRunner(opened.backend, (runner) => scripted(runner, script))
+  const backend = scriptedBackend(opened.backend, script)
   const engine = createLocalEngine({
     model: opened.model,
     backend,
@@ -71,41 +71,6 @@ async function loadSpout({ model, threads }) {
     },
     dispose: () => engine.dispose(),
   }
-}
-
-/** `backend` with another runner; its methods keep their own `this`. */
-function withRunner(backend, change) {
-  const runner = change(backend.runner)
-  return new Proxy(backend, {
-    get(target, name) {
-      if (name === 'runner') return runner
-      const value = target[name]
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
-}
-
-function scripted(runner, script) {
-  const run = async (batch, signal) => {
-    const next = batch.map(({ sequence, ids, wanted }) => sequence.length + ids.length - wanted + 1)
-    const rows = await runner.run(batch, signal)
-    let row = 0
-    for (const [part, { wanted }] of batch.entries()) {
-      for (let i = 0; i < wanted; i++) {
-        const id = script.answer[next[part] + i - script.prompt]
-        if (id !== undefined) rows.row(row)[id] = RAISED
-        row++
-      }
-    }
-    return rows
-  }
-  return new Proxy(runner, {
-    get(target, name) {
-      if (name === 'run') return run
-      const value = target[name]
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
 }
 
 /** Its predictor of repeated input; the scripted id by a bias, asked for once a row and in the order of the rows. */

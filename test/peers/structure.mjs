@@ -133,7 +133,8 @@ function firstByte({ name, args }) {
 }
 
 function report(samples, loads) {
-  console.log(`${machine()}; Node ${process.version}; ${values.threads} threads; ${model}; ${loads}`)
+  const { cpu, isa } = machine()
+  console.log(`${cpu} ${isa ?? ''}; Node ${process.version}; ${values.threads} threads; ${loads}`)
   console.log('\n| | first byte, ms | more than without, ms |\n| --- | --- | --- |')
   for (const [name, times] of Object.entries(samples)) {
     const without = samples[name.replace(/, .*/, '')]
