@@ -41,6 +41,7 @@ export interface PromptOrigin {
 
 /** More than any context holds; a mistake, or a file of another kind. */
 export const MAX_INPUT_BYTES = 8 << 20
+const SMALL_FILE_BYTES = 1 << 20
 const SILENCE_MS = 2000
 
 /** Where a prompt lies, found without reading any of it. */
@@ -136,7 +137,11 @@ export async function readText(path: string): Promise<string> {
   try {
     const file = await open(path)
     try {
-      bytes = await collect(file.createReadStream({ autoClose: false, end: MAX_INPUT_BYTES }), path)
+      const status = await file.stat()
+      // A stream takes longer to make than a small file to read.
+      const isSmall = status.isFile() && status.size < SMALL_FILE_BYTES
+      const stream = () => file.createReadStream({ autoClose: false, end: MAX_INPUT_BYTES })
+      bytes = isSmall ? await file.readFile() : await collect(stream(), path)
     } finally {
       await file.close()
     }
