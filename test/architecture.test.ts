@@ -138,6 +138,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'engine',
     'generation',
     'sampling',
+    'drafting',
     'backend',
     'tokenizer',
     'chat-template',
