@@ -12,7 +12,7 @@ import { bytesText } from '../system/quantities.ts'
 import { trustedSpoutCache } from '../system/spout-cache.ts'
 import type { Options } from './options.ts'
 import { type PromptCacheMode, promptCacheMode } from './prompt-cache-mode.ts'
-import type { FilePart, PromptOrigin } from './prompt-source.ts'
+import { type FilePart, liesOnDisk, type PromptOrigin } from './prompt-source.ts'
 import { requestOptions } from './request-from-flags.ts'
 import { spawnLater } from './spawn-later.ts'
 import { writeLine } from './terminal/messages.ts'
@@ -97,6 +97,29 @@ export function keepable(
     prompt: prompt === undefined ? unlike(`${request.messages.at(-1)!.content}`) : promptUnlike(prompt),
   })
 }
+
+/** What all lines of a batch begin with, as requests that have just that in common; `undefined`: nothing that may be kept. */
+export function keepableBeginning(
+  options: Options,
+  { system, before }: { readonly system: string | undefined; readonly before: string | undefined },
+): GenerateRequest[] | undefined {
+  const mode = promptCacheMode(options)
+  const mayKeep = (files: readonly string[]): boolean => mode === 'all' || files.every(liesOnDisk)
+  const { systemFile, file = [], templateArg = [] } = options
+  const knownSystem = system !== undefined && mayKeep(systemFile === undefined ? [IN_WORDS] : [systemFile])
+  const knownBefore = before !== undefined && mayKeep(file)
+  if (mode === 'off' || !(knownSystem || knownBefore)) return undefined
+  return PROBES.map((probe) =>
+    makeRequest({
+      ...requestOptions({ ...options, templateArg: mode === 'all' ? templateArg : [] }),
+      system: knownSystem || system === undefined ? system : probe,
+      prompt: knownBefore ? `${before}\n\n${probe}` : probe,
+    }),
+  )
+}
+
+/** No name of a file. */
+const IN_WORDS = ''
 
 function promptUnlike({ text, rest }: FilePart): string {
   return rest === '' ? text : `${text}\n\n${unlike(rest)}`

@@ -27,6 +27,8 @@ export interface FromDisk {
 export class StoredPrompts {
   readonly #parts: StoredPromptsParts
   #store: Promise<PageStore | undefined> | undefined
+  /** The reading that began last. */
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(parts: StoredPromptsParts) {
     this.#parts = parts
@@ -34,9 +36,22 @@ export class StoredPrompts {
 
   /** Brings what there is of `ids` and not in memory yet; of the last id the logits are wanted, so it is run in any case. */
   async bring(ids: Int32Array): Promise<FromDisk | undefined> {
-    const { tree } = this.#parts
     const known = ids.subarray(0, Math.max(0, ids.length - 1))
-    if (known.length < PAGE || tree.lengthOf(known) + PAGE > known.length) return undefined
+    if (this.#holds(known)) return undefined
+    // One after another: of texts that begin alike, the first reads the disk.
+    const brought = this.#last.then(() => this.#bring(known))
+    this.#last = brought.catch(() => undefined)
+    return brought
+  }
+
+  /** Memory has all of it that could be on disk. */
+  #holds(known: Int32Array): boolean {
+    return known.length < PAGE || this.#parts.tree.lengthOf(known) + PAGE > known.length
+  }
+
+  async #bring(known: Int32Array): Promise<FromDisk | undefined> {
+    const { tree } = this.#parts
+    if (this.#holds(known)) return undefined
     const startedAt = performance.now()
     const store = await this.#opened()
     if (store === undefined) return undefined

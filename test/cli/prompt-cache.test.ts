@@ -33,8 +33,12 @@ const TEXT = Array.from({ length: 48 }, (_, i) => `There were ${i} birds, and on
 const story = join(folder, 'story.txt')
 let ids: Int32Array
 
-const run = (argv: readonly string[], { env, ...options }: RunOptions = {}): Promise<RunResult> =>
-  runHere(['-n', '6', '--seed', '3', ...argv], { ...options, env: { ...ENV, ...env } })
+const run = (argv: readonly string[], { env, ...options }: RunOptions = {}): Promise<RunResult> => {
+  const [command, ...more] = argv
+  const rest = ['-n', '6', '--seed', '3']
+  const words = command === 'batch' ? [command, ...rest, ...more] : [...rest, ...argv]
+  return runHere(words, { ...options, env: { ...ENV, ...env } })
+}
 
 beforeAll(async () => {
   writeFileSync(story, TEXT)
@@ -72,7 +76,7 @@ async function written(count: number): Promise<void> {
 /** Runs until what it leaves is there. */
 async function leave(argv: readonly string[], options?: RunOptions): Promise<RunResult> {
   clear()
-  const result = await run(['-v', ...argv], options)
+  const result = await run([...argv, '-v'], options)
   await written(keptPages(result))
   return result
 }
@@ -185,6 +189,30 @@ describe('[cache.private] what may be kept', () => {
     expect(keptPages(result)).toBe(full())
     expect(begin).toBeGreaterThan(0)
   })
+})
+
+test('[cache.batch] what the lines of a batch begin with is kept where it lay in a file', async () => {
+  const questions = { stdin: 'Who sang?\nWho did not?\n' }
+  const batch = (argv: readonly string[], env = {}) =>
+    run(['batch', '--text', '-v', ...argv], { ...questions, env })
+  const fresh = await batch(['--system-file', story, '--no-prompt-cache'])
+  clear()
+  expect(keptPages(await batch(['--system', TEXT]))).toBe(0)
+  expect(holdsText()).toBe(false)
+  const first = await batch(['--system-file', story])
+  expect(first).toMatchObject({ code: 0, stdout: fresh.stdout })
+  const pages = keptPages(first)
+  expect(pages).toBe(Math.floor(ids.length / PAGE))
+  await written(pages)
+  const again = await batch(['--system-file', story])
+  expect(again).toMatchObject({ code: 0, stdout: fresh.stdout })
+  expect(keptPages(again)).toBe(0)
+  // A single question finds it as well.
+  const single = await run(['--system-file', story, '--json', 'Who?'])
+  expect(cachedTokens(single)).toBe(pages * PAGE)
+  const before = await leave(['batch', '-f', story], questions)
+  expect(keptPages(before)).toBe(pages)
+  expect(keptPages(await leave(['batch', '--keep-prompt', '--system', TEXT], questions))).toBe(pages)
 })
 
 test('[cache.short] a thousandth of a saving is none, and short prompts leave the disk as it was', async () => {

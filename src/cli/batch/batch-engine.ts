@@ -10,6 +10,12 @@ import { noteEmbedded } from '../terminal/embedded-note.ts'
 import { openStatusLine } from '../terminal/status-line.ts'
 import type { BatchTarget } from './batch-target.ts'
 
+interface BatchEngineHow {
+  readonly checkModel?: BatchTarget['checkModel'] | undefined
+  /** What was kept of prompts on disk is read, where flags and settings allow it. */
+  readonly readsPrompts?: boolean
+}
+
 /**
  * A signal ends what loads at once; what runs is asked to end.
  * @throws SpoutError `usage` when the output was begun with another model.
@@ -17,14 +23,14 @@ import type { BatchTarget } from './batch-target.ts'
 export async function openBatchEngine(
   options: BatchOptions,
   context: Context,
-  target: Pick<BatchTarget, 'checkModel'>,
+  { checkModel, readsPrompts = false }: BatchEngineHow = {},
 ): Promise<Engine> {
   const { interrupts } = context
   noteEmbedded(options)
   const status = openStatusLine({ enabled: !options.quiet, color: options.color })
   status.show('loading the model')
   let resolved!: ResolvedModel
-  const opening = engineOptions(options, context, { onDownload: () => status.clear() })
+  const opening = engineOptions(options, context, { onDownload: () => status.clear(), readsPrompts })
   const onResolved = (found: ResolvedModel): void => {
     resolved = found
     opening.onResolved?.(found)
@@ -32,12 +38,10 @@ export async function openBatchEngine(
   try {
     const engine = await abortable(openEngine({ ...opening, onResolved }), interrupts.signal)
     interrupts.listen()
-    if (target.checkModel !== undefined) {
+    if (checkModel !== undefined) {
       const { modelSettings } = await import('../../receipt/model-settings.ts')
       const { precise = false } = options
-      target.checkModel(
-        await modelSettings({ model: engine.model, resolved, precise, signal: interrupts.signal }),
-      )
+      checkModel(await modelSettings({ model: engine.model, resolved, precise, signal: interrupts.signal }))
     }
     return engine
   } finally {

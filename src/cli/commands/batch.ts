@@ -6,6 +6,7 @@ import { WHOLE } from '../../batch/shard.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { SpoutError } from '../../errors.ts'
 import { togetherText } from '../../output/run-facts.ts'
+import { BatchBeginning } from '../batch/batch-beginning.ts'
 import { openBatchEngine } from '../batch/batch-engine.ts'
 import { checkBatchFlags } from '../batch/batch-formats.ts'
 import { type BatchJob, openJob, readerOf } from '../batch/batch-job.ts'
@@ -99,10 +100,11 @@ async function runJob(job: BatchJob, context: Context): Promise<void> {
   })
   if ('records' in target) return confirmFinished(job, target)
   const progress = progressOf(job)
+  const beginning = new BatchBeginning(job)
   const openEngine = async () => {
-    engine = await openBatchEngine(options, context, target)
+    engine = await openBatchEngine(options, context, { checkModel: target.checkModel, readsPrompts: true })
     progress.start()
-    return engine
+    return beginning.watching(engine)
   }
   try {
     await answerAll(job, { target, progress, openEngine, write: writer.write, context })
@@ -116,6 +118,7 @@ async function runJob(job: BatchJob, context: Context): Promise<void> {
     await writeStatistics(options, engine ? [...lines, `written   ${togetherText(engine)}`] : lines)
   }
   context.interrupts.signal.throwIfAborted()
+  await beginning.keep()
   if (engine?.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
   throwIfFailed(target.failed, options)
 }
