@@ -6,7 +6,8 @@ import { accessSync, closeSync, constants } from 'node:fs'
 import { PROBES } from '../engine/encode-prompt.ts'
 import type { Engine, EngineResult } from '../engine/engine.ts'
 import { type GenerateRequest, makeRequest, withLastMessage } from '../engine/request.ts'
-import { LEAST_MS, promptsFolder } from '../prefix-cache/stored-pages.ts'
+import type { HandOver } from '../prefix-cache/hand-over.ts'
+import { allPages, LEAST_MS, pagesLimit, promptsFolder } from '../prefix-cache/stored-pages.ts'
 import { makeFolder } from '../system/make-folder.ts'
 import { bytesText } from '../system/quantities.ts'
 import { trustedSpoutCache } from '../system/spout-cache.ts'
@@ -49,12 +50,13 @@ export async function keepPrompt({ engine, options, requests, prefilled }: KeepP
   if (engine.model.mayPrepare)
     return say('not kept: once the model is prepared, its keys and values are others')
   try {
-    const why = whyNotWritable()
-    if (why !== undefined) return say(`not kept: ${why}`)
+    const cacheFolder = writableCache()
+    if (cacheFolder === undefined) return say('not kept: others can write to the folder')
     const msPerToken = prefilled.ms / prefilled.tokens
     const handed = await engine.handOverPrompt(requests, { msPerToken, leastMs })
     if (handed === undefined) return
     try {
+      if (!hasRoom(cacheFolder, handed)) return say('not kept: the disk has no room for it')
       await spawnLater(WRITE_WORDS, handed.descriptor)
     } finally {
       closeSync(handed.descriptor)
@@ -70,12 +72,20 @@ function leastSaved(): number {
   return given >= 0 ? given : LEAST_MS
 }
 
-function whyNotWritable(): string | undefined {
+/** @throws what the file system says; `undefined` where others can write */
+function writableCache(): string | undefined {
   const cacheFolder = trustedSpoutCache(process.env)
-  if (cacheFolder === undefined) return 'others can write to the folder'
+  if (cacheFolder === undefined) return undefined
   makeFolder(promptsFolder(cacheFolder), 0o700)
   accessSync(promptsFolder(cacheFolder), constants.W_OK)
-  return undefined
+  return cacheFolder
+}
+
+/** For one page at least; whoever writes them makes room, and writes as many as fit. */
+function hasRoom(cacheFolder: string, { pages, bytes }: HandOver): boolean {
+  const used = (): number => allPages(cacheFolder).reduce((sum, page) => sum + page.bytes, 0)
+  const page = bytes / pages
+  return page <= pagesLimit(cacheFolder, 0) || page <= pagesLimit(cacheFolder, used())
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PAGE } from '../../src/backend/kv.ts'
@@ -29,6 +29,8 @@ const ENV = {
   SPOUT_PROMPT_CACHE: '',
   SPOUT_PROMPT_CACHE_MS: '0',
 }
+/** The whole trial: 8. */
+const TOGETHER = Number(process.env.SPOUT_CACHE_TOGETHER ?? 2)
 const TEXT = Array.from({ length: 48 }, (_, i) => `There were ${i} birds, and one of them sang. `).join('')
 const story = join(folder, 'story.txt')
 let ids: Int32Array
@@ -190,6 +192,27 @@ describe('[cache.private] what may be kept', () => {
     expect(begin).toBeGreaterThan(0)
   })
 })
+
+test('[cache.together] several at once on a cold cache leave one set of pages, and the right answers', async () => {
+  clear()
+  const argv = ['-v', '-f', story, 'Who sang?']
+  const alone = await run([...argv, '--no-prompt-cache'])
+  const together = await Promise.all(Array.from({ length: TOGETHER }, () => run(argv)))
+  const pages = Math.floor(ids.length / PAGE)
+  for (const result of together) {
+    expect(result).toMatchObject({ code: 0, stdout: alone.stdout })
+    expect([0, pages]).toContain(keptPages(result))
+  }
+  await written(pages)
+  const names = readdirSync(prompts, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.includes('/'),
+  )
+  expect(names.map((name) => extname(name)).sort()).toEqual([
+    '.json',
+    ...new Array<string>(pages).fill('.kv'),
+  ])
+  expect(cachedTokens(await run(['-f', story, '--json', 'Who sang?']))).toBe(pages * PAGE)
+}, 600_000)
 
 test('[cache.batch] what the lines of a batch begin with is kept where it lay in a file', async () => {
   const questions = { stdin: 'Who sang?\nWho did not?\n' }

@@ -1,6 +1,6 @@
 /**
  * Pages on disk: whatever was left there, damaged, thrown out or cut, an answer is the one of a model that shares nothing.
- * SPOUT_CACHE_CONVERSATIONS makes more of them (the whole trial: 300).
+ * SPOUT_CACHE_CONVERSATIONS makes more of them (the whole trial: 300), SPOUT_CACHE_SHORT more short prompts (1,000).
  */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,6 +16,8 @@ import { backendOf, scriptedRunner } from '../support/scripted-runner.ts'
 import { cacheFolder, leave, openStored, rawRequest } from '../support/stored-prompts.ts'
 
 const CONVERSATIONS = Number(process.env.SPOUT_CACHE_CONVERSATIONS ?? 25)
+const MOST_MS = 100_000 + 10_000 * CONVERSATIONS
+const SHORT = Number(process.env.SPOUT_CACHE_SHORT ?? 20)
 
 async function ask(asked: Pick<Conversation, 'generate'>, request: GenerateRequest) {
   const sink = collectingSink()
@@ -72,12 +74,13 @@ test('short prompts do not look at the disk, and what saves little is not writte
     looks++
     return false
   }
-  for (let i = 0; i < 20; i++) {
-    const request = rawRequest('q'.repeat(100 + i))
+  for (let i = 0; i < SHORT; i++) {
+    const request = rawRequest('q'.repeat(1 + ((99 + i) % PAGE)))
     await ask(engine, request)
     expect(await engine.handOverPrompt!([request], { msPerToken: 1 })).toBeUndefined()
   }
   expect(looks).toBe(0)
+  expect(readdirSync(folder)).toEqual([])
   const long = rawRequest(letters('abcd'))
   await ask(engine, long)
   // 3 pages: 384 tokens.
@@ -126,46 +129,50 @@ describe('whatever happens to the folder', () => {
     keep: fc.nat(6),
   })
 
-  test('answers are those of a model that shares nothing', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(act, { minLength: 3, maxLength: 12 }),
-        fc.integer({ min: 12, max: 40 }),
-        async (acts, kvPages) => {
-          const folder = cacheFolder()
-          let opened = openStored(folder, { kvPages })
-          let conversation = opened.engine.openConversation()
-          for (const { how, prompt, seed, maxTokens, keep } of acts) {
-            const request = rawRequest(prompt, seed, maxTokens)
-            if (how === 'new process') {
-              conversation.dispose()
-              await opened.engine.dispose()
-              expect(opened.runner.pool.inUse).toBe(0)
-              opened = openStored(folder, { kvPages })
-              conversation = opened.engine.openConversation()
-            } else if (how === 'evict') {
-              const [page] = allPages(folder)
-              prunePages(folder, keep * (page?.bytes ?? 0))
-            } else if (how === 'leave') {
-              await leave(opened.engine, [request])
-            } else if (how === 'samples') {
-              const sinks = [collectingSink(), collectingSink()]
-              await opened.engine.sample(
-                request,
-                sinks.map((sink) => ({ sink })),
-              )
-              expect(sinks[0]!.text).toBe(await alone(request))
-            } else {
-              const asked = how === 'alone' ? opened.engine : conversation
-              expect((await ask(asked, request)).text).toBe(await alone(request))
+  test(
+    'answers are those of a model that shares nothing',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(act, { minLength: 3, maxLength: 12 }),
+          fc.integer({ min: 12, max: 40 }),
+          async (acts, kvPages) => {
+            const folder = cacheFolder()
+            let opened = openStored(folder, { kvPages })
+            let conversation = opened.engine.openConversation()
+            for (const { how, prompt, seed, maxTokens, keep } of acts) {
+              const request = rawRequest(prompt, seed, maxTokens)
+              if (how === 'new process') {
+                conversation.dispose()
+                await opened.engine.dispose()
+                expect(opened.runner.pool.inUse).toBe(0)
+                opened = openStored(folder, { kvPages })
+                conversation = opened.engine.openConversation()
+              } else if (how === 'evict') {
+                const [page] = allPages(folder)
+                prunePages(folder, keep * (page?.bytes ?? 0))
+              } else if (how === 'leave') {
+                await leave(opened.engine, [request])
+              } else if (how === 'samples') {
+                const sinks = [collectingSink(), collectingSink()]
+                await opened.engine.sample(
+                  request,
+                  sinks.map((sink) => ({ sink })),
+                )
+                expect(sinks[0]!.text).toBe(await alone(request))
+              } else {
+                const asked = how === 'alone' ? opened.engine : conversation
+                expect((await ask(asked, request)).text).toBe(await alone(request))
+              }
             }
-          }
-          conversation.dispose()
-          await opened.engine.dispose()
-          expect(opened.runner.pool.inUse).toBe(0)
-        },
-      ),
-      { numRuns: CONVERSATIONS },
-    )
-  })
+            conversation.dispose()
+            await opened.engine.dispose()
+            expect(opened.runner.pool.inUse).toBe(0)
+          },
+        ),
+        { numRuns: CONVERSATIONS },
+      )
+    },
+    MOST_MS,
+  )
 })

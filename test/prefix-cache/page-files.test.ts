@@ -35,6 +35,7 @@ import { SPOUT } from '../support/run-spout.ts'
 import { about, cacheFolder, leave, openStored, rawRequest } from '../support/stored-prompts.ts'
 
 const DAMAGES = Number(process.env.SPOUT_CACHE_DAMAGES ?? 100)
+const MOST_MS = 100_000 + 5000 * DAMAGES
 const REQUEST = rawRequest([...'abcdef'].map((letter) => letter.repeat(100)).join(''))
 const PAGES = 4
 
@@ -85,31 +86,35 @@ const DAMAGE: Readonly<Record<string, Damage>> = {
   empty: (path) => writeFileSync(path, ''),
 }
 
-test('flips, truncations, swaps: an answer is as always, and what was damaged is gone', async () => {
-  const { folder, pages, text } = await filled()
-  const whole = pages.map((path) => readFileSync(path))
-  await fc.assert(
-    fc.asyncProperty(
-      fc.constantFrom(...Object.keys(DAMAGE)),
-      fc.nat(PAGES - 1),
-      fc.integer({ min: 1, max: PAGES - 1 }),
-      fc.nat(1 << 20),
-      async (how, index, distance, at) => {
-        for (const [i, path] of pages.entries()) {
-          rmSync(path, { force: true })
-          writeFileSync(path, whole[i]!, { mode: 0o600 })
-        }
-        const other = (index + distance) % PAGES
-        DAMAGE[how]!(pages[index]!, at, pages[other]!)
-        // Swapped, the nearer of them is met first.
-        const first = how === 'swap' ? Math.min(index, other) : index
-        expect(await answer(folder)).toEqual({ text, kept: first })
-        expect(existsSync(pages[first]!)).toBe(false)
-      },
-    ),
-    { numRuns: DAMAGES },
-  )
-})
+test(
+  'flips, truncations, swaps: an answer is as always, and what was damaged is gone',
+  async () => {
+    const { folder, pages, text } = await filled()
+    const whole = pages.map((path) => readFileSync(path))
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...Object.keys(DAMAGE)),
+        fc.nat(PAGES - 1),
+        fc.integer({ min: 1, max: PAGES - 1 }),
+        fc.nat(1 << 20),
+        async (how, index, distance, at) => {
+          for (const [i, path] of pages.entries()) {
+            rmSync(path, { force: true })
+            writeFileSync(path, whole[i]!, { mode: 0o600 })
+          }
+          const other = (index + distance) % PAGES
+          DAMAGE[how]!(pages[index]!, at, pages[other]!)
+          // Swapped, the nearer of them is met first.
+          const first = how === 'swap' ? Math.min(index, other) : index
+          expect(await answer(folder)).toEqual({ text, kept: first })
+          expect(existsSync(pages[first]!)).toBe(false)
+        },
+      ),
+      { numRuns: DAMAGES },
+    )
+  },
+  MOST_MS,
+)
 
 test('a folder in the place of a page, and a file in the place of the folder, are a miss', async () => {
   const { folder, pages, text } = await filled()
