@@ -15,15 +15,16 @@ export class BatchBeginning {
     this.#job = job
   }
 
-  /** The same engine; how fast it computes prompts is noted. */
-  watching(engine: Engine): Engine {
+  /** What answers with this engine; how fast it computes prompts is noted. */
+  watching(engine: Engine): Pick<Engine, 'generate'> {
     this.#engine = engine
-    const generate: Engine['generate'] = async (request, io) => {
-      const result = await engine.generate(request, io)
-      this.#note(result)
-      return result
+    return {
+      generate: async (request, io) => {
+        const result = await engine.generate(request, io)
+        this.#note(result)
+        return result
+      },
     }
-    return Object.create(engine, { generate: { value: generate } })
   }
 
   #note({ promptTokens, keptTokens, timings }: EngineResult): void {
