@@ -13,7 +13,6 @@ import {
   blockScaleBytes,
   blocksOf,
   blockZeroBytes,
-  GROUPS,
   type MatmulShape,
   panelBytes,
   ROW_BLOCK_BYTES,
@@ -23,9 +22,10 @@ import {
   zerosOffset,
 } from './matmul-shape.ts'
 import { emitGate, emitPrefetch, type TileData } from './tile-code.ts'
-import { emitBlockConstants, groupsByLoad, HALF_BYTES, HALVES } from './ymm-block.ts'
+import { emitBlockConstants } from './ymm-block.ts'
 import { emitAligned, packedWeights } from './ymm-rows.ts'
-import { emitRowsBlock, MOST_ROWS, NIBBLE, type Weights } from './ymm-rows-block.ts'
+import { emitRowsBlock, MOST_ROWS, NIBBLE } from './ymm-rows-block.ts'
+import { emitUnpackedBlock, unpackedBytes, unpackedWeights } from './ymm-unpacked.ts'
 
 /** Rows for which it pays. */
 export const MANY_ROWS = 24
@@ -34,11 +34,6 @@ const SPAN_ROWS = 128
 const SPAN_BYTES = SPAN_ROWS * VECTOR_BYTES
 /** Blocks that are unpacked at once. */
 const UNPACKED_BLOCKS = 32
-
-/** Of an unpacked block: a vector of codes for each group, then scales of fp32, then zero points of 32 bits. */
-const UNPACKED = { scales: GROUPS * VECTOR_BYTES, zeros: (GROUPS + 1) * VECTOR_BYTES } as const
-const unpackedBytes = ({ hasZeros = false }: MatmulShape): number =>
-  UNPACKED.zeros + (hasZeros ? VECTOR_BYTES : 0)
 
 /** On the stack: where the next packed blocks are, how many; those that are unpacked, those before them; where results go. */
 const FRAME = { codes: 0, scales: 8, zeros: 16, left: 24, count: 32, before: 40, results: 48 } as const
@@ -115,18 +110,6 @@ function emitTile(
   if (isFirst) code.addNumber(RAX, blockCodeBytes(shape))
   code.subNumber(RCX, 1)
   code.jumpIf('notEqual', next)
-}
-
-/** rdi: the block. */
-function unpackedWeights({ ymm }: Assembler, { hasZeros = false }: MatmulShape): Weights {
-  const load = (to: number, place: number, half: number): void =>
-    ymm.vmovups(to, at(RDI, place + half * HALF_BYTES))
-  return {
-    groups: Array.from({ length: GROUPS }, (_, i) => [i]),
-    codes: (group, half, [to]) => load(to!, group * VECTOR_BYTES, half),
-    scales: (half, to) => load(to, UNPACKED.scales, half),
-    zeros: (half, to) => hasZeros && load(to, UNPACKED.zeros, half),
-  }
 }
 
 interface Place {
@@ -212,22 +195,6 @@ function emitUnpack(code: Assembler, shape: MatmulShape, data: TileData): void {
   code.subNumber(RCX, 1)
   code.jumpIf('notEqual', next)
   for (const [register, field] of packed) code.store(at(RSP, field), register)
-}
-
-/** r10: where it goes. */
-function emitUnpackedBlock(code: Assembler, shape: MatmulShape, packed: Weights): void {
-  const store = (place: number, half: number, from: number): void =>
-    code.ymm.vmovupsStore(at(R10, place + half * HALF_BYTES), from)
-  for (const half of HALVES) {
-    for (const [i, groups] of groupsByLoad(shape).entries()) {
-      packed.codes(i, half, [0, 1])
-      for (const [place, group] of groups.entries()) store(group * VECTOR_BYTES, half, place)
-    }
-    packed.scales(half, 0)
-    store(UNPACKED.scales, half, 0)
-    packed.zeros(half, 1)
-    if (shape.hasZeros) store(UNPACKED.zeros, half, 1)
-  }
 }
 
 /** The rows of the span times the unpacked blocks. */
