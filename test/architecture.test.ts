@@ -77,7 +77,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'chat-template': ['tokenizer', 'system'],
   backend: ['graph-passes', 'kernels', 'onnx-file', 'onnx-runtime', 'model', 'tokenizer', 'system'],
   grammar: ['drafting', 'tokenizer'],
-  drafting: [],
+  drafting: ['backend'],
   generation: ['sampling', 'grammar', 'drafting', 'backend', 'tokenizer'],
   scheduler: ['generation', 'backend'],
   scoring: ['generation', 'sampling', 'backend'],
@@ -100,6 +100,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   batch: ['openai', 'engine', 'scoring', 'generation', 'system'],
   server: ['openai', 'engine', 'generation', 'chat-template'],
   open: [
+    'drafting',
     'engine',
     'prefix-cache',
     'sampling',
@@ -133,6 +134,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'model',
   ],
   bench: [
+    'drafting',
     'open',
     'output',
     'engine',

@@ -27,6 +27,7 @@ const FOREIGN: readonly (keyof Options)[] = [
     'samples',
     'expect',
     'drafts',
+    'draftModel',
     'think',
     'stats',
     'trace',

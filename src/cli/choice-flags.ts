@@ -11,7 +11,7 @@ const USELESS = [
   ...['schema', 'items', 'format', 'choice', 'regex', 'grammar', 'stop', 'ignoreEos', 'maxTokens'],
   ...['temperature', 'topK', 'topP', 'typicalP', 'repetitionPenalty', 'repeatLastN', 'presencePenalty'],
   ...['frequencyPenalty', 'noRepeatNgramSize', 'logitBias', 'minNewTokens', 'seed', 'logprobs', 'samples'],
-  ...['jsonl', 'drafts', 'expect', 'receipt', 'bench', 'think', 'dryRun'],
+  ...['jsonl', 'drafts', 'draftModel', 'expect', 'receipt', 'bench', 'think', 'dryRun'],
 ] as const satisfies readonly (keyof Options)[]
 /** They need `--choices`. */
 const BESIDE = ['else', 'calibrate'] as const satisfies readonly (keyof Options)[]

@@ -34,6 +34,7 @@ export function engineOptions(
     device: options.device,
     threads: options.threads,
     contextLength: options.ctxSize,
+    draftModel: options.drafts === 'off' ? undefined : options.draftModel,
     prepare: options.prepare,
     precise: options.precise,
     promptFiles: readsPrompts && promptCacheMode(options) !== 'off',

@@ -221,6 +221,14 @@ export const FLAGS: readonly Flag[] = [
     values: ['auto', 'off'],
   },
   {
+    flags: '--draft-model <model>',
+    help: 'a smaller model of the same vocabulary, whose choices are guesses too: the same answer, sooner where they are often right',
+    parse: parseModel,
+    group: 'Model',
+    setting: true,
+    values: 'model',
+  },
+  {
     flags: '--expect <file>',
     help: 'what the answer will mostly be, as of an edit: the same answer, sooner',
     parse: parseFile,

@@ -69,6 +69,7 @@ export interface Options {
   readonly logprobs?: number | true
   readonly samples?: number
   readonly drafts?: 'auto' | 'off' | number
+  readonly draftModel?: string
   readonly expect?: string
   readonly think?: ThinkMode
   readonly newline: boolean

@@ -19,6 +19,11 @@ export class StepCosts {
     this.#ms[rows] = before === 0 ? ms : before + (Math.min(ms, before * OUTLIER) - before) * WEIGHT
   }
 
+  /** Of a step of one row, in milliseconds; 0: not measured yet. */
+  get oneMs(): number {
+    return this.#ms[1]!
+  }
+
   /** In steps of one row; never less than for fewer rows. */
   of(rows: number): number {
     const one = this.#ms[1]!

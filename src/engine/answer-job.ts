@@ -1,7 +1,10 @@
 /** A request as a text for the scheduler: what chooses its ids, where its answer goes, and what is told of it. */
 import type { Backend, KvCache } from '../backend/backend.ts'
 import type { ChatTemplate } from '../chat-template/chat-template.ts'
+import type { DraftModel } from '../drafting/draft-model.ts'
+import type { Drafter } from '../drafting/drafter.ts'
 import { LookupDrafter } from '../drafting/lookup-drafter.ts'
+import { ModelDrafter } from '../drafting/model-drafter.ts'
 import { StepCosts } from '../drafting/step-costs.ts'
 import { type GenerateResult, structureResult } from '../generation/generate.ts'
 import { makeText, type TextOptions } from '../generation/make-text.ts'
@@ -32,6 +35,10 @@ export interface AnswerModel {
   readonly chatStops?: ReadonlySet<number> | undefined
   /** What steps cost, of all requests: how many guesses pay. */
   readonly costs?: StepCosts | undefined
+  /** Whose choices are guesses: of one request at a time. Borrowed here. */
+  readonly draftModel?: DraftModel | undefined
+  /** Told what a user should know. */
+  readonly note?: ((text: string) => void) | undefined
   /** What is known of structures, of all requests. */
   readonly structures?: (() => Promise<Structures>) | undefined
 }
@@ -59,6 +66,7 @@ export class AnswerJob implements Job {
   readonly #maxTokens: number
   #begun: Begun | undefined
   #opener: StructureOpener | undefined
+  #modelDrafter: ModelDrafter | undefined
 
   constructor(model: AnswerModel, asked: Asked) {
     const { request, prompt } = asked
@@ -106,6 +114,7 @@ export class AnswerJob implements Job {
   }
 
   close(): void {
+    this.#modelDrafter?.dispose()
     const { kept, prompt } = this.#asked
     kept.hold(this.#begun?.text.ids ?? prompt.ids, prompt.ids.length)
   }
@@ -218,7 +227,17 @@ export class AnswerJob implements Job {
     const { backend, costs = new StepCosts() } = this.#model
     const expected = backend.tokenizer.encode(expect, { addSpecialTokens: false })
     const drafter = new LookupDrafter({ length: drafts, costs, expected, promptLength: prompt.ids.length })
-    return { drafters: [drafter], mostDrafts: drafts === 'auto' ? MOST_DRAFTS : drafts }
+    const drafters = [drafter, ...this.#modelDrafting(drafts, costs)]
+    return { drafters, mostDrafts: drafts === 'auto' ? MOST_DRAFTS : drafts }
+  }
+
+  #modelDrafting(length: number | 'auto', costs: StepCosts): Drafter[] {
+    const { draftModel: model, note } = this.#model
+    if (model === undefined) return []
+    const onFailure = (error: unknown): void =>
+      note?.(`draft-model: it failed, and is not asked any more: ${(error as Error).message}`)
+    this.#modelDrafter = new ModelDrafter({ model, costs, length, onFailure })
+    return [this.#modelDrafter]
   }
 
   get #stops(): ReadonlySet<number> {

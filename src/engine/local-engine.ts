@@ -88,7 +88,7 @@ export function createLocalEngine({
       scoring.dispose()
       tree?.close()
       // The backend waits for the run it is in. Nobody waits for the sink: it may be the one that disposes.
-      await parts.backend.dispose()
+      await Promise.all([parts.backend.dispose(), parts.draftModel?.dispose()])
     },
   }
 }

@@ -90,6 +90,8 @@ async function runToEnd(
 ): Promise<void> {
   const batch: Part[] = []
   while (text.finished === undefined) {
+    const guesses = text.guess(most - 1)
+    if (guesses !== undefined) await guesses
     const isDecoding = text.isDecoding
     batch[0] = text.next(most)
     const startedAt = performance.now()

@@ -33,6 +33,8 @@ export class Sequence {
   #drafts = 0
   /** The prompt, while the drafters do not know it. */
   #untold: Int32Array | undefined
+  /** A drafter has runs of its own; `undefined`: not looked at yet. */
+  #mayGuess: boolean | undefined
   /** The guesses are the constraint's. */
   #isForced = false
   readonly #forcedLength = new DraftLength()
@@ -131,6 +133,23 @@ export class Sequence {
     this.#computed -= wanted
     this.#full = undefined
     return this.#judge()
+  }
+
+  /**
+   * Finds guesses that take a run of another model, at most so many. `undefined`: there is nothing to wait for before `next`.
+   * A drafter that has a guess without is asked first.
+   */
+  guess(most: number): Promise<void> | undefined {
+    const { drafters = [] } = this.#parts
+    if (this.#mayGuess === false || !this.isDecoding) return undefined
+    this.#mayGuess = drafters.some(({ prepare }) => prepare !== undefined)
+    if (!this.#mayGuess) return undefined
+    this.#tellPrompt()
+    for (const drafter of drafters) {
+      if (drafter.prepare !== undefined) return drafter.prepare(this.#roomToGuess(most))
+      if (drafter.propose(this.#step, 1) > 0) return undefined
+    }
+    return undefined
   }
 
   /** For the time while the model computes: finds what may be chosen from the rows to come. */
@@ -234,13 +253,13 @@ export class Sequence {
 
   /** Puts guesses behind the known ids. No more than may still be chosen after the id that comes without them. */
   #propose(room: number, guesses: number): number {
-    const { drafters = [], limits, constraint, jump } = this.#parts
+    const { drafters = [], constraint, jump, limits } = this.#parts
     const left = limits.budget - (this.#length - this.#parts.prompt.length) - 1
     const forced =
       constraint !== undefined && jump ? this.#proposeForced(constraint, Math.min(room, left)) : 0
     if (forced > 0) return forced
     this.#isForced = false
-    const most = Math.min(limits.mostDrafts ?? MOST_DRAFTS, guesses, room, left)
+    const most = this.#roomToGuess(Math.min(guesses, room))
     if (most <= 0) return 0
     this.#tellPrompt()
     for (const drafter of drafters) {
@@ -250,6 +269,13 @@ export class Sequence {
       if (found > 0) return found
     }
     return 0
+  }
+
+  /** No more than may still be chosen after the id that comes without guesses. */
+  #roomToGuess(most: number): number {
+    const { limits, prompt } = this.#parts
+    const left = limits.budget - (this.#length - prompt.length) - 1
+    return Math.max(0, Math.min(limits.mostDrafts ?? MOST_DRAFTS, most, left))
   }
 
   #rejected(count: number): void {

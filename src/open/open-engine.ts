@@ -8,6 +8,7 @@ import type { LoadedSession } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
 import { type ChatTemplate, loadChatTemplate } from '../chat-template/chat-template.ts'
 import { toolFormatOf } from '../chat-template/tool-format.ts'
+import type { DraftModel } from '../drafting/draft-model.ts'
 import type { Engine, EngineModel } from '../engine/engine.ts'
 import { createLocalEngine } from '../engine/local-engine.ts'
 import { SpoutError } from '../errors.ts'
@@ -65,10 +66,27 @@ export async function finishEngine(started: StartedModel, options: OpenEngineOpt
   const { promptCache, stepMs } = options
   const kvBytes = backend.runner?.pool.isPaged ? KV_SHARE * availableMemory() : undefined
   const openPages = options.promptFiles ? pagesOnDisk(backend, started, options) : undefined
+  const drafting =
+    options.draftModel === undefined ? undefined : await draftModelFor({ model, backend }, options)
   return createLocalEngine({
+    ...(drafting && { draftModel: drafting }),
     ...{ model, backend, defaults, template, chatStops, note, kvBytes, promptCache, stepMs, openPages },
     structures: started.structures,
   })
+}
+
+/** Its code is loaded for those who name one. Nothing stays open where it fails. */
+async function draftModelFor(
+  target: Pick<OpenedBackend, 'model' | 'backend'>,
+  options: OpenEngineOptions,
+): Promise<DraftModel | undefined> {
+  try {
+    const { openDraftModel } = await import('./open-draft-model.ts')
+    return await openDraftModel(target, options, openBackend)
+  } catch (error) {
+    await target.backend.dispose()
+    throw error
+  }
 }
 
 /** What opens the pages on disk of a model, where they have the same bits whoever computes them. */

@@ -25,6 +25,8 @@ export interface OpenHow {
   readonly runtime?: RuntimeChoice | undefined
   /** Intra-op threads; when absent one per physical core, and no more than a container's quota of processors. */
   readonly threads?: number | undefined
+  /** A smaller model of the same vocabulary, named as `model` is: its choices are guesses, and change no answer. */
+  readonly draftModel?: string | undefined
   /** Matmuls are computed as exactly as the model's file says. */
   readonly precise?: boolean | undefined
   /** A shorter context than the model's. */

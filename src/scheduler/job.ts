@@ -17,6 +17,8 @@ export interface Text {
   next(most: number, wanted: number): Part
   /** Takes the rows of that part, from row `from` on. @returns a promise when its reader is slow */
   take(rows: Rows, from: number): Promise<void> | undefined
+  /** Finds guesses that take runs of another model, at most so many. `undefined`: there is nothing to wait for. */
+  guess?(most: number): Promise<void> | undefined
   /** For the time while the model computes. */
   foresee(): void
   /** The rows will be gone. */

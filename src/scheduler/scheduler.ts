@@ -138,6 +138,8 @@ export class Scheduler {
     await undefined
     try {
       while (this.#texts.count > 0) {
+        const guesses = this.#findGuesses()
+        if (guesses !== undefined) await guesses
         this.#plan()
         if (!this.#step.isEmpty) await this.#runStep()
         else if (this.#texts.count > 0) await this.#somethingNew()
@@ -146,6 +148,13 @@ export class Scheduler {
       for (const entry of this.#texts.all()) this.#end(entry, { error })
     }
     this.#isLooping = false
+  }
+
+  /** A single text may wait for the guesses of another model; several would wait for each other's. */
+  #findGuesses(): Promise<void> | undefined {
+    const { open, count } = this.#texts
+    if (count !== 1 || open.length !== 1 || open[0]!.isParked) return undefined
+    return open[0]!.text!.guess?.(MOST_GUESSING_ROWS - 1)
   }
 
   /** All that is left waits for its readers. */

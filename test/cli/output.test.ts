@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { JSON_FIELDS } from '../../src/cli/help/json-fields.ts'
 import { errorLines, testRows } from '../support/cli-rows.ts'
+import { TINY_MODEL } from '../support/models.ts'
 import { runHere } from '../support/run-here.ts'
 import { HOME, type RunResult } from '../support/run-spout.ts'
 import { EOS, FAIL, NAN, removeToys, type Step, TOY_TEMPLATE, toyModel } from '../support/toy-model.ts'
@@ -236,6 +237,8 @@ describe.concurrent('JSON', () => {
       ['--drafts', '5', '-q'],
       ['--expect', wrong],
       ['--expect', wrong, '--drafts', '9', '-q'],
+      // The embedded model guesses for itself.
+      ['--draft-model', TINY_MODEL.folder, '--drafts', '4', '-q'],
     ]
     const runs = await Promise.all(ways.map((way) => runHere([...argv, ...way])))
     const answers = runs.map(({ stdout }) => JSON.parse(stdout))
@@ -251,7 +254,7 @@ describe.concurrent('JSON', () => {
       drafted: expect.any(Number),
       accepted: expect.any(Number),
     })
-    expect(runs.map(({ code }) => code)).toEqual(Array(5).fill(0))
+    expect(runs.map(({ code }) => code)).toEqual(Array(6).fill(0))
   })
 
   test('[json.samples] several answers, the first of them that of one, and the same again', async () => {
