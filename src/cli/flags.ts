@@ -349,7 +349,7 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     flags: '--jump <when>',
-    help: 'run ahead what must come: off, auto (default: off); changes the time, not the text',
+    help: 'run ahead what must come: auto (the default), off; changes the time, not the text',
     group: 'Structure',
     oneShot: true,
     ...oneOf(['auto', 'off']),

@@ -203,7 +203,7 @@ export class AnswerJob implements Job {
     const options = {
       sampler,
       constraint: structured?.constraint,
-      jump: isExact && request.structure?.jump === 'auto',
+      jump: isExact && request.structure !== undefined && request.structure.jump !== 'off',
       sink: request.sampling.logprobs === undefined ? sink : namingTokens(sink, backend.tokenizer),
       stopStrings: split === undefined || request.stopInReasoning ? request.stopStrings : [],
       stopped: split && (() => split.stopped),

@@ -9,7 +9,7 @@ export interface StructureRequest {
   readonly prompt?: 'auto' | 'none' | 'types' | undefined
   /** What happens near the limit of tokens: the answer stays incomplete, or is brought to an end in time. Default `fail`. */
   readonly onLimit?: 'fail' | 'close' | undefined
-  /** What must come is run ahead, where that changes no bit. Default `off`: not every model has been seen to gain. */
+  /** What must come is run ahead, where that changes no bit. Default `auto`. */
   readonly jump?: 'auto' | 'off' | undefined
   /** A schema that the finished answer is to satisfy, more than `of` holds it to: for whoever asked to check (`satisfies`). */
   readonly check?: string | undefined
