@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { PAGE } from '../../src/backend/kv.ts'
 import { loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts'
 import { TINY_MODEL } from '../support/models.ts'
@@ -45,6 +45,9 @@ const run = (argv: readonly string[], { env, ...options }: RunOptions = {}): Pro
 /** In a process of its own. */
 const apart = (argv: readonly string[]): Promise<RunResult> =>
   runSpout(['-n', '6', '--seed', '3', ...argv], { env: ENV })
+
+// They wait for processes of the lowest priority.
+vi.setConfig({ testTimeout: 600_000 })
 
 beforeAll(async () => {
   writeFileSync(story, TEXT)
