@@ -33,9 +33,9 @@ interface Loaded {
   readonly builtins: readonly string[]
 }
 
-/** What the program has loaded when it ends. */
+/** What the program has loaded when it ends. With SPOUT_DEBUG Node itself loads the same files, and knows of them. */
 async function loadedBy(name: string, argv: readonly string[]): Promise<Loaded> {
-  const env = { LOADED_FILE: join(folder, name), NODE_OPTIONS: `--require ${HOOK}` }
+  const env = { LOADED_FILE: join(folder, name), NODE_OPTIONS: `--require ${HOOK}`, SPOUT_DEBUG: '1' }
   expect(await runSpout(argv, { env })).toMatchObject({ code: 0 })
   const { files, builtins } = JSON.parse(readFileSync(env.LOADED_FILE, 'utf8'))
   const sources = (files as string[]).flatMap(sourcesOf)
