@@ -11,10 +11,12 @@ export type {
   Conversation,
   Engine,
   EngineModel,
+  EnginePromises,
   EngineResult,
   EngineWork,
   RequestFacts,
   RequestIo,
+  RunsElsewhere,
   Settled,
   SettleIo,
 } from './engine/engine.ts'

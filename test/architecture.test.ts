@@ -116,6 +116,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'hub-cache',
     'system',
   ],
+  remote: ['engine', 'generation', 'sampling', 'hub', 'system'],
   'index.ts': [
     'open',
     'scoring',
@@ -154,6 +155,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'bench',
     'scoring',
     'open',
+    'remote',
     'receipt',
     'output',
     'engine',

@@ -41,13 +41,14 @@ export async function answerOf(
     reasoning: io.think === 'show' ? reasoning : '',
     finishReason: result.finishReason,
     promptTokens: result.promptTokens,
-    completionTokens: result.tokenIds.length,
+    completionTokens: result.completionTokens,
+    ...(result.isUncounted && { isUncounted: true }),
     logprobs: request.sampling.logprobs === undefined ? undefined : heard.logprobs,
   }
 }
 
-function cutInReasoning({ tokenIds, maxTokens }: EngineResult): RequestError {
-  const isCut = maxTokens > 0 && tokenIds.length >= maxTokens
+function cutInReasoning({ completionTokens, maxTokens }: EngineResult): RequestError {
+  const isCut = maxTokens > 0 && completionTokens >= maxTokens
   const why = isCut
     ? `the limit of ${maxTokens} tokens fell inside the reasoning`
     : 'nothing came after the reasoning'

@@ -28,7 +28,8 @@ export interface TaskOptions {
   readonly template: PromptTemplate | undefined
   /** Before the prompt of every line that is no conversation of its own. */
   readonly before: string | undefined
-  readonly runSeed: bigint
+  /** `undefined`: lines that name none get none. */
+  readonly runSeed: bigint | undefined
   /** Equal lines get seeds of their own. */
   readonly seedByLine: boolean
 }
@@ -76,6 +77,7 @@ export class TaskReader {
   #seeded(request: GenerateRequest, index: number): GenerateRequest {
     if (request.sampling.seed !== undefined) return request
     const { runSeed, seedByLine } = this.#options
+    if (runSeed === undefined) return request
     const seed = lineSeed(request, { runSeed, index: seedByLine ? index : undefined })
     return { ...request, sampling: { ...request.sampling, seed } }
   }

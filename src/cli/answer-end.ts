@@ -8,6 +8,8 @@ import type { ThinkMode } from './flags.ts'
 /** A text that a limit nobody asked for has cut is said to be cut. */
 export function cutNote({ finishReason, lengthLimit, maxTokens }: EngineResult): string | undefined {
   if (finishReason === 'context') return 'stopped: the context is full'
+  if (finishReason === 'length' && lengthLimit === 'engine')
+    return "stopped at a limit of the server's own, or at the end of its context; -n asks for more"
   if (finishReason !== 'length' || lengthLimit !== 'default') return undefined
   return `stopped at ${maxTokens} tokens; -n 0 goes on to the end`
 }
@@ -68,10 +70,10 @@ function whyShort(result: EngineResult, engine: Engine): string {
 }
 
 /** Why there is no answer, after reasoning. */
-function reasonedOnly({ tokenIds, maxTokens, promptTokens }: EngineResult, engine: Engine): string {
-  if (maxTokens > 0 && tokenIds.length >= maxTokens)
+function reasonedOnly({ completionTokens, maxTokens, promptTokens }: EngineResult, engine: Engine): string {
+  if (maxTokens > 0 && completionTokens >= maxTokens)
     return `the limit of ${maxTokens} tokens fell inside the reasoning`
-  const isFull = promptTokens + tokenIds.length >= engine.model.contextLength
+  const isFull = promptTokens + completionTokens >= engine.model.contextLength
   return isFull ? 'the context was full inside the reasoning' : 'nothing came after the reasoning'
 }
 

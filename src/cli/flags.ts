@@ -6,6 +6,7 @@
 import { DTYPES } from '../model/resolved-model.ts'
 import { RUNTIMES } from '../onnx-runtime/open-runtime.ts'
 import { DEVICES } from '../open/device-choice.ts'
+import { parseServers } from '../remote/server-url.ts'
 import { SAMPLING_RANGES } from '../sampling/sampling-params.ts'
 import { checkThreads } from '../system/choose-threads.ts'
 import { ARM_NAMES, BENCH_FORMATS } from './bench-words.ts'
@@ -132,6 +133,22 @@ export const FLAGS: readonly Flag[] = [
     setting: true,
   },
   { flags: '--offline', help: 'never use the network', group: 'Model', setting: true },
+  {
+    flags: '--engine <url>',
+    help: 'a server that runs the model, with an interface like that of OpenAI: vLLM, llama-server, spout serve; several, with commas between, share the work; local: none',
+    group: 'Model',
+    parse: parseServers,
+    repeatable: true,
+    setting: true,
+  },
+  {
+    flags: '--engine-key-file <file>',
+    help: 'its key (SPOUT_ENGINE_KEY)',
+    group: 'Model',
+    parse: parseFile,
+    setting: true,
+    values: 'file',
+  },
 
   { flags: '-s, --system <text>', help: 'system message', group: 'Prompt', everyday: true },
   {

@@ -14,6 +14,9 @@ export interface Options {
   readonly ctxSize?: number
   readonly cacheDir?: string
   readonly offline?: boolean
+  /** Of each flag the addresses in it; as a setting the addresses. */
+  readonly engine?: readonly (string | readonly string[])[]
+  readonly engineKeyFile?: string
   readonly system?: string
   readonly systemFile?: string
   readonly file?: readonly string[]

@@ -96,7 +96,7 @@ async function write(text: string, { file, stdout, isWhole }: Place): Promise<vo
 }
 
 function sayTotals(engine: Engine, results: readonly EngineResult[], loadedAt: number): void {
-  const tokens = results.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0)
+  const tokens = results.reduce((sum, { completionTokens }) => sum + completionTokens, 0)
   const ms = Math.max(...results.map(({ timings }) => timings.endedAt)) - loadedAt
   const rate = ms > 0 ? `, ${((1000 * tokens) / ms).toFixed(1)} tokens/s` : ''
   writeLine(

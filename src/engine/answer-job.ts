@@ -139,6 +139,7 @@ export class AnswerJob implements Job {
       ...(isEmpty && { finishReason: 'reasoning' as const }),
       ...facts,
       maxTokens: this.#maxTokens,
+      completionTokens: result.tokenIds.length,
       lengthLimit: this.#asked.request.maxTokens === undefined ? 'default' : 'asked',
     }
   }

@@ -14,6 +14,7 @@ import type { NamedSink } from './token-names.ts'
 /** What runs requests. A command does not know whether it is in this process. */
 export interface Engine {
   readonly model: EngineModel
+  readonly promises: EnginePromises
   /** Requests that come at once share runs, since no row depends on the rows beside it; else they are written one after another. */
   readonly sharesRuns: boolean
   /** What it does just now, and has done. */
@@ -62,9 +63,29 @@ export interface Engine {
   dispose(): Promise<void>
 }
 
+/**
+ * What holds of every answer of an engine. A command that needs what is not promised refuses before it starts. A server elsewhere
+ * promises next to nothing: what it is and runs is not known here.
+ */
+export interface EnginePromises {
+  /** The same request has the same bits: today, alone or among others, here or on another machine. */
+  readonly bits: boolean
+  /** A seed that is given again gives the same text; one that is not given is drawn, and told. */
+  readonly seeds: boolean
+  /** Ids of prompts and answers are known. */
+  readonly tokenIds: boolean
+  /** Most tokens whose log-probabilities may be asked for at each place; 0: none at all. */
+  readonly logprobs: number
+  /** What an answer can be held to while it is written. */
+  readonly structure: 'any' | 'none'
+}
+
 /** Keeps the KV cache between requests. Its requests take their turns among all of the engine. */
 export interface Conversation {
-  /** The ids of a request: how long it is, and what `generate` may be given. */
+  /**
+   * The ids of a request: how long it is, and what `generate` may be given.
+   * @throws SpoutError `usage` where the engine promises no ids
+   */
   encode(request: GenerateRequest): EncodedPrompt
   /** As the engine's, but only the ids after the longest common beginning with what the cache holds are computed. */
   generate(request: GenerateRequest, io: RequestIo): Promise<EngineResult>
@@ -105,7 +126,8 @@ export interface EngineModel {
   /** Which binding runs the session. */
   readonly runtime: string
   /** What runs it, and why nothing faster does. */
-  readonly runs: Runs
+  readonly runs: Runs | RunsElsewhere
+  /** `Infinity` where a server does not tell it. */
   readonly contextLength: number
   /** Ids are below it. */
   readonly vocabSize: number
@@ -115,6 +137,13 @@ export interface EngineModel {
   readonly hasChatTemplate: boolean
   /** How it calls tools; `undefined`: it does not, or in no way that is known. */
   readonly toolFormat: ToolFormat | undefined
+}
+
+/** It is run by somebody else. */
+export interface RunsElsewhere {
+  readonly device: 'remote'
+  /** The origins of their addresses. */
+  readonly servers: readonly string[]
 }
 
 /** Where an answer goes. */
@@ -156,7 +185,11 @@ export interface RequestFacts {
 }
 
 export interface EngineResult extends GenerateResult, RequestFacts {
-  /** Whose limit `maxTokens` is. */
-  readonly lengthLimit: 'asked' | 'default'
+  /** Whose limit `maxTokens` is; `engine`: one of a server's own, which is not known. */
+  readonly lengthLimit: 'asked' | 'default' | 'engine'
   readonly maxTokens: number
+  /** Of the answer: as many as there are ids, where ids are known. */
+  readonly completionTokens: number
+  /** A server has answered and not told how many tokens there were: all numbers of them are 0. */
+  readonly isUncounted?: boolean
 }

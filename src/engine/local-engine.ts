@@ -11,7 +11,7 @@ import type { PageStore } from '../prefix-cache/page-store.ts'
 import { PrefixTree } from '../prefix-cache/prefix-tree.ts'
 import { type ConversationParts, LocalConversation, schedulerOf } from './conversation.ts'
 import { commonIds } from './encode-prompt.ts'
-import type { Engine, EngineModel, RequestIo } from './engine.ts'
+import type { Engine, EngineModel, EnginePromises, RequestIo } from './engine.ts'
 import { LocalScoring } from './local-scoring.ts'
 import type { GenerateRequest } from './request.ts'
 import { sample } from './sample.ts'
@@ -63,6 +63,7 @@ export function createLocalEngine({
     owner === undefined ? parts : { ...parts, caches: caches?.ofOwner(owner), stored: undefined }
   return {
     model,
+    promises: LOCAL,
     sharesRuns: scheduler.sharesRuns,
     get work() {
       return scheduler.work
@@ -113,6 +114,9 @@ function shareCaches(
   const reclaim = (pages: number): void => caches.reclaim(pages)
   return { tree, caches, stored: new StoredPrompts({ pool, tree, reclaim, open }) }
 }
+
+/** A graphics card rounds otherwise than a processor; it gives the same bits again all the same. */
+const LOCAL: EnginePromises = { bits: true, seeds: true, tokenIds: true, logprobs: 100, structure: 'any' }
 
 /** How much of the memory for keys and values may be of texts that have ended. */
 const UNUSED = 0.5

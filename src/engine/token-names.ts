@@ -15,6 +15,9 @@ export interface NamedLogprobs extends TokenLogprobs, TokenName {
   readonly top: readonly (TokenLogprobs['top'][number] & TokenName)[]
 }
 
+/** In place of the id of a token that a server has written: it tells none. A piece of its may be of several. */
+export const NO_ID = -1
+
 /** A sink that is told the names of tokens with their log-probabilities. */
 export interface NamedSink extends TokenSink {
   token(id: number, text: string, logprobs?: NamedLogprobs): SinkWait

@@ -7,10 +7,13 @@ import tls from 'node:tls'
 // nobody asked for, calls a body cut short complete where its end is the connection's, and knows no proxy.
 
 interface ExchangeOptions {
-  readonly method: 'GET' | 'HEAD'
+  readonly method: 'GET' | 'HEAD' | 'POST'
+  readonly body?: string | undefined
   readonly headers: Readonly<Record<string, string>>
   /** Milliseconds without a byte, in either direction, after which the exchange is given up. */
   readonly idleMs: number
+  /** Milliseconds for a connection to be made. Default: as long as the system waits. */
+  readonly connectMs?: number | undefined
   readonly agents: Agents
   readonly proxy?: URL | undefined
   /** How names are resolved; not used with a proxy, which resolves them itself. */
@@ -27,8 +30,9 @@ export interface Agents {
   close(): void
 }
 
-export function createAgents(): Agents {
-  const options = { keepAlive: true, maxSockets: 16 }
+/** @param maxSockets connections to one host at once */
+export function createAgents(maxSockets = 16): Agents {
+  const options = { keepAlive: true, maxSockets }
   const agents = {
     http: new http.Agent(options),
     https: new https.Agent(options),
@@ -44,7 +48,7 @@ export function createAgents(): Agents {
   }
 }
 
-/** Sends a request without a body and answers with the response, its body unread. Rejects with Node's own errors. */
+/** Sends a request and answers with the response, its body unread. Rejects with Node's own errors. */
 export async function exchange(url: URL, options: ExchangeOptions): Promise<IncomingMessage> {
   options.signal?.throwIfAborted()
   const request = await requestFor(url, options)
@@ -64,7 +68,10 @@ export function discard(response: IncomingMessage): void {
   else response.destroy()
 }
 
-function answerTo(request: ClientRequest, { idleMs, signal }: ExchangeOptions): Promise<IncomingMessage> {
+function answerTo(
+  request: ClientRequest,
+  { body, idleMs, connectMs, signal }: ExchangeOptions,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     let response: IncomingMessage | undefined
     const stop = (error: Error) => (response ?? request).destroy(error)
@@ -72,17 +79,27 @@ function answerTo(request: ClientRequest, { idleMs, signal }: ExchangeOptions): 
     signal?.addEventListener('abort', abort, { once: true })
     request.once('close', () => signal?.removeEventListener('abort', abort))
     request.setTimeout(idleMs, () => stop(new StallError(idleMs)))
+    if (connectMs !== undefined) limitConnecting(request, connectMs)
     request.on('error', reject)
     request.once('response', (answer) => {
       response = answer
       resolve(answer)
     })
-    request.end()
+    request.end(body)
+  })
+}
+
+/** A connection that was kept is there already. */
+function limitConnecting(request: ClientRequest, connectMs: number): void {
+  request.once('socket', (socket) => {
+    if (!socket.connecting) return
+    const timer = setTimeout(() => request.destroy(new StallError(connectMs)), connectMs)
+    for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer))
   })
 }
 
 /** Nothing was heard for a while. */
-class StallError extends Error {
+export class StallError extends Error {
   override readonly name = 'StallError'
   readonly code = 'ETIMEDOUT'
   constructor(idleMs: number) {

@@ -81,21 +81,34 @@ function rateLimited(at: URL, waitMs: number | undefined): SpoutError {
   })
 }
 
-function until(waitMs: number): string {
+/** The time after so many milliseconds, as a text. */
+export function until(waitMs: number): string {
   const seconds = Math.min(Math.ceil(waitMs / 1000), 10 * 365 * 86_400)
   return new Date(Date.now() + seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
 /** The error for a connection that failed. */
 export function connectionError(error: unknown, at: URL, proxy?: URL): TransientError {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
   const name = proxy ? `proxy ${proxy.host}` : `hub: ${at.host}`
+  const { code, reason, hopeless } = connectionFault(error)
+  const final = new SpoutError('unavailable', `${name}: ${reason}`, { hint: connectHint(code), cause: error })
+  return new TransientError(final, { hopeless })
+}
+
+/** What kept a connection from being made, or cut it, in words. */
+export function connectionFault(error: unknown): ConnectionFault {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
   const reason =
     REASONS[code] ?? (isTls(code) ? `TLS: ${code}` : oneLine((error as Error).message || code, 200))
-  const final = new SpoutError('unavailable', `${name}: ${reason}`, { hint: connectHint(code), cause: error })
-  return new TransientError(final, {
-    hopeless: HOPELESS.has(code) || isTls(code) || error instanceof ProxyError,
-  })
+  return { code, reason, hopeless: HOPELESS.has(code) || isTls(code) || error instanceof ProxyError }
+}
+
+interface ConnectionFault {
+  /** The system's, or `''`. */
+  readonly code: string
+  readonly reason: string
+  /** It will be the same in a second. */
+  readonly hopeless: boolean
 }
 
 /** Who cannot be reached now will hardly be reached in a second. */
@@ -136,7 +149,7 @@ function notFound(message: string, hint: string): SpoutError {
 }
 
 /** Retry-After in seconds or as a date, else the reset of a RateLimit header. */
-function retryAfter(response: IncomingMessage): number | undefined {
+export function retryAfter(response: IncomingMessage): number | undefined {
   const after = header(response, 'retry-after')
   if (after !== undefined && /^\d{1,12}$/.test(after)) return Number(after) * 1000
   const date = after === undefined ? Number.NaN : Date.parse(after)

@@ -16,6 +16,7 @@ export interface OpenedConversation extends Conversation, Disposable {}
 export function disposableEngine(engine: Engine): OpenedEngine {
   const opened: Engine = {
     model: engine.model,
+    promises: engine.promises,
     sharesRuns: engine.sharesRuns,
     get work() {
       return engine.work

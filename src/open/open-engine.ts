@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import type { Backend } from '../backend/backend.ts'
 import type { LoadedSession } from '../backend/onnx/load-session.ts'
 import { OnnxBackend } from '../backend/onnx/onnx-backend.ts'
+import type { Runs } from '../backend/runs.ts'
 import { type ChatTemplate, loadChatTemplate } from '../chat-template/chat-template.ts'
 import { toolFormatOf } from '../chat-template/tool-format.ts'
 import type { DraftModel } from '../drafting/draft-model.ts'
@@ -42,7 +43,7 @@ export type { OpenEngineOptions } from './open-options.ts'
 /** A backend and what was read beside it. Whoever opened it disposes the backend. */
 export interface OpenedBackend {
   readonly backend: Backend
-  readonly model: EngineModel
+  readonly model: EngineModel & { readonly runs: Runs }
   readonly config: ModelConfig
   readonly template: ChatTemplate | undefined
 }

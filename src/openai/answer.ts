@@ -15,6 +15,8 @@ export interface Answer {
   readonly toolCalls?: readonly ToolCall[] | undefined
   readonly promptTokens: number
   readonly completionTokens: number
+  /** A server has not told them: both numbers are 0. */
+  readonly isUncounted?: boolean
   /** Where the request asks for them: one per token. */
   readonly logprobs: readonly TokenLogprob[] | undefined
 }

@@ -66,7 +66,9 @@ export function reasonOf(reason: FinishReason, hasCalls = false): 'stop' | 'leng
 export function usageOf({
   promptTokens,
   completionTokens,
-}: Pick<Answer, 'promptTokens' | 'completionTokens'>) {
+  isUncounted = false,
+}: Pick<Answer, 'promptTokens' | 'completionTokens' | 'isUncounted'>) {
+  if (isUncounted) return null
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,

@@ -2,6 +2,7 @@
 import type { AnswerSink, EngineResult } from '../engine/engine.ts'
 import type { JsonAnswer, LogprobEntry } from './json-document.ts'
 import type { Measurements } from './measurements.ts'
+import { toldId, toldLogprobs } from './told-id.ts'
 
 export interface CollectOptions {
   readonly logprobs: boolean
@@ -23,7 +24,7 @@ export function collectAnswer({ logprobs, hideReasoning }: CollectOptions): Coll
     sink: {
       token(id, text, chosen) {
         pieces.push(text)
-        if (logprobs && chosen !== undefined) entries.push({ id, ...chosen })
+        if (logprobs && chosen !== undefined) entries.push({ id: toldId(id), ...toldLogprobs(chosen) })
         return undefined
       },
       lastPiece(text) {

@@ -1,10 +1,10 @@
 /** The one document of `--json`, and the last event of `--jsonl`. Field names are the contract: see the README. */
 import type { Engine, EngineResult } from '../engine/engine.ts'
-import type { NamedLogprobs } from '../engine/token-names.ts'
 import type { SpoutError } from '../errors.ts'
 import { toJson } from '../system/text-display.ts'
 import type { Measurements } from './measurements.ts'
 import { runsJson, samplingJson, templateJson } from './run-facts.ts'
+import type { toldLogprobs } from './told-id.ts'
 
 /** An answer and its figures. */
 export interface JsonAnswer {
@@ -16,24 +16,38 @@ export interface JsonAnswer {
   readonly logprobs?: readonly LogprobEntry[] | undefined
 }
 
-export interface LogprobEntry extends NamedLogprobs {
-  readonly id: number
+/** An id is `null` where a server does not tell it. */
+export interface LogprobEntry extends ReturnType<typeof toldLogprobs> {
+  readonly id: number | null
 }
 
 export function jsonDocument({ engine, ...answer }: JsonAnswer & { readonly engine: Engine }) {
-  return { ...modelFields(engine), ...textFields(answer), ...runFields(engine, answer), ...figures(answer) }
+  return {
+    ...modelFields(engine),
+    ...textFields(answer),
+    ...runFields(engine, answer),
+    ...figures(engine, answer),
+  }
 }
 
 /** The document of `--samples`: what is the same for all answers, and of each, in their order, the rest. */
 export function samplesDocument(engine: Engine, answers: readonly JsonAnswer[]) {
-  const samples = answers.map((answer) => ({ ...textFields(answer), ...figures(answer) }))
-  const completion_tokens = samples.reduce((sum, { usage }) => sum + usage.completion_tokens, 0)
-  const usage = { ...promptUsage(answers[0]!.result), completion_tokens }
+  const samples = answers.map((answer) => ({ ...textFields(answer), ...figures(engine, answer) }))
+  const completionTokens = answers.reduce((sum, { result }) => sum + result.completionTokens, 0)
+  const isUncounted = answers.some(({ result }) => result.isUncounted)
+  const usage = usageOf({ ...answers[0]!.result, completionTokens, isUncounted })
   return { ...modelFields(engine), ...runFields(engine, answers[0]!), samples, usage }
 }
 
-function promptUsage({ promptTokens, keptTokens }: EngineResult) {
-  return { prompt_tokens: promptTokens, prompt_tokens_details: { cached_tokens: keptTokens } }
+type Counts = Pick<EngineResult, 'promptTokens' | 'keptTokens' | 'completionTokens' | 'isUncounted'>
+
+function usageOf({ promptTokens, keptTokens, completionTokens, isUncounted = false }: Counts) {
+  if (isUncounted) return null
+  return {
+    prompt_tokens: promptTokens,
+    prompt_tokens_details: { cached_tokens: keptTokens },
+    completion_tokens: completionTokens,
+  }
 }
 
 export function modelFields({ model: { id: model, revision, dtype } }: Engine) {
@@ -48,15 +62,15 @@ function runFields({ model }: Engine, { result }: JsonAnswer) {
   return {
     runs: runsJson(model.runs),
     template: templateJson({ ...model, ...result }),
-    sampling: samplingJson(result.sampling),
+    sampling: samplingJson(result.sampling, model.runs.device !== 'remote'),
   }
 }
 
-function figures({ result, measured, logprobs }: JsonAnswer) {
+function figures({ promises }: Engine, { result, measured, logprobs }: JsonAnswer) {
   return {
-    seed: String(result.seed),
-    token_ids: result.tokenIds,
-    usage: { ...promptUsage(result), completion_tokens: result.tokenIds.length },
+    seed: promises.seeds ? String(result.seed) : null,
+    token_ids: promises.tokenIds ? result.tokenIds : null,
+    usage: usageOf(result),
     drafts: result.drafts?.drafted ? result.drafts : null,
     timings: {
       load_ms: round(measured.loadMs),

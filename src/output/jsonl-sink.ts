@@ -7,6 +7,7 @@ import type { AnswerWriter } from './answer-writer.ts'
 import { documentLine, errorDocument, jsonDocument } from './json-document.ts'
 import type { JsonSinkOptions } from './json-sink.ts'
 import { jsonValueOf } from './structured-value.ts'
+import { toldId, toldLogprobs } from './told-id.ts'
 
 export function createJsonlSink(options: JsonSinkOptions): AnswerWriter {
   const { output, engine, logprobs, hideReasoning, structure } = options
@@ -24,7 +25,8 @@ export function createJsonlSink(options: JsonSinkOptions): AnswerWriter {
   const started = write({ event: 'start', model, revision: revision ?? null, dtype })
   return {
     sink: {
-      token: (id, text, chosen) => token({ id, text, ...(logprobs ? chosen : {}) }),
+      token: (id, text, chosen) =>
+        token({ id: toldId(id), text, ...(logprobs && chosen && toldLogprobs(chosen)) }),
       lastPiece: (text) => token({ id: null, text }),
       reasoning(text) {
         if (hideReasoning) return undefined

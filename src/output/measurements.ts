@@ -31,8 +31,8 @@ export function measure(result: EngineResult, loadedAt: number, since = 0): Meas
 }
 
 /** Steps after the prefill, which gave the first id; an end token is a step too, though no part of the answer. */
-function decodeSteps({ tokenIds, finishReason }: EngineResult): number {
-  return tokenIds.length - (finishReason === 'stop' ? 0 : 1)
+function decodeSteps({ completionTokens, finishReason }: EngineResult): number {
+  return completionTokens - (finishReason === 'stop' ? 0 : 1)
 }
 
 function rate(tokens: number, ms: number): number | undefined {

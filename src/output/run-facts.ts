@@ -2,20 +2,24 @@
  * What runs, and how it chooses: the one place that says so, in words for `--verbose`, `--stats`, `--dry-run`, `models show` and
  * the bench, and as fields for their JSON.
  */
-import type { Engine, EngineModel, RequestFacts } from '../engine/engine.ts'
+import type { Engine, EngineModel, RequestFacts, RunsElsewhere } from '../engine/engine.ts'
 import { resolveSampling, SAMPLING_RANGES, type SamplingOptions } from '../sampling/sampling-params.ts'
 
 /** How several answers are written, for `--stats`. */
-export function togetherText({ sharesRuns }: Pick<Engine, 'sharesRuns'>): string {
+export function togetherText({ sharesRuns, model: { runs } }: Pick<Engine, 'sharesRuns' | 'model'>): string {
+  if (runs.device === 'remote') return 'by the servers, as they see fit'
   return sharesRuns
     ? 'together, each as if alone'
     : 'one after another: rows of a run would depend on each other'
 }
 
 type Runs = EngineModel['runs']
+type KernelUse = Exclude<Runs, RunsElsewhere>['kernels']
 
 /** `own kernels (avx2), prepared, 2 threads, c-api`. */
-export function runsText({ device, kernels, prepared, threads, runtime }: Runs): string {
+export function runsText(runs: Runs): string {
+  if (runs.device === 'remote') return `elsewhere: ${runs.servers.join(', ')}`
+  const { device, kernels, prepared, threads, runtime } = runs
   return [
     ...(device === 'cpu' ? [] : ['graphics card']),
     kernelsText(kernels),
@@ -25,7 +29,7 @@ export function runsText({ device, kernels, prepared, threads, runtime }: Runs):
   ].join(', ')
 }
 
-function kernelsText({ matmul, attention, isa, why }: Runs['kernels']): string {
+function kernelsText({ matmul, attention, isa, why }: KernelUse): string {
   const set = isa === undefined ? '' : ` (${isa})`
   if (matmul === 'own' && attention === 'own') return `own kernels${set}`
   const because = why === undefined ? '' : ` (${why})`
@@ -35,13 +39,15 @@ function kernelsText({ matmul, attention, isa, why }: Runs['kernels']): string {
 }
 
 /** Ways that would have been faster, and why they were not taken. */
-export function refusedLines({ refused }: Runs): string[] {
-  return refused.map(({ way, why }) => `not ${way}: ${why}`)
+export function refusedLines(runs: Runs): string[] {
+  if (runs.device === 'remote') return []
+  return runs.refused.map(({ way, why }) => `not ${way}: ${why}`)
 }
 
 /** As fields of a JSON document; null is not known before it runs. */
 export function runsJson(runs: Runs | undefined) {
   if (runs === undefined) return null
+  if (runs.device === 'remote') return { device: runs.device, servers: runs.servers }
   const { device, kernels, prepared, threads, runtime, refused } = runs
   const { matmul, attention, isa = null, why = null } = kernels
   return { device, kernels: { matmul, attention, isa, why }, prepared, threads, runtime, not_taken: refused }
@@ -88,13 +94,20 @@ export function samplingText({ sampling }: Pick<RequestFacts, 'sampling'>): stri
     .join(', ')
 }
 
-/** All of it as fields, named as the flags; what is off has the value that switches it off. */
-export function samplingJson(sampling: SamplingOptions) {
+/**
+ * All of it as fields, named as the flags; what is off has the value that switches it off.
+ * @param isKnown false: of what was not asked for, nobody here knows what it is
+ */
+export function samplingJson(sampling: SamplingOptions, isKnown = true) {
   const resolved = resolveSampling(sampling)
   const numbers = Object.entries(SAMPLING_RANGES).flatMap(([field, { name }]) => {
     const value = resolved[field as keyof typeof SAMPLING_RANGES]
-    return field === 'logprobs' ? [] : [[name.replaceAll('-', '_'), Number(number(value ?? 0))] as const]
+    const isAsked = sampling[field as keyof typeof SAMPLING_RANGES] !== undefined
+    return field === 'logprobs' || !(isKnown || isAsked)
+      ? []
+      : [[name.replaceAll('-', '_'), Number(number(value ?? 0))] as const]
   })
+  if (!isKnown) return Object.fromEntries(numbers)
   return {
     ...Object.fromEntries(numbers),
     logit_bias: Object.fromEntries(resolved.logitBias),

@@ -22,27 +22,39 @@ export function statisticsLines({
   settled,
 }: StatisticsInput): string[] {
   const { id, dtype, runs } = engine.model
-  const { promptTokens, keptTokens, tokenIds, drafts } = result
+  const { drafts } = result
   return [
     `model     ${escapeText(id)} (${dtype}), loaded after ${durationText(measured.loadMs)}`,
     `runs      ${escapeText(runsText(runs))}`,
     ...refusedLines(runs).map((line) => `          ${escapeText(line)}`),
     `template  ${templateText({ ...engine.model, ...result })}`,
-    `sampling  ${samplingText(result)}`,
-    `prompt    ${count(promptTokens - keptTokens)} in ${durationText(measured.prefillMs)}${perSecond(measured.prefillTps)}${keptText(result)}`,
+    `sampling  ${runs.device === 'remote' ? 'as asked for, the rest as the server has it' : samplingText(result)}`,
+    `prompt    ${promptText(result, measured)}`,
     ...(settled?.tokens
       ? [`settled   ${count(settled.tokens)} before it, in ${durationText(settled.ms)}`]
       : []),
     `first     ${measured.ttftMs === undefined ? 'no output' : `byte after ${durationText(measured.ttftMs)}`}`,
-    `output    ${count(tokenIds.length)}${decodeText(result, measured)}`,
+    `output    ${outputText(result, measured)}`,
     ...(drafts?.drafted
       ? [`drafts    ${drafts.accepted} of ${drafts.drafted} guesses accepted, ${drafts.steps} steps`]
       : []),
     ...structureLines(result),
     `memory    ${bytesText(peakRssBytes)} at most`,
-    `seed      ${result.seed}`,
+    `seed      ${engine.promises.seeds ? result.seed : 'not promised by a server'}`,
     `finish    ${result.finishReason}`,
   ]
+}
+
+function promptText(result: EngineResult, { prefillMs, prefillTps }: Measurements): string {
+  const { promptTokens, keptTokens, isUncounted } = result
+  const tokens = isUncounted ? 'not counted' : count(promptTokens - keptTokens)
+  return `${tokens} in ${durationText(prefillMs)}${perSecond(prefillTps)}${keptText(result)}`
+}
+
+function outputText(result: EngineResult, measured: Measurements): string {
+  const { completionTokens, isUncounted } = result
+  if (isUncounted) return `not counted, in ${durationText(measured.decodeMs)}`
+  return `${count(completionTokens)}${decodeText(result, measured)}`
 }
 
 /** Those that were not computed, and what it took to read them. */
@@ -67,8 +79,11 @@ function count(tokens: number): string {
 }
 
 /** The first token comes with the prompt: time and rate are of the others, and of the end token where there is one. */
-function decodeText({ tokenIds, finishReason }: EngineResult, { decodeMs, decodeTps }: Measurements): string {
-  if (tokenIds.length === 0) return ''
+function decodeText(
+  { completionTokens, finishReason }: EngineResult,
+  { decodeMs, decodeTps }: Measurements,
+): string {
+  if (completionTokens === 0) return ''
   if (decodeTps === undefined) return ', with the prompt'
   const others = finishReason === 'stop' ? 'the others and the end token' : 'all but the first'
   return `, ${others} in ${durationText(decodeMs)}${perSecond(decodeTps)}`

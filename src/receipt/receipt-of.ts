@@ -6,6 +6,7 @@ import type { GenerateRequest } from '../engine/request.ts'
 import { NUMERICS_VERSION } from '../kernels/numerics/version.ts'
 import type { ResolvedModel } from '../model/resolved-model.ts'
 import { hashModelFiles } from './model-files.ts'
+import { runsHere } from './model-settings.ts'
 import { makeReceipt, type Receipt, sha256 } from './receipt.ts'
 
 interface AnswerGiven {
@@ -28,7 +29,8 @@ interface AnswerGiven {
 /** Hashes the model's files: about a second for a gigabyte. */
 export async function receiptOf(answer: AnswerGiven): Promise<Receipt> {
   const { engine, resolved, request, result, textHash, clock } = answer
-  const { id, revision, dtype, runs, contextLength } = engine.model
+  const { id, revision, dtype, contextLength } = engine.model
+  const runs = runsHere(engine.model)
   const template = await loadChatTemplate(resolved.folder, { file: answer.templateFile })
   const usesTemplate = template !== undefined && result.isChat
   return makeReceipt({

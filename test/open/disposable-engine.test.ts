@@ -36,7 +36,7 @@ test('where the runtime has no such symbols, nothing is added', () => {
     console.log(ended, Reflect.ownKeys(engine).join(), Reflect.ownKeys(conversation).join())`
   const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
   expect(stdout).toBe(
-    '2 model,sharesRuns,work,generate,sample,choose,score,openConversation,dispose dispose\n',
+    '2 model,promises,sharesRuns,work,generate,sample,choose,score,openConversation,dispose dispose\n',
   )
   expect(Reflect.ownKeys(disposableEngine({} as never))).toContain(Symbol.asyncDispose)
 })

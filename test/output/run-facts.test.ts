@@ -55,7 +55,7 @@ test('a rate counts the steps that its time is of: the end token is one, the fir
       sampling: {},
       isChat: false,
     },
-    ...({ lengthLimit: 'asked', maxTokens: 3 } as const),
+    ...({ lengthLimit: 'asked', maxTokens: 3, completionTokens: 3 } as const),
     timings: { startedAt: 0, prefilledAt: 100, endedAt: 400, firstTextAt: 110 },
   })
   expect(measure(result('length'), 0).decodeTps).toBeCloseTo(2 / 0.3)

@@ -82,6 +82,7 @@ function resultOf(
     seed: sampling.seed ?? 0n,
     sampling,
     isChat: true,
+    completionTokens: text.split(' ').length,
     lengthLimit: 'default',
     maxTokens,
   }

@@ -1,11 +1,12 @@
 /** The engine of a batch: opened once there is something to ask it. */
 import type { Engine } from '../../engine/engine.ts'
 import type { ResolvedModel } from '../../model/resolved-model.ts'
-import { openEngine } from '../../open/open-engine.ts'
 import type { BatchOptions } from '../batch-flags.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
 import { abortable } from '../interrupt.ts'
+import { serversOf } from '../remote/engine-flags.ts'
+import { openServers } from '../remote/open-for.ts'
 import { noteEmbedded } from '../terminal/embedded-note.ts'
 import { openStatusLine } from '../terminal/status-line.ts'
 import type { BatchTarget } from './batch-target.ts'
@@ -25,6 +26,7 @@ export async function openBatchEngine(
   context: Context,
   { checkModel, readsPrompts = false }: BatchEngineHow = {},
 ): Promise<Engine> {
+  if (serversOf(options).length > 0) return openElsewhere(options, context, target)
   const { interrupts } = context
   noteEmbedded(options)
   const status = openStatusLine({ enabled: !options.quiet, color: options.color })
@@ -36,6 +38,7 @@ export async function openBatchEngine(
     opening.onResolved?.(found)
   }
   try {
+    const { openEngine } = await import('../../open/open-engine.ts')
     const engine = await abortable(openEngine({ ...opening, onResolved }), interrupts.signal)
     interrupts.listen()
     if (checkModel !== undefined) {
@@ -47,4 +50,21 @@ export async function openBatchEngine(
   } finally {
     status.clear()
   }
+}
+
+/** At once, to all servers. */
+export const PARALLEL_ELSEWHERE = 32
+
+/** Where the servers are may change from run to run; which model they serve may not. */
+async function openElsewhere(
+  options: BatchOptions,
+  context: Context,
+  target: Pick<BatchTarget, 'checkModel'>,
+): Promise<Engine> {
+  const { interrupts } = context
+  const parallel = options.parallel ?? PARALLEL_ELSEWHERE
+  const engine = await abortable(openServers(options, context, { parallel, whole: true }), interrupts.signal)
+  interrupts.listen()
+  target.checkModel?.({ model: engine.model.id, device: 'remote' })
+  return engine
 }

@@ -9,6 +9,7 @@ import type { StructureRequest } from '../../engine/structure-request.ts'
 import { SpoutError } from '../../errors.ts'
 import type { BatchOptions } from '../batch-flags.ts'
 import { readText } from '../prompt-source.ts'
+import { serversOf } from '../remote/engine-flags.ts'
 import { hasStructure, requestOptions } from '../request-from-flags.ts'
 import { structureFromFlags } from '../structure-from-flags.ts'
 import { inputFormatOf, outputFormatOf } from './batch-formats.ts'
@@ -61,7 +62,9 @@ async function structureOf(
 
 /** A reader of this input's records. */
 export function readerOf({ input, options, defaults, before }: BatchJob): TaskReader {
-  const { template, seed = 0n, seedBy } = options
+  const { template, seedBy } = options
+  // A server promises nothing of a seed: none is sent that was not asked for.
+  const seed = options.seed ?? (serversOf(options).length > 0 ? undefined : 0n)
   const { sampling, ...rest } = defaults
   const { seed: _, ...chosen } = sampling ?? {}
   return new TaskReader(input, {

@@ -229,6 +229,9 @@ export class ChatSession {
   /** The request for a message, with as many turns before it as there is room for. */
   #fit(message: string): Fitted {
     const { transcript, engine } = this
+    // How long it is, only a server elsewhere knows: it says so where that is too long.
+    if (!engine.promises.tokenIds)
+      return { request: this.#request(message), encoded: undefined, note: undefined }
     const fitted = fitMessage({
       transcript,
       contextLength: engine.model.contextLength,

@@ -10,7 +10,9 @@ interface Made {
   readonly encoded: EncodedPrompt
 }
 
-export interface Fitted extends Made {
+export interface Fitted {
+  readonly request: GenerateRequest
+  readonly encoded: EncodedPrompt | undefined
   /** What there is to say about it. */
   readonly note: string | undefined
 }

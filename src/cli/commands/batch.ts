@@ -7,7 +7,7 @@ import type { Engine } from '../../engine/engine.ts'
 import { SpoutError } from '../../errors.ts'
 import { togetherText } from '../../output/run-facts.ts'
 import { BatchBeginning } from '../batch/batch-beginning.ts'
-import { openBatchEngine } from '../batch/batch-engine.ts'
+import { openBatchEngine, PARALLEL_ELSEWHERE } from '../batch/batch-engine.ts'
 import { checkBatchFlags } from '../batch/batch-formats.ts'
 import { type BatchJob, openJob, readerOf } from '../batch/batch-job.ts'
 import { BatchProgress } from '../batch/batch-progress.ts'
@@ -19,6 +19,7 @@ import { startClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { parseCommandLine } from '../program.ts'
+import { serversOf, withoutLocal } from '../remote/engine-flags.ts'
 import { flagNotes } from '../request-from-flags.ts'
 import { namingSettings, withSettings } from '../settings.ts'
 import { asSpoutError, writeLine } from '../terminal/messages.ts'
@@ -56,7 +57,8 @@ export async function batchCommand(argv: readonly string[], context: Context): P
   const { words, options: given } = parseCommandLine<BatchOptions>(argv, line)
   checkBatchFlags(given)
   await startClock(given, context, stopError(given))
-  const options: BatchOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
+  const all: BatchOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
+  const options = withoutLocal(all, given)
   if (!options.quiet) flagNotes(options).forEach(writeLine)
   try {
     const source = await openSource(words)
@@ -152,7 +154,7 @@ async function answerAll(job: BatchJob, { target, progress, context, ...how }: A
     shard: options.shard ?? WHOLE,
     output: target,
     ordered: options.unordered !== true,
-    parallel: options.parallel ?? DEFAULT_PARALLEL,
+    parallel: options.parallel ?? (serversOf(options).length > 0 ? PARALLEL_ELSEWHERE : DEFAULT_PARALLEL),
     maxErrors: options.maxErrors,
     io: {
       signal: context.interrupts.signal,

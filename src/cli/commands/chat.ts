@@ -1,6 +1,6 @@
 /** `spout chat`: a conversation. Answers are on stdout; prompt, notes and figures on stderr. */
+import type { Engine } from '../../engine/engine.ts'
 import type { SpoutError } from '../../errors.ts'
-import { openEngine } from '../../open/open-engine.ts'
 import { quote } from '../../system/text-display.ts'
 import {
   type ChatReply,
@@ -23,6 +23,8 @@ import type { Options } from '../options.ts'
 import { prepareLater } from '../prepare-later.ts'
 import { parseCommandLine } from '../program.ts'
 import { readText } from '../prompt-source.ts'
+import { serversOf, withoutLocal } from '../remote/engine-flags.ts'
+import { openServers } from '../remote/open-for.ts'
 import { checkFlags, flagNotes } from '../request-from-flags.ts'
 import { namingSettings, withSettings } from '../settings.ts'
 import { systemRefused } from '../system-refused.ts'
@@ -48,7 +50,7 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
   const line = { name: 'spout chat', flags: CHAT_FLAGS, help: chatHelp, words: true }
   const { words, options: given } = parseCommandLine<Options>(argv, line)
   checkFlags(given)
-  const options = withSettings({ ...given, stdin: true, newline: true })
+  const options = withoutLocal(withSettings({ ...given, stdin: true, newline: true }), given)
   const note = (text: string): void => {
     if (!options.quiet) writeLine(text)
   }
@@ -118,14 +120,21 @@ async function load(options: Options, context: Context) {
   status.show('loading the model')
   context.interrupts.listen()
   try {
-    return await abortable(
-      openEngine(engineOptions(options, context, { wantsChat: true, readsPrompts: true })),
-      context.interrupts.signal,
-    )
+    const isElsewhere = serversOf(options).length > 0
+    const opening = isElsewhere
+      ? openServers(options, context, { parallel: 1, whole: false })
+      : openHere(options, context)
+    return await abortable(opening, context.interrupts.signal)
   } finally {
     status.clear()
     context.interrupts.release()
   }
+}
+
+/** The code for it is loaded only where a model is to run here. */
+async function openHere(options: Options, context: Context): Promise<Engine> {
+  const { openEngine } = await import('../../open/open-engine.ts')
+  return openEngine(engineOptions(options, context, { wantsChat: true, readsPrompts: true }))
 }
 
 function greet({ session, io, options, note }: Talk): void {

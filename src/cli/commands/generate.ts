@@ -34,6 +34,8 @@ import {
   readText,
 } from '../prompt-source.ts'
 import type { ReceiptFile } from '../receipt-file.ts'
+import { serversOf, withoutLocal } from '../remote/engine-flags.ts'
+import { openServers } from '../remote/open-for.ts'
 import { checkFlags, flagNotes, hasStructure, requestOptions } from '../request-from-flags.ts'
 import { namingSettings, settingLines, withSettings } from '../settings.ts'
 import { systemRefused } from '../system-refused.ts'
@@ -57,7 +59,7 @@ export async function generateCommand(argv: readonly string[], context: Context)
   checkChoiceFlags(given)
   refuseMistyped(argv, words)
   await startClock(given, context)
-  const options = withSettings(given)
+  const options = withoutLocal(withSettings(given), given)
   if (options.verbose) for (const line of settingLines(given)) writeLine(line)
   if (!options.quiet) flagNotes(options).forEach(writeLine)
   try {
@@ -118,6 +120,7 @@ async function checkStructureOnly(
 function sayWhatRuns({ model }: Engine, facts: RequestFacts): void {
   writeLine(`runs: ${model.id} (${model.dtype}), ${runsText(model.runs)}`)
   for (const line of refusedLines(model.runs)) writeLine(line)
+  if (model.runs.device === 'remote') return
   writeLine(`prompt: ${facts.promptTokens} tokens; template: ${templateText({ ...model, ...facts })}`)
   writeLine(`sampling: ${samplingText(facts)}; seed ${facts.seed}`)
 }
@@ -138,7 +141,7 @@ async function generateOnce(job: Job): Promise<void> {
   const { request, origin } = await readRequest(job)
   noteEmbedded(options)
   const status = openStatusLine({ enabled: !options.quiet, color: options.color })
-  status.show('loading the model')
+  status.show(serversOf(options).length > 0 ? 'asking the server' : 'loading the model')
   letFetch(() => status.clear())
   try {
     const encoding = start.encode(request)
@@ -159,7 +162,14 @@ interface EarlyStart {
   letFetch(onDownload: () => void): void
 }
 
-function startEarly({ options, context, receipt }: Job): EarlyStart {
+function startEarly(job: Job): EarlyStart {
+  if (serversOf(job.options).length === 0) return startHere(job)
+  const engine = openServers(job.options, job.context, { parallel: job.options.samples ?? 1, whole: false })
+  engine.catch(() => undefined)
+  return { start: { engine, encode: async () => undefined }, letFetch: () => undefined }
+}
+
+function startHere({ options, context, receipt }: Job): EarlyStart {
   let letFetch!: EarlyStart['letFetch']
   const allowed = new Promise<() => void>((resolve) => {
     letFetch = resolve

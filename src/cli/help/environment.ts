@@ -13,6 +13,7 @@ export function environmentRows(): Row[] {
 const OTHERS: readonly Row[] = [
   ['SPOUT_CACHE_DIR', "spout's own files (default: $XDG_CACHE_HOME/spout, else ~/.cache/spout)"],
   ['SPOUT_API_KEY', 'the key that clients of spout serve need; --key-file wins'],
+  ['SPOUT_ENGINE_KEY', 'the key that the server of --engine needs; --engine-key-file wins'],
   ['SPOUT_DEBUG', '1: errors with their stack'],
   ['SPOUT_ISA', "most that kernels may use: avx512-vnni, avx-vnni, avx2; none: ONNX Runtime's"],
   ['XDG_CONFIG_HOME', 'where spout/config.json is (default: ~/.config)'],

@@ -10,7 +10,10 @@ export const JSON_FIELDS: readonly Row[] = [
   ['reasoning', 'what the model thought aloud; only where it did, and not with --think hide'],
   ['finish_reason', 'stop: the end token; stop-string: a text of --stop; length: a limit; aborted: a signal'],
   ['runs', 'what ran it; in --dry-run what would, null while the model is not cached'],
-  ['  device', 'cpu, gpu, or gpu-recorded where the commands of a step are recorded'],
+  [
+    '  device',
+    'cpu, gpu, or gpu-recorded where the commands of a step are recorded; remote, with servers alone',
+  ],
   [
     '  kernels',
     'matmul and attention: own or onnxruntime; isa: the instruction set of the own; why: not all are',
@@ -22,7 +25,7 @@ export const JSON_FIELDS: readonly Row[] = [
   ['template', 'chat: through the chat template; raw: not, by --raw; none: the model has none'],
   ['sampling', "what chose the tokens, by the flags' names: the author's defaults under what was asked for"],
   ['seed', 'a text of digits, for a number of 64 bits is more than JSON readers keep: --seed repeats it'],
-  ['token_ids', 'ids of the answer'],
+  ['token_ids', 'ids of the answer; null where a server does not tell them, as its seed'],
   ['usage', 'tokens'],
   ['  prompt_tokens', 'of the prompt, with what the chat template adds'],
   ['  prompt_tokens_details', 'cached_tokens: those that were computed before, by this process or another'],

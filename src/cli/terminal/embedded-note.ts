@@ -9,8 +9,12 @@ import { writeLine } from './messages.ts'
 
 const TOLD = 'embedded-model-told'
 
-export function noteEmbedded({ model, quiet }: Pick<Options, 'model' | 'quiet'>): void {
-  if (model !== undefined || quiet || !process.stderr.isTTY || !isFirst()) return
+export function noteEmbedded({
+  model,
+  quiet,
+  engine = [],
+}: Pick<Options, 'model' | 'quiet' | 'engine'>): void {
+  if (model !== undefined || engine.flat().length > 0 || quiet || !process.stderr.isTTY || !isFirst()) return
   writeLine(
     `${EMBEDDED_MODEL.name}, the embedded model, is for trying things out and knows nothing; a real one: spout help model`,
   )
