@@ -34,7 +34,10 @@ export interface ScoreOptions extends LineOptions {
 const LINE_FORMATS = ['lines', 'jsonl'] as const
 type LineFormat = (typeof LINE_FORMATS)[number]
 
-const MODEL_FLAGS: ReadonlySet<string> = new Set([...LOADING, '--allow-special', '--timeout', '--stats'])
+const MODEL_FLAGS: ReadonlySet<string> = new Set([
+  ...LOADING,
+  ...['--engine', '--engine-key-file', '--allow-special', '--timeout', '--stats'],
+])
 /** Of those that ask a question. */
 const QUESTION_FLAGS: ReadonlySet<string> = new Set([
   ...['--system', '--system-file', '--raw', '--chat-template', '--template-arg'],

@@ -37,7 +37,8 @@ const MORE_THAN_SHARE = 1.25
  * @throws SpoutError `usage` before anything is sent; what keeps the servers from being asked
  */
 export async function openRemote(options: OpenRemoteOptions): Promise<RemoteEngine> {
-  const { servers: bases, key, env, parallel, whole, deadlines = DEADLINES, note, signal } = options
+  const { servers: bases, key, env, parallel, whole, deadlines = DEADLINES, signal } = options
+  const note = once(options.note)
   const share = Math.max(1, Math.ceil((parallel / bases.length) * (bases.length === 1 ? 1 : MORE_THAN_SHARE)))
   const agents = createAgents(share)
   if (signal !== undefined) setMaxListeners(0, signal)
@@ -51,6 +52,15 @@ export async function openRemote(options: OpenRemoteOptions): Promise<RemoteEngi
   } catch (error) {
     agents.close()
     throw error
+  }
+}
+
+/** Of many lines that wait for one server, one says so. */
+function once(tell: (text: string) => void): (text: string) => void {
+  const told = new Set<string>()
+  return (text) => {
+    if (!told.has(text)) tell(text)
+    told.add(text)
   }
 }
 

@@ -12,9 +12,11 @@ import type {
   RequestFacts,
   RequestIo,
 } from '../engine/engine.ts'
-import type { GenerateRequest } from '../engine/request.ts'
+import { type GenerateRequest, makeRequest } from '../engine/request.ts'
+import type { ChoiceRequest, ChoiceResult, ScoreIo } from '../engine/score-request.ts'
 import { afterDispose, SpoutError } from '../errors.ts'
 import type { Asking } from './asking.ts'
+import { chooseFirst } from './first-token.ts'
 import { SinkHearing } from './hearing.ts'
 import type { WholeAnswer } from './read-answer.ts'
 import { type Call, callOf, doubtfulFields, MOST_LOGPROBS } from './request-body.ts'
@@ -93,8 +95,32 @@ export class RemoteEngine implements Engine {
     )
   }
 
-  async choose(): Promise<never> {
-    throw new SpoutError('usage', 'choices: not with a server elsewhere', { hint: '--engine local' })
+  /** By the first token of the answer: see first-token.ts. @throws as `chooseFirst` does */
+  async choose(asked: ChoiceRequest, io: ScoreIo = {}): Promise<ChoiceResult> {
+    return chooseFirst(asked, async (request, sink) => {
+      const { promptTokens, finishReason } = await this.generate(request, { sink, signal: io.signal })
+      if (finishReason === 'aborted') throw io.signal!.reason
+      return promptTokens
+    })
+  }
+
+  /** @throws SpoutError `usage` where the servers give no log-probabilities */
+  async checkLogprobs(signal?: AbortSignal): Promise<void> {
+    const request = makeRequest({ prompt: 'yes or no', maxTokens: 1, sampling: { logprobs: MOST_LOGPROBS } })
+    let has = false
+    const token = (_: number, __: string, logprobs?: object): void => {
+      has ||= logprobs !== undefined
+    }
+    try {
+      await this.generate(request, { sink: { token, lastPiece: () => undefined }, signal })
+    } catch (error) {
+      if (!(error instanceof SpoutError && (error.code === 'usage' || error.code === 'protocol'))) throw error
+    }
+    signal?.throwIfAborted()
+    if (has) return
+    throw new SpoutError('usage', 'engine: the server gives no log-probabilities, and they are needed', {
+      hint: '--engine local',
+    })
   }
 
   async score(): Promise<never> {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { startServer } from '../support/api-server.ts'
 import { errorLines, testRows } from '../support/cli-rows.ts'
+import { runHere } from '../support/run-here.ts'
 import { HOME, runSpout } from '../support/run-spout.ts'
 import {
   answering,
@@ -138,7 +139,7 @@ describe.concurrent('one answer', () => {
       beginEvents(response)
       response.write(streamText([chunk('half ')]), () => response.socket!.destroy())
     })
-    const { stdout, stderr, code } = await runSpout(['--engine', server.url, 'x'])
+    const { stdout, stderr, code } = await runHere(['--engine', server.url, 'x'])
     expect([stdout, code, server.calls.length]).toEqual(['half ', 75, 1])
     expect(stderr).toMatch(
       errorLines(`engine: ${server.url}: the answer is not whole: it was cut (connection reset)`),
@@ -150,7 +151,7 @@ describe.concurrent('one answer', () => {
       response.writeHead(200, { 'content-type': 'text/html' })
       response.end('<html>')
     })
-    const { stdout, stderr, code } = await runSpout(['--engine', server.url, 'x'])
+    const { stdout, stderr, code } = await runHere(['--engine', server.url, 'x'])
     expect([stdout, code, server.calls.length]).toEqual(['', 76, 1])
     expect(stderr).toContain('the server sent "text/html", neither events nor JSON')
   })
@@ -161,7 +162,7 @@ describe.concurrent('one answer', () => {
   })
 
   test('[engine.plain] a conversation is told whole, turn by turn', async () => {
-    const { stdout, code } = await runSpout(['chat', '--engine', good.url], { stdin: 'one\ntwo\n' })
+    const { stdout, code } = await runHere(['chat', '--engine', good.url], { stdin: 'one\ntwo\n' })
     expect([stdout, code]).toEqual(['<one> é😀\n<two> é😀\n', 0])
     const last = good.calls.find(({ body }) => body.messages?.at(-1).content === 'two')!
     expect(last.body.messages.map(({ content }: { content: string }) => content)).toEqual([
@@ -218,6 +219,57 @@ test('nothing was asked of the server by what was refused', () => {
   expect(silent.calls.length).toBeLessThanOrEqual(1)
 })
 
+describe.concurrent('judging', () => {
+  const judging: Script = (response, { body }) => {
+    const p = /sport/.test(body.messages.at(-1).content.split('Text:')[1] ?? '') ? 0.9 : 0.2
+    const rated = [
+      { token: 'yes', logprob: Math.log(p) },
+      { token: 'no', logprob: Math.log(1 - p) },
+    ]
+    beginEvents(response)
+    const logprobs = { content: [{ token: 'yes', logprob: 0, top_logprobs: rated }] }
+    response.end(streamText([chunk('yes', { finish: 'length', choice: { logprobs } }), '[DONE]']))
+  }
+
+  test('[engine.plain] filter, rank and --choices by the first token', async () => {
+    const { url } = await started(judging)
+    const stdin = 'news\nsport\nmore sport\n'
+    const [filtered, ranked, chosen] = await Promise.all([
+      runHere(['filter', '--engine', url, '--scores', 'is about sport'], { stdin }),
+      runHere(['rank', '--engine', url, '--top', '1', 'sportiness'], { stdin }),
+      runHere(['--engine', url, '--choices', 'yes,no', '--json', 'Text: sport'], {}),
+    ])
+    expect([filtered.stdout, filtered.code]).toEqual(['0.9000\tsport\n0.9000\tmore sport\n', 0])
+    expect([ranked.stdout, ranked.code]).toEqual(['sport\n', 0])
+    expect(JSON.parse(chosen.stdout)).toMatchObject({ text: 'yes', choice: 'yes' })
+  })
+
+  testRows([
+    {
+      proves: ['engine.refused'],
+      what: 'a server without log-probabilities cannot judge',
+      argv: ['filter', '--engine', good.url, 'is so'],
+      stdin: 'a\n',
+      stderr: errorLines(
+        'engine: the server gives no log-probabilities, and they are needed',
+        '--engine local',
+      ),
+      code: 2,
+    },
+    {
+      proves: ['engine.refused'],
+      what: 'score needs what no server gives',
+      argv: ['score', '--engine', good.url],
+      stdin: 'a\n',
+      stderr: errorLines(
+        'score: a server elsewhere does not tell how likely a given text is',
+        '--engine local',
+      ),
+      code: 2,
+    },
+  ])
+})
+
 describe.concurrent('many lines', () => {
   test('[engine.batch] a server that is away for a while: exit 75, and the same command goes on', async () => {
     const out = join(folder, 'resumed')
@@ -230,13 +282,13 @@ describe.concurrent('many lines', () => {
     const stdin = Array.from({ length: 6 }, (_, i) => `line ${i}\n`).join('')
     const input = join(folder, 'input.txt')
     writeFileSync(input, stdin)
-    const first = await runSpout([...argv, input])
+    const first = await runHere([...argv, input])
     expect([first.code, first.stderr]).toEqual([
       75,
       expect.stringContaining('limits the rate of requests: spent'),
     ])
     mayAnswer = 100
-    const second = await runSpout([...argv, input])
+    const second = await runHere([...argv, input])
     expect([second.code, second.stderr]).toEqual([0, ''])
     const texts = readFileSync(out, 'utf8')
       .trim()
@@ -259,7 +311,7 @@ describe.concurrent('many lines', () => {
     ])
     const stdin = Array.from({ length: 40 }, (_, i) => `line ${i}\n`).join('')
     const argv = ['batch', '--engine', `${a.url},${b.url}`, '--text', '--parallel', '4', '-q']
-    const { stdout, code } = await runSpout(argv, { stdin })
+    const { stdout, code } = await runHere(argv, { stdin })
     expect([stdout, code, dead]).toEqual([
       Array.from({ length: 40 }, (_, i) => `<line ${i}> é😀\n`).join(''),
       0,
@@ -270,7 +322,7 @@ describe.concurrent('many lines', () => {
 
   test('[engine.batch] what a line asks for and a server cannot be told is the error of that line', async () => {
     const stdin = `{"prompt":"a"}\n{"prompt":"b","response_format":{"type":"json_object"}}\n`
-    const { stdout, code } = await runSpout(['batch', '--engine', good.url, '-q'], { stdin })
+    const { stdout, code } = await runHere(['batch', '--engine', good.url, '-q'], { stdin })
     const [first, second] = stdout
       .trim()
       .split('\n')
@@ -281,8 +333,8 @@ describe.concurrent('many lines', () => {
   test('[engine.batch] spout serve gives, greedily, the bytes of the model here', async () => {
     const stdin = 'Once upon\n{"x": 1}\nThe cat\n'
     const argv = ['batch', '--input', 'lines', '-t', '0', '-n', '8']
-    const here = await runSpout([...argv, '--threads', '1'], { stdin })
-    const there = await runSpout([...argv, '--engine', real.url], { stdin })
+    const here = await runHere([...argv, '--threads', '1'], { stdin })
+    const there = await runHere([...argv, '--engine', real.url], { stdin })
     expect([there.stdout, there.stderr, there.code]).toEqual([here.stdout, '', 0])
     expect(here.stdout.split('\n')).toHaveLength(4)
   })
@@ -293,7 +345,7 @@ test('[engine.setting] more than one model, and none', async () => {
   const models = await scriptedServer()
   servers.push(models)
   models.models = (response) => sendJson(response, 200, list('a', 'b'))
-  const two = await runSpout(['--engine', models.url, 'x'])
+  const two = await runHere(['--engine', models.url, 'x'])
   expect([two.code, two.stderr]).toEqual([
     2,
     'spout: error: engine: more than one model is served: "a", "b"\nspout: hint: -m names one\n',

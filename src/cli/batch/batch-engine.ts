@@ -15,6 +15,8 @@ interface BatchEngineHow {
   readonly checkModel?: BatchTarget['checkModel'] | undefined
   /** What was kept of prompts on disk is read, where flags and settings allow it. */
   readonly readsPrompts?: boolean
+  /** Lines are judged by log-probabilities. */
+  readonly scores?: boolean
 }
 
 /**
@@ -24,9 +26,10 @@ interface BatchEngineHow {
 export async function openBatchEngine(
   options: BatchOptions,
   context: Context,
-  { checkModel, readsPrompts = false }: BatchEngineHow = {},
+  how: BatchEngineHow = {},
 ): Promise<Engine> {
-  if (serversOf(options).length > 0) return openElsewhere(options, context, target)
+  if (serversOf(options).length > 0) return openElsewhere(options, context, how)
+  const { checkModel, readsPrompts = false } = how
   const { interrupts } = context
   noteEmbedded(options)
   const status = openStatusLine({ enabled: !options.quiet, color: options.color })
@@ -59,12 +62,15 @@ export const PARALLEL_ELSEWHERE = 32
 async function openElsewhere(
   options: BatchOptions,
   context: Context,
-  target: Pick<BatchTarget, 'checkModel'>,
+  { checkModel, scores = false }: BatchEngineHow,
 ): Promise<Engine> {
   const { interrupts } = context
   const parallel = options.parallel ?? PARALLEL_ELSEWHERE
-  const engine = await abortable(openServers(options, context, { parallel, whole: true }), interrupts.signal)
+  const engine = await abortable(
+    openServers(options, context, { parallel, whole: true, scores }),
+    interrupts.signal,
+  )
   interrupts.listen()
-  target.checkModel?.({ model: engine.model.id, device: 'remote' })
+  checkModel?.({ model: engine.model.id, device: 'remote' })
   return engine
 }

@@ -2,7 +2,6 @@
 import type { Engine } from '../../engine/engine.ts'
 import { makeRequest, type RequestInput } from '../../engine/request.ts'
 import type { ChoiceRequest, ChoiceResult } from '../../engine/score-request.ts'
-import { openEngine } from '../../open/open-engine.ts'
 import { choiceDocument } from '../../output/choice-document.ts'
 import type { FileOutput } from '../../output/file-output.ts'
 import { runsText } from '../../output/run-facts.ts'
@@ -10,12 +9,15 @@ import { type Calibration, fitTemperature, fitThreshold } from '../../scoring/ca
 import { type Decision, decide } from '../../scoring/decide.ts'
 import { parseLabelled } from '../../scoring/labelled.ts'
 import { toJson } from '../../system/text-display.ts'
+import { PARALLEL_ELSEWHERE } from '../batch/batch-engine.ts'
 import { readChoices } from '../choice-flags.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
 import { abortable } from '../interrupt.ts'
 import type { Options } from '../options.ts'
 import { type PromptSource, readText } from '../prompt-source.ts'
+import { serversOf } from '../remote/engine-flags.ts'
+import { openServers } from '../remote/open-for.ts'
 import { requestOptions } from '../request-from-flags.ts'
 import { calibrationText } from '../scoring/line-judge.ts'
 import { noteEmbedded } from '../terminal/embedded-note.ts'
@@ -48,7 +50,7 @@ export async function choose(job: ChooseJob): Promise<void> {
   const status = openStatusLine({ enabled: !options.quiet, color: options.color })
   status.show('loading the model')
   try {
-    const opening = openEngine(engineOptions(options, context, { onDownload: () => status.clear() }))
+    const opening = open(job, () => status.clear())
     const engine = await abortable(opening, context.interrupts.signal)
     context.interrupts.listen()
     await answer(job, question, engine)
@@ -60,6 +62,13 @@ export async function choose(job: ChooseJob): Promise<void> {
     status.clear()
     context.interrupts.release()
   }
+}
+
+async function open({ options, context }: ChooseJob, onDownload: () => void): Promise<Engine> {
+  if (serversOf(options).length > 0)
+    return openServers(options, context, { parallel: PARALLEL_ELSEWHERE, whole: true, scores: true })
+  const { openEngine } = await import('../../open/open-engine.ts')
+  return openEngine(engineOptions(options, context, { onDownload }))
 }
 
 async function readQuestion({ source, readWhole, options }: ChooseJob): Promise<Question> {

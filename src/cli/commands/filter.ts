@@ -5,6 +5,7 @@ import { startClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { parseCommandLine } from '../program.ts'
+import { withoutLocal } from '../remote/engine-flags.ts'
 import { checkQuestionFlags, refuseTogether } from '../scoring/check-flags.ts'
 import { lineJson } from '../scoring/line-json.ts'
 import { type LineScore, noteCalibration, openLineJudge } from '../scoring/line-judge.ts'
@@ -41,7 +42,8 @@ export async function filterCommand(argv: readonly string[], context: Context): 
   const { words, options: given } = parseCommandLine<FilterOptions>(argv, line)
   checkFilterFlags(given)
   await startClock(given, context)
-  const options: FilterOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
+  const all: FilterOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
+  const options = withoutLocal(all, given)
   const [criterion = '', ...files] = words
   if (criterion.trim() === '')
     throw new SpoutError('usage', 'criterion: none given', { hint: `${NAME} "is about sport" < lines.txt` })

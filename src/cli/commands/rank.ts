@@ -6,6 +6,7 @@ import { startClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { parseCommandLine } from '../program.ts'
+import { withoutLocal } from '../remote/engine-flags.ts'
 import { checkQuestionFlags, refuseTogether } from '../scoring/check-flags.ts'
 import { lineJson } from '../scoring/line-json.ts'
 import { type LineScore, noteCalibration, openLineJudge } from '../scoring/line-judge.ts'
@@ -41,7 +42,8 @@ export async function rankCommand(argv: readonly string[], context: Context): Pr
     ['quiet', 'verbose'],
   ])
   await startClock(given, context)
-  const options: RankOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
+  const all: RankOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
+  const options = withoutLocal(all, given)
   const [quality = '', ...files] = words
   if (quality.trim() === '')
     throw new SpoutError('usage', 'quality: none given', {

@@ -8,6 +8,7 @@ import { startClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { parseCommandLine } from '../program.ts'
+import { serversOf, withoutLocal } from '../remote/engine-flags.ts'
 import { refuseTogether } from '../scoring/check-flags.ts'
 import { lineJson } from '../scoring/line-json.ts'
 import { type Line, runLines, sayWhatJudges } from '../scoring/line-run.ts'
@@ -47,7 +48,12 @@ export async function scoreCommand(argv: readonly string[], context: Context): P
     ['quiet', 'verbose'],
   ])
   await startClock(given, context)
-  const options: ScoreOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
+  const all: ScoreOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
+  const options = withoutLocal(all, given)
+  if (serversOf(options).length > 0)
+    throw new SpoutError('usage', 'score: a server elsewhere does not tell how likely a given text is', {
+      hint: '--engine local',
+    })
   try {
     await score(words, options, context)
   } catch (error) {

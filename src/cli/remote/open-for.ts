@@ -12,6 +12,8 @@ interface RemoteUse {
   readonly parallel: number
   /** Answers are read when they are whole. */
   readonly whole: boolean
+  /** Log-probabilities are needed. */
+  readonly scores?: boolean
 }
 
 const NAMES = { variable: 'SPOUT_ENGINE_KEY', flag: 'engine-key-file' }
@@ -20,7 +22,7 @@ const NAMES = { variable: 'SPOUT_ENGINE_KEY', flag: 'engine-key-file' }
 export async function openServers(
   options: Options,
   { interrupts }: Context,
-  { parallel, whole }: RemoteUse,
+  { parallel, whole, scores = false }: RemoteUse,
 ): Promise<Engine> {
   const { keys, note } = readKeys(options.engineKeyFile, process.env, NAMES)
   if (keys.length > 1)
@@ -29,7 +31,7 @@ export async function openServers(
     })
   if (note !== undefined && !options.quiet) writeLine(note)
   const { openRemote } = await import('../../remote/open-remote.ts')
-  return openRemote({
+  const engine = await openRemote({
     servers: serversOf(options),
     model: options.model,
     key: keys[0],
@@ -40,4 +42,6 @@ export async function openServers(
       if (!options.quiet) writeLine(text)
     },
   })
+  if (scores) await engine.checkLogprobs(interrupts.signal)
+  return engine
 }

@@ -104,7 +104,7 @@ class LineRun<T> {
 
   async #open(): Promise<void> {
     const { options, context, prepare } = this.#parts
-    this.#engine = await openBatchEngine(options, context)
+    this.#engine = await openBatchEngine(options, context, { scores: true })
     this.#worker = await prepare(this.#engine, context.interrupts.signal)
     this.#startedAt = performance.now()
   }
