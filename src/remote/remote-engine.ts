@@ -22,7 +22,7 @@ import type { WholeAnswer } from './read-answer.ts'
 import { type Call, callOf, doubtfulFields, MOST_LOGPROBS } from './request-body.ts'
 
 /** What holds of any server. */
-export const REMOTE_PROMISES: EnginePromises = {
+const REMOTE_PROMISES: EnginePromises = {
   ...{ bits: false, seeds: false, tokenIds: false, structure: 'none' },
   logprobs: MOST_LOGPROBS,
 }

@@ -55,7 +55,7 @@ export function doubtfulFields(request: GenerateRequest): string[] {
 }
 
 /** @throws SpoutError `usage`, naming what a server cannot be told */
-export function checkSayable(request: GenerateRequest): void {
+function checkSayable(request: GenerateRequest): void {
   const { sampling, structure, allowSpecial, drafts = 'off', expect, raw, maxTokens } = request
   const refused = [
     [structure !== undefined, 'structure', 'what a server makes of one cannot be promised'],

@@ -28,7 +28,7 @@ export function statusError(
 }
 
 /** The error that stands where an answer, or a part of it, was to be. */
-export function toldErrorOf(told: ToldError, place: Place): SpoutError | TransientError {
+function toldErrorOf(told: ToldError, place: Place): SpoutError | TransientError {
   return errorOf(statusOf(told), { told, place, waitMs: undefined })
 }
 

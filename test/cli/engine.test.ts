@@ -175,7 +175,7 @@ describe.concurrent('one answer', () => {
   })
 })
 
-const refused = (argv: readonly string[], message: string, env = {}) => ({
+const declined = (argv: readonly string[], message: string, env = {}) => ({
   proves: ['engine.refused'],
   what: argv.join(' ') || message,
   argv: ['--engine', silent.url, ...argv, 'x'],
@@ -187,26 +187,26 @@ const refused = (argv: readonly string[], message: string, env = {}) => ({
 describe.concurrent('what cannot be', () => {
   const structure = 'not with --engine: what a server makes of a structure is not promised'
   testRows([
-    refused(
+    declined(
       ['--receipt', join(folder, 'r')],
       '--receipt: not with --engine: the bits of a server are not promised',
     ),
-    refused(['--schema', 'a int'], `--schema: ${structure}`),
-    refused(['--repeat-last-n', '5'], '--repeat-last-n: not with --engine: a server has no field for it'),
-    refused(['--dtype', 'q4'], '--dtype: not with --engine: it is of a model that runs here'),
-    refused(
+    declined(['--schema', 'a int'], `--schema: ${structure}`),
+    declined(['--repeat-last-n', '5'], '--repeat-last-n: not with --engine: a server has no field for it'),
+    declined(['--dtype', 'q4'], '--dtype: not with --engine: it is of a model that runs here'),
+    declined(
       ['--raw', '-n', '0'],
       'max-tokens: not with a server elsewhere: with --raw, a server ends texts at a limit of its own: name one',
     ),
     {
-      ...refused([], ''),
+      ...declined([], ''),
       what: 'an address with a password',
       argv: ['--engine', 'http://me:secret@127.0.0.1:9', 'x'],
       stderr:
         /^spout: error: --engine: an address with a name or password in it, which others can read\nspout: hint: /,
     },
     {
-      ...refused([], ''),
+      ...declined([], ''),
       proves: ['engine.refused', 'engine.key'],
       what: 'a key in clear over the internet',
       argv: ['--engine', 'http://example.com', 'x'],

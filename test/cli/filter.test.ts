@@ -425,6 +425,8 @@ test('[filter.flags] every flag of the verbs is given by its long name', () => {
 
 /** Those of the table of all flags: they are given in other files. */
 const SHARED = [
+  // test/cli/engine.test.ts
+  ...['--engine', '--engine-key-file'],
   ...[
     '--dtype',
     '--device',
