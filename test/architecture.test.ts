@@ -99,6 +99,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   openai: ['engine', 'generation', 'chat-template', 'sampling'],
   batch: ['openai', 'engine', 'scoring', 'generation', 'system'],
   server: ['openai', 'engine', 'generation', 'chat-template'],
+  worker: ['engine', 'generation', 'sampling', 'system'],
   open: [
     'drafting',
     'engine',
@@ -140,6 +141,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'output',
     'engine',
     'generation',
+    'drafting',
     'sampling',
     'drafting',
     'backend',
@@ -152,6 +154,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: [
     'batch',
     'server',
+    'worker',
     'bench',
     'scoring',
     'open',

@@ -6,6 +6,8 @@ export interface Runs {
   /** Where the operators are computed; on the graphics card, `gpu-recorded` gives it the recorded commands of a step. */
   readonly device: 'cpu' | 'gpu' | 'gpu-recorded'
   readonly kernels: KernelUse
+  /** The process that runs it, where that is not the one that asks. */
+  readonly worker?: number | undefined
   /** The graph and the weights are those that were written ahead of time. */
   readonly prepared: boolean
   /** Ways to run it that would have been faster, and why they were not taken. */

@@ -9,6 +9,7 @@ import {
   MODELS_FLAGS,
   SETTING_FLAGS,
   VERIFY_FLAGS,
+  WORKER_FLAGS,
 } from './flags.ts'
 import { MODELS_ACTIONS } from './models-actions.ts'
 import { FILTER_FLAGS, RANK_FLAGS, SCORE_FLAGS } from './scoring-flags.ts'
@@ -22,6 +23,12 @@ export const CACHE_ACTIONS = {
   show: 'what is kept, of which models (the default)',
   prune: 'remove what was used least lately, and what no run would use',
   clear: 'remove all of it',
+} as const
+
+/** What `spout worker` does. */
+export const WORKER_ACTIONS = {
+  status: 'which there are, and what they do (the default)',
+  stop: 'end them; what they are answering ends first',
 } as const
 
 /** A flag that may have a default has a name without dashes in the configuration file. */
@@ -58,6 +65,12 @@ export const COMMANDS: readonly Command[] = [
     summary: 'show, prune and clear what is kept of prompts',
     words: Object.keys(CACHE_ACTIONS),
     flags: CACHE_FLAGS,
+  },
+  {
+    name: 'worker',
+    summary: 'show and stop what keeps a model loaded between runs',
+    words: Object.keys(WORKER_ACTIONS),
+    flags: WORKER_FLAGS,
   },
   { name: 'verify', summary: 'run what a receipt tells of again, and compare', flags: VERIFY_FLAGS },
   {

@@ -16,6 +16,7 @@ const LOADERS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   score: async () => (await import('./commands/score.ts')).scoreCommand,
   models: async () => (await import('./commands/models-command.ts')).modelsCommand,
   cache: async () => (await import('./commands/cache.ts')).cacheCommand,
+  worker: async () => (await import('./commands/worker.ts')).workerCommand,
   verify: async () => (await import('./commands/verify.ts')).verifyCommand,
   devices: async () => (await import('./commands/devices.ts')).devicesCommand,
   schema: async () => (await import('./commands/schema.ts')).schemaCommand,

@@ -86,6 +86,18 @@ export function parsePercent(text: string): number {
   return parseNumber(text.replace(/\s*%$/, ''), { min: 0, max: 1000 }) / 100
 }
 
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 }
+const LONGEST = 7 * 24 * UNITS.h!
+
+/** A time with its unit, in ms; 0 is none. */
+export function parseKeepAlive(text: string): number {
+  if (text === 'off') return 0
+  const [, digits, unit] = /^(\d{1,6})([smh])$/.exec(text) ?? []
+  const ms = Number(digits) * UNITS[unit ?? 's']!
+  if (ms > 0 && ms <= LONGEST) return ms
+  throw refused(text, 'off or a time from 1s to 168h, as in 90s, 10m or 2h')
+}
+
 /** A text that may not be empty. */
 export function parseText(text: string): string {
   if (text !== '') return text

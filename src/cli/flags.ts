@@ -15,6 +15,7 @@ import {
   parseChoice,
   parseDrafts,
   parseFile,
+  parseKeepAlive,
   parseKeyValue,
   parseLogitBias,
   parseModel,
@@ -148,6 +149,14 @@ export const FLAGS: readonly Flag[] = [
     parse: parseFile,
     setting: true,
     values: 'file',
+  },
+  {
+    flags: '--keep-alive <time>',
+    help: 'leave a process that keeps the model loaded for the next runs, until nobody has asked for so long: 90s, 10m, 2h; off: also ask none that is there',
+    group: 'Model',
+    setting: true,
+    oneShot: true,
+    parse: parseKeepAlive,
   },
 
   { flags: '-s, --system <text>', help: 'system message', group: 'Prompt', everyday: true },
@@ -699,6 +708,9 @@ export const VERIFY_FLAGS: readonly Flag[] = [
 export const DEVICES_FLAGS: readonly Flag[] = [
   { flags: '--json', help: 'one JSON document', group: 'Output' },
 ]
+
+/** Of `spout worker`. */
+export const WORKER_FLAGS: readonly Flag[] = [{ flags: '--json', help: 'one JSON document', group: 'Output' }]
 
 /** Of `spout cache`. */
 export const CACHE_FLAGS: readonly Flag[] = [

@@ -55,15 +55,23 @@ export async function keepPrompt({ engine, options, requests, prefilled }: KeepP
     const msPerToken = prefilled.ms / prefilled.tokens
     const handed = await engine.handOverPrompt(requests, { msPerToken, leastMs })
     if (handed === undefined) return
-    try {
-      if (!hasRoom(cacheFolder, handed)) return say('not kept: the disk has no room for it')
-      await spawnLater(WRITE_WORDS, handed.descriptor)
-    } finally {
-      closeSync(handed.descriptor)
-    }
+    if (!(await writeLater(cacheFolder, handed))) return say('not kept: the disk has no room for it')
     say(`${handed.pages} pages (${bytesText(handed.bytes)}) are kept for the next run`)
   } catch (error) {
     say(`not kept: ${(error as Error).message}`)
+  }
+}
+
+/** A process of its own writes what it is handed. False where the disk has no room for it. */
+export async function writeLater(cacheFolder: string, handed: HandOver): Promise<boolean> {
+  const { descriptor } = handed
+  if (descriptor === undefined) return true
+  try {
+    if (!hasRoom(cacheFolder, handed)) return false
+    await spawnLater(WRITE_WORDS, { descriptor })
+    return true
+  } finally {
+    closeSync(descriptor)
   }
 }
 

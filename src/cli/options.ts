@@ -17,6 +17,8 @@ export interface Options {
   /** Of each flag the addresses in it; as a setting the addresses. */
   readonly engine?: readonly (string | readonly string[])[]
   readonly engineKeyFile?: string
+  /** Milliseconds; 0 asks no worker either. */
+  readonly keepAlive?: number
   readonly system?: string
   readonly systemFile?: string
   readonly file?: readonly string[]

@@ -6,15 +6,16 @@ import { spoutCacheFolder } from '../system/spout-cache.ts'
 import type { Options } from './options.ts'
 import { spawnLater } from './spawn-later.ts'
 
-/** Never throws: a model that is not prepared answers as well, and a cache that cannot be written stays as it is. */
-export async function prepareLater(options: Options): Promise<void> {
+/** False where it cannot be, for a model that is not prepared answers as well, and a cache that cannot be written stays as it is. */
+export async function prepareLater(options: Options): Promise<boolean> {
   try {
     const cacheFolder = spoutCacheFolder(process.env)
     makeFolder(cacheFolder, 0o700)
     accessSync(cacheFolder, constants.W_OK)
     await spawnLater(prepareWords(options))
+    return true
   } catch {
-    // No process to be had.
+    return false // No process to be had.
   }
 }
 

@@ -36,7 +36,7 @@ type LineFormat = (typeof LINE_FORMATS)[number]
 
 const MODEL_FLAGS: ReadonlySet<string> = new Set([
   ...LOADING,
-  ...['--engine', '--engine-key-file', '--allow-special', '--timeout', '--stats'],
+  ...['--keep-alive', '--engine', '--engine-key-file', '--allow-special', '--timeout', '--stats'],
 ])
 /** Of those that ask a question. */
 const QUESTION_FLAGS: ReadonlySet<string> = new Set([

@@ -9,19 +9,26 @@ const LOWEST_PRIORITY = 19
 /** The first that is neither input nor output: what `spawnLater` gives along is there. */
 export const GIVEN_DESCRIPTOR = 3
 
-/**
- * Runs `spout` with these words; resolves once it has begun.
- * @param descriptor a file it is given. @throws where there is no process to be had
- */
-export async function spawnLater(words: readonly string[], descriptor?: number): Promise<void> {
+interface Later {
+  /** A file it is given. */
+  readonly descriptor?: number
+  /** Default: all of ours. */
+  readonly env?: NodeJS.ProcessEnv
+  /** Default: the lowest. */
+  readonly priority?: 'lowest' | 'same'
+}
+
+/** Runs `spout` with these words; resolves once it has begun. @throws where there is no process to be had */
+export async function spawnLater(words: readonly string[], later: Later = {}): Promise<void> {
+  const { descriptor, env = process.env, priority = 'lowest' } = later
   const started = {
     program: process.execPath,
     args: [join(PACKAGE_ROOT, 'bin/spout.js'), ...words],
-    env: fromAnywhere(process.env),
+    env: fromAnywhere(env),
     folder: '/',
   }
   const id = (await spawned(started, descriptor)) ?? (await forked(started, descriptor))
-  if (id !== undefined) setPriority(id, LOWEST_PRIORITY)
+  if (priority === 'lowest' && id !== undefined) setPriority(id, LOWEST_PRIORITY)
 }
 
 type Started = Omit<DetachedProcess, 'given' | 'closed'>
@@ -58,7 +65,7 @@ const FOLDERS = [
 ]
 
 /** The environment for a process that stands elsewhere: one that stayed would keep a disk from being taken out. */
-function fromAnywhere(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function fromAnywhere(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const changed = FOLDERS.flatMap((name): [string, string][] => {
     const value = env[name]
     return value && /^[^/~$]/.test(value) ? [[name, resolve(value)]] : []

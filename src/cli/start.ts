@@ -5,12 +5,13 @@ import { ignoreHangup } from './background-job.ts'
 import { isCommand } from './commands.ts'
 import { configPath } from './config-path.ts'
 import type { Ending } from './main.ts'
+import { mayHaveWorker } from './worker/may-have-worker.ts'
 
 export async function start(argv: readonly string[] = process.argv.slice(2), ending?: Ending): Promise<void> {
   // A stack then names the sources, not the bundle.
   if (process.env.SPOUT_DEBUG === '1') process.setSourceMapsEnabled(true)
   ignoreHangup()
-  if (willGenerate(argv)) await openLibrary()
+  if (willGenerate(argv) && !mayHaveWorker()) await openLibrary()
   const { main } = await import('./main.ts')
   await main(argv, ending)
 }

@@ -101,7 +101,7 @@ export class LocalConversation implements Conversation {
   }
 
   async #generate(request: GenerateRequest, io: RequestIo): Promise<EngineResult> {
-    const prompt = readPrompt(this.#parts, request, io.encoded)
+    const prompt = readPrompt(this.#parts, request, io)
     const { stored } = this.#parts
     const fromDisk = stored && (await stored.bring(prompt.ids))
     const asked = { request, io, prompt, fromDisk, kept: this.#kept, goesOn: this.#goesOn }
@@ -130,9 +130,9 @@ const NOTHING: Settled = { tokens: 0, ms: 0 }
 
 /** The ids of a request, when they are not known yet. @throws SpoutError `data` when they leave no room for an answer */
 export function readPrompt(
-  { backend, template, note }: ConversationParts,
+  { backend, template, note: noteOfEngine }: ConversationParts,
   request: GenerateRequest,
-  encoded: EncodedPrompt | undefined,
+  { encoded, note = noteOfEngine }: Pick<RequestIo, 'encoded' | 'note'> = {},
 ): EncodedPrompt {
   const prompt = encoded ?? encodePrompt(request, backend.tokenizer, template)
   checkFits(prompt.ids.length, backend.contextLength)

@@ -164,6 +164,8 @@ export interface RequestIo {
   /** Shares what it begins with only with requests of the same; `undefined` with those that name none. */
   readonly owner?: string | undefined
   readonly trace?: Trace | undefined
+  /** Told what is to be said of this request, each time, in place of the engine's own. */
+  readonly note?: ((text: string) => void) | undefined
   /** Told before anything is computed. */
   readonly onStart?: ((facts: RequestFacts) => void) | undefined
   /** Prompt tokens done, prompt tokens in all; those that were kept from before count as neither. */

@@ -24,6 +24,8 @@ interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
   readonly backend: Backend
   /** For keys and values, where they are in pages. Default: no limit to those of texts, and none that nobody uses. */
   readonly kvBytes?: number | undefined
+  /** Of those, for texts that have ended. Default: half. */
+  readonly keptBytes?: number | undefined
   /** Texts that begin alike share pages, where that changes no bit. Default true. */
   readonly promptCache?: boolean | undefined
   /** What a step may take, in ms, of prompts while other texts are decoded. Default: no limit. */
@@ -35,11 +37,12 @@ interface LocalEngineParts extends Omit<ConversationParts, 'scheduler'> {
 export function createLocalEngine({
   model,
   kvBytes,
+  keptBytes,
   promptCache = true,
   openPages,
   ...own
 }: LocalEngineParts): Engine {
-  const { tree, caches, stored } = shareCaches(own.backend, { kvBytes, promptCache, openPages })
+  const { tree, caches, stored } = shareCaches(own.backend, { kvBytes, keptBytes, promptCache, openPages })
   let later: Promise<Structures> | undefined
   const structures =
     own.structures ??
@@ -99,16 +102,18 @@ function shareCaches(
   { runner }: Backend,
   {
     kvBytes = 0,
+    keptBytes = Number.POSITIVE_INFINITY,
     promptCache,
     openPages: open,
-  }: Pick<LocalEngineParts, 'kvBytes' | 'promptCache' | 'openPages'>,
+  }: Pick<LocalEngineParts, 'kvBytes' | 'keptBytes' | 'promptCache' | 'openPages'>,
 ): { tree?: PrefixTree; caches?: SharedCaches; stored?: StoredPrompts } {
   if (runner === undefined || !runner.pool.isPaged) return {}
   const { pool, numerics } = runner
   const pages = Math.floor(kvBytes / pool.pageBytes)
   if (kvBytes > 0) pool.limitTo(pages)
   if (!numerics.exactRows || !promptCache) return {}
-  const tree = new PrefixTree({ most: Math.floor(pages * UNUSED) })
+  const most = Math.min(Math.floor(pages * UNUSED), Math.floor(keptBytes / pool.pageBytes))
+  const tree = new PrefixTree({ most })
   const caches = new SharedCaches(pool, tree)
   if (open === undefined) return { tree, caches }
   const reclaim = (pages: number): void => caches.reclaim(pages)

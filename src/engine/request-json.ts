@@ -1,29 +1,9 @@
-/**
- * A request as JSON and back, without loss: what JSON has no type for (a seed of 64 bits, a map of biases) is written as a
- * text of digits and as pairs. What comes back is checked field by field.
- */
+/** A request that came as JSON (plain-request.ts wrote it): checked field by field. */
 import type { ChatMessage } from '../chat-template/chat-template.ts'
 import { SpoutError } from '../errors.ts'
 import { GREEDY, resolveSampling, type SamplingOptions } from '../sampling/sampling-params.ts'
 import { type GenerateRequest, MOST_DRAFTS } from './request.ts'
 import { structureFromJson } from './structure-json.ts'
-
-type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonRecord
-export type JsonRecord = { readonly [name: string]: JsonValue }
-
-/** The request as values that JSON keeps; what is not set is left out. */
-export function requestToJson(request: GenerateRequest): JsonRecord {
-  return plain({ ...request, sampling: samplingToJson(request.sampling) })
-}
-
-/** Sampling as values that JSON keeps. */
-export function samplingToJson({ seed, logitBias, ...rest }: SamplingOptions): JsonRecord {
-  return plain({
-    ...rest,
-    seed: seed === undefined ? undefined : `${seed}`,
-    logitBias: logitBias === undefined ? undefined : [...logitBias],
-  })
-}
 
 /** @throws SpoutError `data` that names the field. */
 export function requestFromJson(value: unknown): GenerateRequest {
@@ -124,10 +104,6 @@ function isPairs(value: unknown): value is [number, number][] {
 function record(value: unknown, name: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(name, 'not an object')
   return value as Readonly<Record<string, unknown>>
-}
-
-function plain(value: object): JsonRecord {
-  return JSON.parse(JSON.stringify(value)) as JsonRecord
 }
 
 function wrong(name: string, why: string): SpoutError {

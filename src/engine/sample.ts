@@ -18,7 +18,7 @@ export async function sample(
   ios: readonly RequestIo[],
 ): Promise<EngineResult[]> {
   parts.scheduler.throwIfClosed()
-  const prompt = readPrompt(parts, request, ios[0]?.encoded)
+  const prompt = readPrompt(parts, request, ios[0])
   const fromDisk = parts.stored && (await parts.stored.bring(prompt.ids))
   const seed = request.sampling.seed ?? freshSeed()
   const stopping = new AbortController()

@@ -54,7 +54,12 @@ interface StoredTrial extends DeviceTrial {
 
 /** Whether anything was ever tried: where not, nobody need ask further. */
 export function hasTrials(cacheFolder: string): boolean {
-  return existsSync(join(cacheFolder, FOLDER))
+  return existsSync(trialsFolder(cacheFolder))
+}
+
+/** Where they are kept. */
+export function trialsFolder(cacheFolder: string): string {
+  return join(cacheFolder, FOLDER)
 }
 
 /** What came of the trial of this model; `undefined` where there was none, or of another file. */

@@ -64,14 +64,26 @@ export async function finishEngine(started: StartedModel, options: OpenEngineOpt
   // Found when all bytes were read to prepare them; the run itself would answer with what is left of the weights.
   const damage = model.runs.refused.find(({ why }) => why.startsWith(CORRUPT))
   if (damage !== undefined) note(damage.why)
-  const { promptCache, stepMs } = options
+  const { promptCache, keptBytes, stepMs } = options
   const kvBytes = backend.runner?.pool.isPaged ? KV_SHARE * availableMemory() : undefined
   const openPages = options.promptFiles ? pagesOnDisk(backend, started, options) : undefined
   const drafting =
     options.draftModel === undefined ? undefined : await draftModelFor({ model, backend }, options)
   return createLocalEngine({
     ...(drafting && { draftModel: drafting }),
-    ...{ model, backend, defaults, template, chatStops, note, kvBytes, promptCache, stepMs, openPages },
+    ...{
+      model,
+      backend,
+      defaults,
+      template,
+      chatStops,
+      note,
+      kvBytes,
+      keptBytes,
+      promptCache,
+      stepMs,
+      openPages,
+    },
     structures: started.structures,
   })
 }

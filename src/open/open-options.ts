@@ -35,6 +35,8 @@ export interface OpenHow {
   readonly prepare?: boolean | undefined
   /** Texts that begin alike share what was computed of that, where it changes no bit. Default true. */
   readonly promptCache?: boolean | undefined
+  /** Bytes of keys and values of texts that have ended, which may be kept for others. Default: half of what there may be. */
+  readonly keptBytes?: number | undefined
   /** While other texts are written, a step takes no more of a prompt than fits this time, in ms. Default: what is quickest in all. */
   readonly stepMs?: number | undefined
   /**

@@ -16,16 +16,22 @@ export function togetherText({ sharesRuns, model: { runs } }: Pick<Engine, 'shar
 type Runs = EngineModel['runs']
 type KernelUse = Exclude<Runs, RunsElsewhere>['kernels']
 
+/** The process that runs it, where that is another of this machine. */
+export function workerOf(runs: Runs): number | undefined {
+  return runs.device === 'remote' ? undefined : runs.worker
+}
+
 /** `own kernels (avx2), prepared, 2 threads, c-api`. */
 export function runsText(runs: Runs): string {
   if (runs.device === 'remote') return `elsewhere: ${runs.servers.join(', ')}`
-  const { device, kernels, prepared, threads, runtime } = runs
+  const { device, kernels, prepared, threads, runtime, worker } = runs
   return [
     ...(device === 'cpu' ? [] : ['graphics card']),
     kernelsText(kernels),
     prepared ? 'prepared' : 'not prepared',
     threads === 1 ? '1 thread' : `${threads} threads`,
     runtime,
+    ...(worker === undefined ? [] : [`worker ${worker}`]),
   ].join(', ')
 }
 

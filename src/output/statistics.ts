@@ -3,7 +3,7 @@ import type { Engine, EngineResult, Settled } from '../engine/engine.ts'
 import { bytesText, durationText } from '../system/quantities.ts'
 import { escapeText } from '../system/text-display.ts'
 import type { Measurements } from './measurements.ts'
-import { refusedLines, runsText, samplingText, templateText } from './run-facts.ts'
+import { refusedLines, runsText, samplingText, templateText, workerOf } from './run-facts.ts'
 
 interface StatisticsInput {
   readonly engine: Engine
@@ -39,7 +39,7 @@ export function statisticsLines({
       ? [`drafts    ${drafts.accepted} of ${drafts.drafted} guesses accepted, ${drafts.steps} steps`]
       : []),
     ...structureLines(result),
-    `memory    ${bytesText(peakRssBytes)} at most`,
+    `memory    ${bytesText(peakRssBytes)} at most${workerOf(runs) === undefined ? '' : ' here; the model is in the worker'}`,
     `seed      ${engine.promises.seeds ? result.seed : 'not promised by a server'}`,
     `finish    ${result.finishReason}`,
   ]

@@ -24,8 +24,8 @@ export interface HandOverPlan {
 }
 
 export interface HandOver {
-  /** Of the file; whoever gets this closes it. */
-  readonly descriptor: number
+  /** Of the file; whoever gets this closes it. `undefined`: a process has been given it. */
+  readonly descriptor: number | undefined
   readonly pages: number
   readonly bytes: number
 }

@@ -5,8 +5,9 @@
 import { createHash } from 'node:crypto'
 import type { Runs } from '../backend/runs.ts'
 import type { EngineResult } from '../engine/engine.ts'
+import { type JsonRecord, requestToJson, samplingToJson } from '../engine/plain-request.ts'
 import type { GenerateRequest } from '../engine/request.ts'
-import { type JsonRecord, requestFromJson, requestToJson, samplingToJson } from '../engine/request-json.ts'
+import { requestFromJson } from '../engine/request-json.ts'
 import { SpoutError } from '../errors.ts'
 
 /** The number of this form of the document. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { requestToJson } from '../../src/engine/plain-request.ts'
 import { makeRequest } from '../../src/engine/request.ts'
-import { requestFromJson, requestToJson } from '../../src/engine/request-json.ts'
+import { requestFromJson } from '../../src/engine/request-json.ts'
 
 const sampling = fc.record(
   {

@@ -1,7 +1,8 @@
 /** Structures as plain data: as a program writes them, as JSON brings them, and in the shapes of others. */
 import { expect, test } from 'vitest'
+import { requestToJson } from '../../src/engine/plain-request.ts'
 import { makeRequest } from '../../src/engine/request.ts'
-import { requestFromJson, requestToJson } from '../../src/engine/request-json.ts'
+import { requestFromJson } from '../../src/engine/request-json.ts'
 import { structureFromJson } from '../../src/engine/structure-json.ts'
 import { structureOfResponseFormat, structureRequest } from '../../src/engine/structure-request.ts'
 

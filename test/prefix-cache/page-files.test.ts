@@ -142,7 +142,8 @@ test('eight processes with the same pages leave one set of files', async () => {
     Array.from({ length: 8 }, () => engine.handOverPrompt!([REQUEST], { msPerToken: 1e9 })),
   )
   const codes = await Promise.all(
-    handed.map(({ descriptor } = { descriptor: -1, pages: 0, bytes: 0 }) => {
+    handed.map((given) => {
+      const descriptor = given!.descriptor!
       const child = spawn(process.execPath, [SPOUT, 'cache', 'write'], {
         stdio: ['ignore', 'ignore', 'ignore', descriptor],
       })

@@ -42,9 +42,9 @@ export async function leave(engine: Engine, requests: readonly GenerateRequest[]
   const handed = await engine.handOverPrompt!(requests, { msPerToken: 1e9 })
   if (handed === undefined) return 0
   try {
-    await writePages(handed.descriptor)
+    await writePages(handed.descriptor!)
   } finally {
-    closeSync(handed.descriptor)
+    closeSync(handed.descriptor!)
   }
   return handed.pages
 }

@@ -17,6 +17,8 @@ interface BatchEngineHow {
   readonly readsPrompts?: boolean
   /** Lines are judged by log-probabilities. */
   readonly scores?: boolean
+  /** Opens it, or finds it. Default: opens it. */
+  readonly openIt?: (options: BatchOptions, open: () => Promise<Engine>) => Promise<Engine>
 }
 
 /**
@@ -29,7 +31,7 @@ export async function openBatchEngine(
   how: BatchEngineHow = {},
 ): Promise<Engine> {
   if (serversOf(options).length > 0) return openElsewhere(options, context, how)
-  const { checkModel, readsPrompts = false } = how
+  const { checkModel, readsPrompts = false, openIt = (_, open) => open() } = how
   const { interrupts } = context
   noteEmbedded(options)
   const status = openStatusLine({ enabled: !options.quiet, color: options.color })
@@ -41,8 +43,12 @@ export async function openBatchEngine(
     opening.onResolved?.(found)
   }
   try {
-    const { openEngine } = await import('../../open/open-engine.ts')
-    const engine = await abortable(openEngine({ ...opening, onResolved }), interrupts.signal)
+    const engine = await abortable(
+      openIt(options, async () =>
+        (await import('../../open/open-engine.ts')).openEngine({ ...opening, onResolved }),
+      ),
+      interrupts.signal,
+    )
     interrupts.listen()
     if (checkModel !== undefined) {
       const { modelSettings } = await import('../../receipt/model-settings.ts')

@@ -14,6 +14,7 @@ import { readChoices } from '../choice-flags.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
 import { abortable } from '../interrupt.ts'
+import { readyNextRun } from '../next-run.ts'
 import type { Options } from '../options.ts'
 import { type PromptSource, readText } from '../prompt-source.ts'
 import { serversOf } from '../remote/engine-flags.ts'
@@ -24,6 +25,7 @@ import { noteEmbedded } from '../terminal/embedded-note.ts'
 import { writeLine } from '../terminal/messages.ts'
 import { openStatusLine } from '../terminal/status-line.ts'
 import { loadDim } from '../terminal/style.ts'
+import { joinOrOpen } from '../worker/join-worker.ts'
 
 export interface ChooseJob {
   readonly source: PromptSource
@@ -54,7 +56,7 @@ export async function choose(job: ChooseJob): Promise<void> {
     const engine = await abortable(opening, context.interrupts.signal)
     context.interrupts.listen()
     await answer(job, question, engine)
-    if (engine.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
+    await readyNextRun(engine, options)
   } catch (error) {
     job.file?.discard()
     throw error
@@ -67,8 +69,8 @@ export async function choose(job: ChooseJob): Promise<void> {
 async function open({ options, context }: ChooseJob, onDownload: () => void): Promise<Engine> {
   if (serversOf(options).length > 0)
     return openServers(options, context, { parallel: PARALLEL_ELSEWHERE, whole: true, scores: true })
-  const { openEngine } = await import('../../open/open-engine.ts')
-  return openEngine(engineOptions(options, context, { onDownload }))
+  const opening = engineOptions(options, context, { onDownload })
+  return joinOrOpen(options, async () => (await import('../../open/open-engine.ts')).openEngine(opening))
 }
 
 async function readQuestion({ source, readWhole, options }: ChooseJob): Promise<Question> {

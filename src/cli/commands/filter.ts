@@ -4,6 +4,7 @@ import { criterionQuestion } from '../../scoring/yes-no.ts'
 import { startClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
+import { readyNextRun } from '../next-run.ts'
 import { parseCommandLine } from '../program.ts'
 import { withoutLocal } from '../remote/engine-flags.ts'
 import { checkQuestionFlags, refuseTogether } from '../scoring/check-flags.ts'
@@ -109,7 +110,7 @@ async function filter({ criterion, files, options, context }: FilterJob): Promis
   if (count) await context.stdout.write(`${printer.printed}\n`)
   if (quiet && printer.printed > 0) return
   throwIfFailed(end)
-  if (end.engine?.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
+  if (end.engine !== undefined) await readyNextRun(end.engine, options)
   if (printer.printed === 0 && !okIfNone) process.exitCode = NONE
 }
 

@@ -8,7 +8,7 @@ import type { Engine, EngineResult, RequestFacts, RequestIo } from '../../engine
 import { type GenerateRequest, makeRequest } from '../../engine/request.ts'
 import type { StructureRequest } from '../../engine/structure-request.ts'
 import { SpoutError } from '../../errors.ts'
-import { type EngineStart, openLibrary, startEngine } from '../../open/start-engine.ts'
+import { type EngineStart, openLibrary } from '../../open/start-engine.ts'
 import type { FileOutput } from '../../output/file-output.ts'
 import { measure } from '../../output/measurements.ts'
 import { refusedLines, runsText, samplingText, templateText } from '../../output/run-facts.ts'
@@ -22,6 +22,7 @@ import { FLAGS } from '../flags.ts'
 import { shortHelp } from '../help/help-text.ts'
 import { abortable } from '../interrupt.ts'
 import { refuseMistyped } from '../mistyped.ts'
+import { readyNextRun } from '../next-run.ts'
 import type { Options } from '../options.ts'
 import { parseCommandLine } from '../program.ts'
 import {
@@ -46,6 +47,8 @@ import { writeStatistics } from '../terminal/statistics.ts'
 import { openStatusLine, type StatusLine } from '../terminal/status-line.ts'
 import { makeTrace } from '../terminal/trace-lines.ts'
 import { version } from '../version.ts'
+import { mayHaveWorker } from '../worker/may-have-worker.ts'
+import { startOrJoin } from '../worker/start-or-join.ts'
 
 export async function generateCommand(argv: readonly string[], context: Context): Promise<void> {
   const { words, options: given } = parseCommandLine<Options>(argv, {
@@ -97,7 +100,7 @@ async function runGenerate(words: readonly string[], options: Options, context: 
 async function structureOf(options: Options): Promise<StructureRequest | undefined> {
   if (!hasStructure(options)) return undefined
   // On a thread of its own, and of no model: it is there when the structure is found to be one that can be used.
-  if (!options.explain && options.check === undefined) void openLibrary(options.runtime)
+  if (!options.explain && options.check === undefined && !mayHaveWorker()) void openLibrary(options.runtime)
   const { structureFromFlags } = await import('../structure-from-flags.ts')
   const { request, note, leftOut } = await structureFromFlags(options)
   if (options.verbose) writeLine(note)
@@ -182,7 +185,7 @@ function startHere({ options, context, receipt }: Job): EarlyStart {
   const opening = engineOptions(options, context, {
     ...{ beforeFetch, onDownload: () => clear(), readsPrompts: true },
   })
-  const start = startEngine(receipt?.watching(opening) ?? opening)
+  const start = startOrJoin(options, receipt?.watching(opening) ?? opening)
   return { start, letFetch }
 }
 
@@ -253,7 +256,7 @@ async function answer(job: Job, ready: Ready): Promise<void> {
   const { answerSamples } = await import('../samples.ts')
   const [first] = await answerSamples({ ...job, ...ready, onStart })
   await keepForNextRun(first!, ready, options)
-  if (engine.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
+  await readyNextRun(engine, options)
 }
 
 /** The code for it is loaded only where there may be something to keep. */
@@ -312,5 +315,5 @@ async function answerOnce(
   if (shortEnd !== undefined) throw shortEnd
   if (lacksAnswer(result, options.think)) throw noAnswer(result, engine)
   await keepForNextRun(result, ready, options)
-  if (engine.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
+  await readyNextRun(engine, options)
 }

@@ -5,6 +5,7 @@ import { qualityQuestion } from '../../scoring/yes-no.ts'
 import { startClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
+import { readyNextRun } from '../next-run.ts'
 import { parseCommandLine } from '../program.ts'
 import { withoutLocal } from '../remote/engine-flags.ts'
 import { checkQuestionFlags, refuseTogether } from '../scoring/check-flags.ts'
@@ -81,7 +82,7 @@ async function rank({ quality, files, options, context }: RankJob): Promise<void
   for (const line of best.sorted()) await context.stdout.write(textOf(line, options))
   await context.stdout.flush()
   if (end.errors.count > 0) throw new SpoutError('failed', `rank: ${end.errors.text}`)
-  if (end.engine?.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
+  if (end.engine !== undefined) await readyNextRun(end.engine, options)
 }
 
 function textOf(line: Line<LineScore>, { json, scores }: RankOptions): string {

@@ -7,6 +7,7 @@ import { toJson } from '../../system/text-display.ts'
 import { startClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
+import { readyNextRun } from '../next-run.ts'
 import { parseCommandLine } from '../program.ts'
 import { serversOf, withoutLocal } from '../remote/engine-flags.ts'
 import { refuseTogether } from '../scoring/check-flags.ts'
@@ -84,7 +85,7 @@ async function score(words: readonly string[], options: ScoreOptions, context: C
     take: (line) => context.stdout.write(isJson ? jsonOf(line, options) : textOf(line, options)),
   })
   if (end.errors.count > 0) throw new SpoutError('failed', `score: ${end.errors.text}`)
-  if (end.engine?.model.mayPrepare) await (await import('../prepare-later.ts')).prepareLater(options)
+  if (end.engine !== undefined) await readyNextRun(end.engine, options)
 }
 
 /** A JSON line may have a prompt of its own. */

@@ -16,6 +16,7 @@ const OTHERS: readonly Row[] = [
   ['SPOUT_ENGINE_KEY', 'the key that the server of --engine needs; --engine-key-file wins'],
   ['SPOUT_DEBUG', '1: errors with their stack'],
   ['SPOUT_ISA', "most that kernels may use: avx512-vnni, avx-vnni, avx2; none: ONNX Runtime's"],
+  ['XDG_RUNTIME_DIR', 'where workers of --keep-alive listen (default: workers below SPOUT_CACHE_DIR)'],
   ['XDG_CONFIG_HOME', 'where spout/config.json is (default: ~/.config)'],
   ['HF_HUB_CACHE, HF_HOME', "where the hub's models are, as for other programs"],
   ['HF_ENDPOINT, HF_TOKEN', 'the hub and your token, as for other programs'],

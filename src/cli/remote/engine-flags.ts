@@ -17,6 +17,7 @@ const OF_HERE = [
     'keepPrompt',
     'drafts',
     'draftModel',
+    'keepAlive',
   ],
 ] as const satisfies readonly (keyof Options)[]
 

@@ -80,6 +80,11 @@ export function preparedFolder(cacheFolder: string, key: PreparedKey): string {
   return join(preparedRoot(cacheFolder), name)
 }
 
+/** The file that tells of the prepared model of `key`, whether there is one or not. @throws when the graph is not there. */
+export function preparedManifest(cacheFolder: string, key: PreparedKey): string {
+  return join(preparedFolder(cacheFolder, key), MANIFEST_NAME)
+}
+
 /** Where all that is prepared is kept. */
 export function preparedRoot(cacheFolder: string): string {
   return join(cacheFolder, 'prepared')
