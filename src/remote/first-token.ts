@@ -65,8 +65,8 @@ function oneToken(request: GenerateRequest): GenerateRequest {
 }
 
 /**
- * ln of the probability of the tokens that begin each choice. One that none of the likeliest begins is held to be as likely as
- * the last of them: it is less likely than that.
+ * ln of the probability of the tokens that begin each choice. One that none of the likeliest begins is held to be as likely as it
+ * can be: no more than the last of them, and no more than all that was not told of.
  */
 export function beginnings(
   top: readonly { readonly token: string; readonly logprob: number }[],
@@ -82,8 +82,13 @@ export function beginnings(
   if (sums.every((sum) => sum === 0))
     throw new SpoutError('failed', `choices: none is begun by one of the ${top.length} likeliest tokens`)
   const least = Math.min(...top.map(({ logprob }) => logprob))
-  return sums.map((sum) => (sum === 0 ? least : Math.log(sum)))
+  const told = top.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0)
+  const rest = Math.max(1 - told, LEAST_REST)
+  return sums.map((sum) => (sum === 0 ? Math.min(least, Math.log(rest)) : Math.log(sum)))
 }
+
+/** What a sum of rounded probabilities may lack of 1. */
+const LEAST_REST = 1e-6
 
 function beginAlike(a: string, b: string, text: string): SpoutError {
   const both = `${JSON.stringify(a)} and ${JSON.stringify(b)} begin with ${JSON.stringify(text)}`

@@ -43,7 +43,7 @@ test('events are the same wherever their bytes are cut', () => {
       expect(read(...chunks)).toEqual(read(bytes))
       expect(read(...Array.from(bytes, (byte) => Uint8Array.of(byte)))).toEqual(read(bytes))
     }),
-    { numRuns: Number(process.env.FUZZ_RUNS ?? 100) },
+    { numRuns: Number(process.env.FUZZ_RUNS ?? 30) },
   )
 })
 

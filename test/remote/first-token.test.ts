@@ -25,6 +25,15 @@ describe('what begins a choice', () => {
     ])
   })
 
+  test('what is not among them has no more than what was not told of', () => {
+    expect(beginnings(top(['yes', 0.9], ['x', 0.08]), ['yes', 'no']).map(Math.exp)).toEqual([
+      expect.closeTo(0.9),
+      expect.closeTo(0.02),
+    ])
+    // Rounded, they are more than all.
+    expect(Math.exp(beginnings(top(['yes', 0.9], ['x', 0.101]), ['yes', 'no'])[1]!)).toBeCloseTo(1e-6, 9)
+  })
+
   test('none at all, and two that begin alike, are errors', () => {
     expect(() => beginnings(top(['x', 0.5], [' ', 0.1]), ['yes', 'no'])).toThrow(
       'none is begun by one of the 2',
