@@ -14,7 +14,7 @@ const GRACE_MS = 2000
 /** @param error what the end of the time is, where it is no failure of the run */
 export async function startClock(
   options: Options,
-  { interrupts, giveUp }: Context,
+  { interrupts, giveUp, timeIsOver }: Context,
   error = new SpoutError('timeout', `timeout: not done after ${options.timeout} s`),
 ): Promise<void> {
   const { timeout, bench } = options
@@ -31,6 +31,7 @@ export async function startClock(
   })
   const expired = (): void => {
     if (!watchdog.heard()) return
+    timeIsOver.mayTell = () => watchdog.tells()
     interrupts.abort(error)
     setTimeout(() => giveUp(error), patienceMs).unref()
   }

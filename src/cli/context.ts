@@ -7,4 +7,6 @@ export interface Context {
   readonly interrupts: Interrupts
   /** Ends the process with this failure, whatever is still under way. */
   readonly giveUp: (failure: unknown) => void
+  /** May it be said that the time is over? No, where another thread has said so and ends the process. */
+  readonly timeIsOver: { mayTell: () => boolean }
 }

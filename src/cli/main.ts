@@ -34,8 +34,9 @@ export async function main(argv: readonly string[], ending: Ending = OF_THE_PROC
   process.on('SIGUSR1', () => undefined)
   const stdout = openStdout()
   const interrupts = createInterrupts()
-  const end = makeEnd({ argv, stdout, ending })
-  const context: Context = { stdout, interrupts, giveUp: (failure) => void end(failure) }
+  const timeIsOver = { mayTell: () => true }
+  const end = makeEnd({ argv, stdout, ending, timeIsOver })
+  const context: Context = { stdout, interrupts, giveUp: (failure) => void end(failure), timeIsOver }
   stdout.failure.addEventListener('abort', () => interrupts.abort(stdout.failure.reason))
   process.on('uncaughtException', (error) => void end(error))
   try {
@@ -68,10 +69,11 @@ interface Ended {
   readonly argv: readonly string[]
   readonly stdout: Context['stdout']
   readonly ending: Ending
+  readonly timeIsOver: Context['timeIsOver']
 }
 
 /** The end by a failure. What fails beside it, for the same reason mostly, is not told as well. */
-function makeEnd({ argv, stdout, ending }: Ended): (error: unknown) => Promise<void> {
+function makeEnd({ argv, stdout, ending, timeIsOver }: Ended): (error: unknown) => Promise<void> {
   let ended = false
   return async (error) => {
     if (ended) return
@@ -80,6 +82,7 @@ function makeEnd({ argv, stdout, ending }: Ended): (error: unknown) => Promise<v
     if (error instanceof ReaderGone) return ending.leave(READER_GONE)
     const failure = asSpoutError(error)
     process.exitCode = failure.exitCode
+    if (!timeIsOver.mayTell()) return
     writeError(failure)
     if (!stdout.used) await writeJsonError(failure, argv, stdout).catch(() => undefined)
     setTimeout(() => ending.leave(failure.exitCode), PATIENCE_MS).unref()

@@ -19,19 +19,21 @@ export interface WatchdogOptions {
 export interface Watchdog {
   /** The program sees that its time is over, and ends by itself. False: too late, it is being ended. */
   heard(): boolean
+  /** After `heard`: the program now says so itself. False: it took too long for that, it is said already, and the process is being ended. */
+  tells(): boolean
 }
 
 /** How much later than the program's own clock. */
 const LATER_MS = 300
 
 /** Who has seen that the time is over: whoever is first, and only that one says so. */
-const [NOBODY, PROGRAM, WATCHDOG] = [0, 1, 2]
+const [NOBODY, PROGRAM, WATCHDOG, TOLD] = [0, 1, 2, 3]
 
 /** In the other thread. An exit of the process's own would wait for this thread; where there is none, the process is killed. */
 const CODE = `
 const { workerData } = require('node:worker_threads')
 const { writeSync } = require('node:fs')
-const [NOBODY, WATCHDOG] = [${NOBODY}, ${WATCHDOG}]
+const [NOBODY, PROGRAM, WATCHDOG] = [${NOBODY}, ${PROGRAM}, ${WATCHDOG}]
 const { heard, ms, graceMs, code, stderr, stdout, koffi } = workerData
 const say = (descriptor, text) => {
   try {
@@ -48,8 +50,11 @@ const end = () => {
   exit(code)
 }
 setTimeout(() => {
-  if (Atomics.compareExchange(heard, 0, NOBODY, WATCHDOG) === NOBODY) end()
-  else setTimeout(end, graceMs)
+  if (Atomics.compareExchange(heard, 0, NOBODY, WATCHDOG) === NOBODY) return end()
+  setTimeout(() => {
+    if (Atomics.compareExchange(heard, 0, PROGRAM, WATCHDOG) === PROGRAM) end()
+    else exit(code)
+  }, graceMs)
 }, ms + ${LATER_MS})
 `
 
@@ -61,5 +66,6 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   // A thread that cannot be had is no reason to fail: the program's own clock runs.
   worker.on('error', () => undefined)
   worker.unref()
-  return { heard: () => Atomics.compareExchange(heard, 0, NOBODY, PROGRAM) === NOBODY }
+  const becomes = (from: number, to: number): boolean => Atomics.compareExchange(heard, 0, from, to) === from
+  return { heard: () => becomes(NOBODY, PROGRAM), tells: () => becomes(PROGRAM, TOLD) }
 }

@@ -46,4 +46,8 @@ test('what the program has seen it says itself; a program that then does not end
     stdout: 'own\n{}\n',
     status: 124,
   })
+  const told = heard.replace('console.log("own")', 'console.log(watchdog.tells(), watchdog.tells())')
+  expect(watched(`${told}; setTimeout(() => { for (;;); }, 150)`)).toEqual({
+    ...{ stdout: 'true false\n', stderr: '', status: 124, signal: null },
+  })
 })
