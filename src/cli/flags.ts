@@ -509,7 +509,7 @@ export const FLAGS: readonly Flag[] = [
 
   {
     flags: '-o, --output <file>',
-    help: 'write the answer there, all of it or nothing; an old file stays until then',
+    help: 'write the answer there, whole or not at all',
     parse: parseText,
     group: 'Output',
     everyday: true,

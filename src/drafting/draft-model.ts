@@ -19,6 +19,11 @@ export class DraftModel {
     this.#vocabSize = Math.min(vocabSize, runner.facts.vocabSize)
   }
 
+  /** The model has this id as well. */
+  has(id: number): boolean {
+    return id < this.#vocabSize
+  }
+
   get contextLength(): number {
     return this.#runner.facts.contextLength
   }

@@ -45,6 +45,8 @@ export class ModelDrafter implements Drafter {
       this.#ids = larger
     }
     this.#ids[this.#length++] = id
+    // Whatever follows an id that the model has not, it cannot guess.
+    if (!this.#options.model.has(id)) this.#isOver = true
     if (this.#followed < 0 || this.#followed >= this.#count) return
     const isHit = this.#guesses[this.#followed] === id
     this.#judged(isHit)

@@ -125,8 +125,9 @@ export function askingError(error: unknown, place: Place, isBegun: boolean): Spo
 }
 
 /** It may have been an accident on the way: whoever has shown nothing yet may ask again. */
-function faultError(fault: Fault, { origin }: Place): TransientError {
-  const text = `engine: ${origin}: the server sent ${fault.message}`
+function faultError(fault: Fault, { origin, key }: Place): TransientError {
+  const said = key === undefined ? fault.message : fault.message.replaceAll(key, '[the key]')
+  const text = `engine: ${origin}: the server sent ${said}`
   const hint = 'is it the address of an OpenAI-compatible server'
   return new TransientError(new SpoutError('protocol', text, { hint, cause: fault }))
 }

@@ -104,8 +104,16 @@ export class WorkerConnection {
     try {
       this.say(await this.#answerTo(asked, controller.signal))
     } catch (error) {
-      // What is no failure of ours, the run finds out by itself.
-      if (!(error instanceof SpoutError)) this.#socket.destroy()
+      // Whoever cancels hears that it has ended, and goes on asking. What is no failure of ours, the run finds out by itself.
+      if (controller.signal.aborted && !(error instanceof SpoutError))
+        this.say({
+          id: asked.id,
+          is: 'failed',
+          code: 'failed',
+          message: 'worker: cancelled',
+          hint: undefined,
+        })
+      else if (!(error instanceof SpoutError)) this.#socket.destroy()
       else
         this.say({ id: asked.id, is: 'failed', code: error.code, message: error.message, hint: error.hint })
     } finally {

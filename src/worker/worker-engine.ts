@@ -189,7 +189,10 @@ export class WorkerEngine implements Engine {
 
   async #result<T>(asked: Question, { signal }: ScoreIo, own: () => Promise<T>): Promise<T> {
     const about = await this.#ask(asked, { signal, note: undefined, replays: [], askedAt: 0 })
-    if (about === undefined) return own()
+    if (about === undefined) {
+      signal?.throwIfAborted()
+      return own()
+    }
     return (about as unknown as { readonly result: T }).result
   }
 

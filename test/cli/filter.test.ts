@@ -427,6 +427,8 @@ test('[filter.flags] every flag of the verbs is given by its long name', () => {
 const SHARED = [
   // test/cli/engine.test.ts
   ...['--engine', '--engine-key-file'],
+  // test/cli/worker.test.ts
+  '--keep-alive',
   ...[
     '--dtype',
     '--device',

@@ -105,6 +105,8 @@ test('[A4] a flag is refused when it comes twice, unless it collects', () => {
     '--bench-arms': 'all',
     '--bench-arm': 'a=',
     '--bench-pairs': '10',
+    '--engine': 'http://127.0.0.1:1',
+    '--keep-alive': '1m',
   }
   for (const flag of FLAGS) {
     const name = longName(flag)

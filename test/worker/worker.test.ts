@@ -286,6 +286,28 @@ async function untilTold(
   }
 }
 
+test('a line whose answer is not wanted any more takes no other with it, and loads no model', async () => {
+  const engine = scripted()
+  const waiting: (() => void)[] = []
+  engine.choose = (_, { signal } = {}) =>
+    new Promise((_, reject) => {
+      waiting.push(() => reject(signal?.reason))
+      signal?.addEventListener('abort', () => reject(signal.reason))
+    })
+  const path = await worker(engine)
+  const { engine: remote, lost } = await joined(path, new Proxy({} as Engine, { get: never }))
+  const controller = new AbortController()
+  const asked = { request, choices: ['x', 'y'] }
+  const answer = remote.choose(asked, { signal: controller.signal })
+  while (waiting.length === 0) await sleep(1)
+  controller.abort(new Error('enough'))
+  await expect(answer).rejects.toThrow('enough')
+  const { io, told } = taking()
+  await remote.generate(request, io)
+  expect(told.pieces).toEqual(WHOLE)
+  expect(lost).toEqual([])
+})
+
 test('a worker that says nothing any more is left', async () => {
   const path = socketPath(folder, `${count++}`.padStart(32, '0'))
   const ready = {

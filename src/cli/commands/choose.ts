@@ -70,7 +70,10 @@ async function open({ options, context }: ChooseJob, onDownload: () => void): Pr
   if (serversOf(options).length > 0)
     return openServers(options, context, { parallel: PARALLEL_ELSEWHERE, whole: true, scores: true })
   const opening = engineOptions(options, context, { onDownload })
-  return joinOrOpen(options, async () => (await import('../../open/open-engine.ts')).openEngine(opening))
+  return joinOrOpen(options, async (isLate) => {
+    const { openEngine } = await import('../../open/open-engine.ts')
+    return openEngine(isLate ? { ...opening, onResolved: undefined } : opening)
+  })
 }
 
 async function readQuestion({ source, readWhole, options }: ChooseJob): Promise<Question> {

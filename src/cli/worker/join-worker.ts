@@ -38,9 +38,15 @@ export async function joinWorker(
   }
 }
 
-/** The engine of a worker that fits, or else one of this process. @throws as `open` does */
-export async function joinOrOpen(options: Options, open: () => Promise<Engine>): Promise<Engine> {
-  return (await joinWorker(options, open)) ?? open()
+/**
+ * The engine of a worker that fits, or else one of this process.
+ * @param open is told whether it is late: in place of a worker that was lost. What it throws comes back
+ */
+export async function joinOrOpen(
+  options: Options,
+  open: (isLate: boolean) => Promise<Engine>,
+): Promise<Engine> {
+  return (await joinWorker(options, () => open(true))) ?? open(false)
 }
 
 async function join(

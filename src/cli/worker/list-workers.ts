@@ -23,6 +23,11 @@ export async function listWorkers(folder: string): Promise<FoundWorker[]> {
   return found.flatMap(({ path, status }) => (status?.is === 'status' ? [{ path, status }] : []))
 }
 
+/** A worker listens there. */
+export async function isListening(path: string): Promise<boolean> {
+  return (await ask(path, { do: 'status' }))?.is === 'status'
+}
+
 /** Tells a worker to end, with what is under way; `undefined`: it does not. @returns how much that is */
 export async function askStop(path: string, { ifIdle = false } = {}): Promise<number | undefined> {
   const said = await ask(path, { do: 'stop', ifIdle })

@@ -10,7 +10,7 @@ import type { OpeningNote } from '../../worker/protocol.ts'
 import { WorkerServer } from '../../worker/worker-server.ts'
 import { writeLater } from '../keep-prompt.ts'
 import { startingMark, type WorkerOrder } from './leave-worker.ts'
-import { askStop, listWorkers } from './list-workers.ts'
+import { askStop, isListening, listWorkers } from './list-workers.ts'
 import { workerKey } from './worker-key.ts'
 
 /** Of texts that have ended: for runs that begin alike. */
@@ -46,6 +46,8 @@ async function startWorker(
   folder: string,
   path: string,
 ): Promise<WorkerServer | undefined> {
+  // The run that started this one may have come when another was not to be reached, or was about to listen.
+  if (await isListening(path)) return undefined
   const notes: OpeningNote[] = []
   const before = await modelState(opening)
   if (!(await makeRoom(before.weightBytes, folder))) return undefined

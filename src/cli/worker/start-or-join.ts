@@ -9,11 +9,12 @@ import { mayHaveWorker } from './may-have-worker.ts'
 export function startOrJoin(options: Options, opening: OpenEngineOptions): EngineStart {
   if (!mayHaveWorker()) return startEngine(opening)
   let own: EngineStart | undefined
-  const startOwn = (): EngineStart => {
-    own ??= startEngine(opening)
+  const startOwn = (how = opening): EngineStart => {
+    own ??= startEngine(how)
     return own
   }
-  const worker = join(options, () => startOwn().engine)
+  // In place of a worker that was lost: a signal is to be heard as before, once there is text to hand over.
+  const worker = join(options, () => startOwn({ ...opening, onResolved: undefined }).engine)
   const engine = worker.then((found) => found ?? startOwn().engine)
   engine.catch(() => undefined)
   return {

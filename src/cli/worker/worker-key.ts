@@ -37,16 +37,18 @@ export type WorkerOpening = Pick<
 
 /** Variables that may change an answer, or where something is found. No secret is among them. */
 const VARIABLES =
-  /^(HOME|TZ|XDG_CACHE_HOME|SPOUT_CACHE_DIR|SPOUT_ISA|SOURCE_DATE_EPOCH|NODE_OPTIONS|(HF|HUGGINGFACE|TRANSFORMERS|ORT|OMP|LD|DYLD|VK|MESA)_\w+)$/
-/** Secrets, and what this program sets by itself when it opens the runtime. */
-const NOT_GIVEN = /TOKEN|KEY|SECRET|PASS|^ORT_DISABLE_TELEMETRY$/
+  /^(HOME|TZ|XDG_CACHE_HOME|SPOUT_CACHE_DIR|SPOUT_ISA|SOURCE_DATE_EPOCH|NODE_OPTIONS|DRI_PRIME|(CUDA|__NV|__GLX|HF|HUGGINGFACE|TRANSFORMERS|ORT|OMP|LD|DYLD|VK|MESA)_\w+)$/
+/** Secrets, addresses that may hold one (a worker asks no hub), and what this program sets by itself when it opens the runtime. */
+const NOT_GIVEN = /TOKEN|KEY|SECRET|PASS|^HF_ENDPOINT$|^ORT_DISABLE_TELEMETRY$/
 
 /** What a worker is given of the environment. */
 export function workerEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const names = Object.keys(env).filter((name) => VARIABLES.test(name) && !NOT_GIVEN.test(name))
   // A folder may be named by way of another variable.
   const named = names.flatMap((name) => Array.from(env[name]!.matchAll(/\$\{?(\w+)/g), ([, other]) => other!))
-  const all = [...new Set([...names, ...named])].filter((name) => env[name] !== undefined).sort()
+  const all = [...new Set([...names, ...named])]
+    .filter((name) => env[name] !== undefined && !NOT_GIVEN.test(name))
+    .sort()
   return fromAnywhere(Object.fromEntries(all.map((name) => [name, env[name]])))
 }
 
