@@ -3,6 +3,7 @@
  * Driven by messages `{ id, do, args }`; answers `{ id, result }` or `{ id, error }`. Times are taken here, around the arm's call.
  */
 import { readFileSync } from 'node:fs'
+import { answerCalls } from './answer-calls.mjs'
 import { modelFiles } from './arms/model-files.mjs'
 
 const [module, variant] = process.argv[2].split('#')
@@ -39,11 +40,4 @@ function peakBytes() {
   return Number(line[1]) * 1024
 }
 
-process.on('message', async ({ id, do: act, args }) => {
-  try {
-    process.send({ id, result: await acts[act](args) })
-  } catch (error) {
-    process.send({ id, error: error.stack ?? String(error) })
-  }
-})
-process.on('disconnect', () => process.exit())
+answerCalls(acts)

@@ -2,6 +2,7 @@
  * One engine that writes many texts at once, in a process of its own; messages as in arm-process.mjs. `run` answers `count` prompts
  * of `length` ids with `tokens` drawn tokens each, `width` of them at a time, and counts the milliseconds.
  */
+import { answerCalls } from './answer-calls.mjs'
 import { modelFiles } from './arms/model-files.mjs'
 
 const SAMPLING = { temperature: 0.8, topK: 40, topP: 0.95, minP: 0.05 }
@@ -92,11 +93,4 @@ async function loadLlama({ model, threads }) {
   }
 }
 
-process.on('message', async ({ id, do: act, args }) => {
-  try {
-    process.send({ id, result: await acts[act](args) })
-  } catch (error) {
-    process.send({ id, error: error.stack ?? String(error) })
-  }
-})
-process.on('disconnect', () => process.exit())
+answerCalls(acts)

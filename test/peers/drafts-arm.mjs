@@ -3,6 +3,7 @@
  * would never repeat what they read, so the text is written for them: the score of the id that comes next is raised after each real
  * step, and the sampler finds it there. What a step costs, and what a wrong guess costs, is the real thing.
  */
+import { answerCalls } from './answer-calls.mjs'
 import { modelFiles } from './arms/model-files.mjs'
 import { RAISED, scriptedBackend } from './scripted.mjs'
 
@@ -116,11 +117,4 @@ async function loadLlama({ model, threads }) {
   }
 }
 
-process.on('message', async ({ id, do: act, args }) => {
-  try {
-    process.send({ id, result: await acts[act](args) })
-  } catch (error) {
-    process.send({ id, error: error.stack ?? String(error) })
-  }
-})
-process.on('disconnect', () => process.exit())
+answerCalls(acts)
