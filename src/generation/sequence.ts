@@ -33,8 +33,8 @@ export class Sequence {
   #drafts = 0
   /** The prompt, while the drafters do not know it. */
   #untold: Int32Array | undefined
-  /** A drafter has runs of its own; `undefined`: not looked at yet. */
-  #mayGuess: boolean | undefined
+  /** A drafter has runs of its own. */
+  readonly #hasRuns: boolean
   /** The guesses are the constraint's. */
   #isForced = false
   readonly #forcedLength = new DraftLength()
@@ -59,6 +59,7 @@ export class Sequence {
     this.#part = { sequence: kv!, ids: this.#step, wanted: 1 }
     sampler.accept(prompt)
     this.#untold = drafters.length > 0 ? prompt : undefined
+    this.#hasRuns = drafters.some(({ prepare }) => prepare !== undefined)
   }
 
   /** The ids that were chosen, a stop id not among them. */
@@ -140,10 +141,8 @@ export class Sequence {
    * A drafter that has a guess without is asked first.
    */
   guess(most: number): Promise<void> | undefined {
+    if (!this.#hasRuns || !this.isDecoding) return undefined
     const { drafters = [] } = this.#parts
-    if (this.#mayGuess === false || !this.isDecoding) return undefined
-    this.#mayGuess = drafters.some(({ prepare }) => prepare !== undefined)
-    if (!this.#mayGuess) return undefined
     this.#tellPrompt()
     for (const drafter of drafters) {
       if (drafter.prepare !== undefined) return drafter.prepare(this.#roomToGuess(most))

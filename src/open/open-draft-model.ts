@@ -32,17 +32,15 @@ export async function openDraftModel(
   const { backend } = await open({ ...options, ...own, model: name, draftModel: undefined })
   try {
     checkVocabulary(target.backend.tokenizer, backend.tokenizer, name)
-    if (backend.runner?.pool.isPaged === true) return draftModelOf(backend, target.backend.tokenizer)
+    const { runner, prefillChunk: chunk } = backend
+    const { vocabSize } = target.backend.tokenizer
+    if (runner?.pool.isPaged === true) return new DraftModel(runner, { chunk, vocabSize })
   } catch (error) {
     await backend.dispose()
     throw error
   }
   await backend.dispose()
   return unused(`the states of ${name} are not kept in pages`)
-}
-
-function draftModelOf({ runner, prefillChunk, vocabSize }: Backend, tokenizer: Tokenizer): DraftModel {
-  return new DraftModel(runner!, { chunk: prefillChunk, vocabSize: Math.min(vocabSize, tokenizer.vocabSize) })
 }
 
 /** Id by id: two of one size may be two. */
