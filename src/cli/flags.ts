@@ -1,6 +1,7 @@
 /**
- * Every flag of a run, once (those that only other commands have: `batch-flags.ts`, `serve-flags.ts`, `scoring-flags.ts`): how it is written, how its value is checked, what help says, and under which heading. Help, the
- * manual page, completion, the configuration file and the README are made from this table.
+ * Every flag of a run, once: how it is written, how its value is checked, what help says, and under which heading. Help, the manual
+ * page, completion, the configuration file and the README are made from this table. Flags that only other commands have are in
+ * `batch-flags.ts`, `serve-flags.ts` and `scoring-flags.ts`.
  */
 
 import { DTYPES } from '../model/resolved-model.ts'

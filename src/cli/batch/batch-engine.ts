@@ -1,10 +1,12 @@
 /** The engine of a batch: opened once there is something to ask it. */
 import type { Engine } from '../../engine/engine.ts'
 import type { ResolvedModel } from '../../model/resolved-model.ts'
+import type { OpenEngineOptions } from '../../open/open-options.ts'
 import type { BatchOptions } from '../batch-flags.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
 import { abortable } from '../interrupt.ts'
+import { openHere } from '../open-here.ts'
 import { serversOf } from '../remote/engine-flags.ts'
 import { openServers } from '../remote/open-for.ts'
 import { noteEmbedded } from '../terminal/embedded-note.ts'
@@ -17,8 +19,8 @@ interface BatchEngineHow {
   readonly readsPrompts?: boolean
   /** Lines are judged by log-probabilities. */
   readonly scores?: boolean
-  /** Opens it, or finds it. Default: opens it. */
-  readonly openIt?: (options: BatchOptions, open: () => Promise<Engine>) => Promise<Engine>
+  /** A worker that fits may be it. */
+  readonly joins?: boolean
 }
 
 /**
@@ -31,22 +33,21 @@ export async function openBatchEngine(
   how: BatchEngineHow = {},
 ): Promise<Engine> {
   if (serversOf(options).length > 0) return openElsewhere(options, context, how)
-  const { checkModel, readsPrompts = false, openIt = (_, open) => open() } = how
+  const { checkModel, readsPrompts = false, joins = false } = how
   const { interrupts } = context
   noteEmbedded(options)
   const status = openStatusLine({ enabled: !options.quiet, color: options.color })
   status.show('loading the model')
   let resolved!: ResolvedModel
-  const opening = engineOptions(options, context, { onDownload: () => status.clear(), readsPrompts })
+  const flagged = engineOptions(options, context, { onDownload: () => status.clear(), readsPrompts })
   const onResolved = (found: ResolvedModel): void => {
     resolved = found
-    opening.onResolved?.(found)
+    flagged.onResolved?.(found)
   }
+  const opening = { ...flagged, onResolved }
   try {
     const engine = await abortable(
-      openIt(options, async () =>
-        (await import('../../open/open-engine.ts')).openEngine({ ...opening, onResolved }),
-      ),
+      joins ? joinOrOpen(options, opening) : openHere(opening),
       interrupts.signal,
     )
     interrupts.listen()
@@ -59,6 +60,11 @@ export async function openBatchEngine(
   } finally {
     status.clear()
   }
+}
+
+/** The code of workers is loaded for whoever may have one. */
+async function joinOrOpen(options: BatchOptions, opening: OpenEngineOptions): Promise<Engine> {
+  return (await import('../worker/join-worker.ts')).joinOrOpen(options, opening)
 }
 
 /** At once, to all servers. */

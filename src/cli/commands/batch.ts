@@ -16,12 +16,13 @@ import { openSource } from '../batch/batch-source.ts'
 import { type BatchTarget, openTarget } from '../batch/batch-target.ts'
 import { BATCH_FLAGS, type BatchOptions } from '../batch-flags.ts'
 import { startClock } from '../clock.ts'
+import { commandOptions } from '../command-options.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { parseCommandLine } from '../program.ts'
-import { serversOf, withoutLocal } from '../remote/engine-flags.ts'
+import { serversOf } from '../remote/engine-flags.ts'
 import { flagNotes } from '../request-from-flags.ts'
-import { namingSettings, withSettings } from '../settings.ts'
+import { namingSettings } from '../settings.ts'
 import { asSpoutError, writeLine } from '../terminal/messages.ts'
 import { openStatusLine } from '../terminal/status-line.ts'
 import { loadDim } from '../terminal/style.ts'
@@ -57,8 +58,7 @@ export async function batchCommand(argv: readonly string[], context: Context): P
   const { words, options: given } = parseCommandLine<BatchOptions>(argv, line)
   checkBatchFlags(given)
   await startClock(given, context, stopError(given))
-  const all: BatchOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
-  const options = withoutLocal(all, given)
+  const options = commandOptions(given)
   if (!options.quiet) flagNotes(options).forEach(writeLine)
   try {
     const source = await openSource(words)

@@ -1,5 +1,4 @@
 /** `spout chat`: a conversation. Answers are on stdout; prompt, notes and figures on stderr. */
-import type { Engine } from '../../engine/engine.ts'
 import type { SpoutError } from '../../errors.ts'
 import { quote } from '../../system/text-display.ts'
 import {
@@ -14,19 +13,21 @@ import { ChatSession } from '../chat/chat-session.ts'
 import { historyPath, openHistoryFile } from '../chat/history-file.ts'
 import { type KeptConversation, keptPath, openKept } from '../chat/kept-conversation.ts'
 import { Transcript, turnsText } from '../chat/transcript.ts'
+import { commandOptions } from '../command-options.ts'
 import type { Context } from '../context.ts'
 import { engineOptions } from '../engine-options.ts'
 import { CHAT_FLAGS } from '../flags.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { abortable } from '../interrupt.ts'
+import { openHere } from '../open-here.ts'
 import type { Options } from '../options.ts'
 import { prepareLater } from '../prepare-later.ts'
 import { parseCommandLine } from '../program.ts'
 import { readText } from '../prompt-source.ts'
-import { serversOf, withoutLocal } from '../remote/engine-flags.ts'
+import { serversOf } from '../remote/engine-flags.ts'
 import { openServers } from '../remote/open-for.ts'
 import { checkFlags, flagNotes } from '../request-from-flags.ts'
-import { namingSettings, withSettings } from '../settings.ts'
+import { namingSettings } from '../settings.ts'
 import { systemRefused } from '../system-refused.ts'
 import { noteEmbedded } from '../terminal/embedded-note.ts'
 import { asSpoutError, writeError, writeLine } from '../terminal/messages.ts'
@@ -50,7 +51,7 @@ export async function chatCommand(argv: readonly string[], context: Context): Pr
   const line = { name: 'spout chat', flags: CHAT_FLAGS, help: chatHelp, words: true }
   const { words, options: given } = parseCommandLine<Options>(argv, line)
   checkFlags(given)
-  const options = withoutLocal(withSettings({ ...given, stdin: true, newline: true }), given)
+  const options = commandOptions(given)
   const note = (text: string): void => {
     if (!options.quiet) writeLine(text)
   }
@@ -123,18 +124,12 @@ async function load(options: Options, context: Context) {
     const isElsewhere = serversOf(options).length > 0
     const opening = isElsewhere
       ? openServers(options, context, { parallel: 1, whole: false })
-      : openHere(options, context)
+      : openHere(engineOptions(options, context, { wantsChat: true, readsPrompts: true }))
     return await abortable(opening, context.interrupts.signal)
   } finally {
     status.clear()
     context.interrupts.release()
   }
-}
-
-/** The code for it is loaded only where a model is to run here. */
-async function openHere(options: Options, context: Context): Promise<Engine> {
-  const { openEngine } = await import('../../open/open-engine.ts')
-  return openEngine(engineOptions(options, context, { wantsChat: true, readsPrompts: true }))
 }
 
 function greet({ session, io, options, note }: Talk): void {

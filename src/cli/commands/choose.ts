@@ -69,11 +69,7 @@ export async function choose(job: ChooseJob): Promise<void> {
 async function open({ options, context }: ChooseJob, onDownload: () => void): Promise<Engine> {
   if (serversOf(options).length > 0)
     return openServers(options, context, { parallel: PARALLEL_ELSEWHERE, whole: true, scores: true })
-  const opening = engineOptions(options, context, { onDownload })
-  return joinOrOpen(options, async (isLate) => {
-    const { openEngine } = await import('../../open/open-engine.ts')
-    return openEngine(isLate ? { ...opening, onResolved: undefined } : opening)
-  })
+  return joinOrOpen(options, engineOptions(options, context, { onDownload }))
 }
 
 async function readQuestion({ source, readWhole, options }: ChooseJob): Promise<Question> {

@@ -2,18 +2,18 @@
 import { EXIT_CODES, SpoutError } from '../../errors.ts'
 import { criterionQuestion } from '../../scoring/yes-no.ts'
 import { startClock } from '../clock.ts'
+import { commandOptions } from '../command-options.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { readyNextRun } from '../next-run.ts'
 import { parseCommandLine } from '../program.ts'
-import { withoutLocal } from '../remote/engine-flags.ts'
 import { checkQuestionFlags, refuseTogether } from '../scoring/check-flags.ts'
 import { lineJson } from '../scoring/line-json.ts'
 import { type LineScore, noteCalibration, openLineJudge } from '../scoring/line-judge.ts'
 import { type Line, type LineRunEnd, runLines, sayWhatJudges } from '../scoring/line-run.ts'
 import { openLines } from '../scoring/line-source.ts'
 import { FILTER_FLAGS, type FilterOptions } from '../scoring-flags.ts'
-import { namingSettings, withSettings } from '../settings.ts'
+import { namingSettings } from '../settings.ts'
 import { asSpoutError } from '../terminal/messages.ts'
 
 const NAME = 'spout filter'
@@ -43,8 +43,7 @@ export async function filterCommand(argv: readonly string[], context: Context): 
   const { words, options: given } = parseCommandLine<FilterOptions>(argv, line)
   checkFilterFlags(given)
   await startClock(given, context)
-  const all: FilterOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
-  const options = withoutLocal(all, given)
+  const options = commandOptions(given)
   const [criterion = '', ...files] = words
   if (criterion.trim() === '')
     throw new SpoutError('usage', 'criterion: none given', { hint: `${NAME} "is about sport" < lines.txt` })

@@ -3,18 +3,18 @@ import { SpoutError } from '../../errors.ts'
 import { Best } from '../../scoring/best.ts'
 import { qualityQuestion } from '../../scoring/yes-no.ts'
 import { startClock } from '../clock.ts'
+import { commandOptions } from '../command-options.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { readyNextRun } from '../next-run.ts'
 import { parseCommandLine } from '../program.ts'
-import { withoutLocal } from '../remote/engine-flags.ts'
 import { checkQuestionFlags, refuseTogether } from '../scoring/check-flags.ts'
 import { lineJson } from '../scoring/line-json.ts'
 import { type LineScore, noteCalibration, openLineJudge } from '../scoring/line-judge.ts'
 import { type Line, runLines, sayWhatJudges } from '../scoring/line-run.ts'
 import { openLines } from '../scoring/line-source.ts'
 import { RANK_FLAGS, type RankOptions } from '../scoring-flags.ts'
-import { namingSettings, withSettings } from '../settings.ts'
+import { namingSettings } from '../settings.ts'
 
 const NAME = 'spout rank'
 
@@ -43,8 +43,7 @@ export async function rankCommand(argv: readonly string[], context: Context): Pr
     ['quiet', 'verbose'],
   ])
   await startClock(given, context)
-  const all: RankOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
-  const options = withoutLocal(all, given)
+  const options = commandOptions(given)
   const [quality = '', ...files] = words
   if (quality.trim() === '')
     throw new SpoutError('usage', 'quality: none given', {

@@ -5,17 +5,18 @@ import type { ScoreRequest, ScoreResult } from '../../engine/score-request.ts'
 import { SpoutError } from '../../errors.ts'
 import { toJson } from '../../system/text-display.ts'
 import { startClock } from '../clock.ts'
+import { commandOptions } from '../command-options.ts'
 import type { Context } from '../context.ts'
 import { commandHelp, section } from '../help/help-text.ts'
 import { readyNextRun } from '../next-run.ts'
 import { parseCommandLine } from '../program.ts'
-import { serversOf, withoutLocal } from '../remote/engine-flags.ts'
+import { serversOf } from '../remote/engine-flags.ts'
 import { refuseTogether } from '../scoring/check-flags.ts'
 import { lineJson } from '../scoring/line-json.ts'
 import { type Line, runLines, sayWhatJudges } from '../scoring/line-run.ts'
 import { openLines, wholeInput } from '../scoring/line-source.ts'
 import { SCORE_FLAGS, type ScoreOptions } from '../scoring-flags.ts'
-import { namingSettings, withSettings } from '../settings.ts'
+import { namingSettings } from '../settings.ts'
 
 const NAME = 'spout score'
 
@@ -49,8 +50,7 @@ export async function scoreCommand(argv: readonly string[], context: Context): P
     ['quiet', 'verbose'],
   ])
   await startClock(given, context)
-  const all: ScoreOptions = { ...given, ...withSettings({ ...given, stdin: true, newline: true }) }
-  const options = withoutLocal(all, given)
+  const options = commandOptions(given)
   if (serversOf(options).length > 0)
     throw new SpoutError('usage', 'score: a server elsewhere does not tell how likely a given text is', {
       hint: '--engine local',

@@ -6,19 +6,8 @@ import { flagName } from '../request-from-flags.ts'
 
 /** Of the model and the machine here. As settings they are of runs here. */
 const OF_HERE = [
-  ...[
-    'dtype',
-    'device',
-    'threads',
-    'ctxSize',
-    'cacheDir',
-    'precise',
-    'runtime',
-    'keepPrompt',
-    'drafts',
-    'draftModel',
-    'keepAlive',
-  ],
+  ...(['dtype', 'device', 'threads', 'ctxSize', 'cacheDir', 'precise', 'runtime'] as const),
+  ...(['keepPrompt', 'drafts', 'draftModel', 'keepAlive'] as const),
 ] as const satisfies readonly (keyof Options)[]
 
 /** What no server can be told, or promise. */

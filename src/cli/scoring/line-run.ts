@@ -9,7 +9,6 @@ import type { Context } from '../context.ts'
 import type { LineOptions } from '../scoring-flags.ts'
 import { asSpoutError, writeLine } from '../terminal/messages.ts'
 import { loadDim } from '../terminal/style.ts'
-import { joinOrOpen } from '../worker/join-worker.ts'
 import { LineErrors } from './line-errors.ts'
 
 /** What is known of a line. */
@@ -105,7 +104,7 @@ class LineRun<T> {
 
   async #open(): Promise<void> {
     const { options, context, prepare } = this.#parts
-    this.#engine = await openBatchEngine(options, context, { scores: true, openIt: joinOrOpen })
+    this.#engine = await openBatchEngine(options, context, { scores: true, joins: true })
     this.#worker = await prepare(this.#engine, context.interrupts.signal)
     this.#startedAt = performance.now()
   }

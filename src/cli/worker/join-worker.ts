@@ -1,12 +1,15 @@
 /** A run finds the worker of its settings, or does without. Nothing here fails a run. */
 import { existsSync } from 'node:fs'
 import type { Engine } from '../../engine/engine.ts'
+import type { OpenEngineOptions } from '../../open/open-options.ts'
 import { callWorker } from '../../worker/call.ts'
 import { openWorkerFolder, socketPath } from '../../worker/place.ts'
 import { PROTOCOL } from '../../worker/protocol.ts'
 import { WorkerEngine } from '../../worker/worker-engine.ts'
+import { openHere } from '../open-here.ts'
 import type { Options } from '../options.ts'
 import { writeLine } from '../terminal/messages.ts'
+import { late } from './late-opening.ts'
 import { mayHaveWorker } from './may-have-worker.ts'
 import { workerKey, workerOpening } from './worker-key.ts'
 
@@ -38,15 +41,9 @@ export async function joinWorker(
   }
 }
 
-/**
- * The engine of a worker that fits, or else one of this process.
- * @param open is told whether it is late: in place of a worker that was lost. What it throws comes back
- */
-export async function joinOrOpen(
-  options: Options,
-  open: (isLate: boolean) => Promise<Engine>,
-): Promise<Engine> {
-  return (await joinWorker(options, () => open(true))) ?? open(false)
+/** The engine of a worker that fits, or else one of this process. @throws as `openEngine` does */
+export async function joinOrOpen(options: Options, opening: OpenEngineOptions): Promise<Engine> {
+  return (await joinWorker(options, () => openHere(late(opening)))) ?? openHere(opening)
 }
 
 async function join(

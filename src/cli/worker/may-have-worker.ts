@@ -1,9 +1,7 @@
-import { readdirSync } from 'node:fs'
-import { orNothing } from '../../system/or-nothing.ts'
+import { namesIn } from '../../system/or-nothing.ts'
 import { keyOfName, workerFolder } from '../../worker/place.ts'
 
 /** Whether there may be a worker of any settings: then it is asked before anything is loaded. A look at one folder. */
 export function mayHaveWorker(env: NodeJS.ProcessEnv = process.env): boolean {
-  const names = orNothing(() => readdirSync(workerFolder(env))) ?? []
-  return names.some((name) => keyOfName(name) !== undefined)
+  return namesIn(workerFolder(env)).some((name) => keyOfName(name) !== undefined)
 }

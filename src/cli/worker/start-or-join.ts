@@ -3,6 +3,7 @@ import type { Engine } from '../../engine/engine.ts'
 import type { OpenEngineOptions } from '../../open/open-options.ts'
 import { type EngineStart, startEngine } from '../../open/start-engine.ts'
 import type { Options } from '../options.ts'
+import { late } from './late-opening.ts'
 import { mayHaveWorker } from './may-have-worker.ts'
 
 /** Where there is no worker at all, nothing comes later than without this. */
@@ -13,8 +14,7 @@ export function startOrJoin(options: Options, opening: OpenEngineOptions): Engin
     own ??= startEngine(how)
     return own
   }
-  // In place of a worker that was lost: a signal is to be heard as before, once there is text to hand over.
-  const worker = join(options, () => startOwn({ ...opening, onResolved: undefined }).engine)
+  const worker = join(options, () => startOwn(late(opening)).engine)
   const engine = worker.then((found) => found ?? startOwn().engine)
   engine.catch(() => undefined)
   return {
