@@ -27,6 +27,7 @@ import { samplingDefaults } from '../sampling/generation-defaults.ts'
 import { availableMemory } from '../system/available-memory.ts'
 import { chooseThreads } from '../system/choose-threads.ts'
 import { trustedSpoutCache } from '../system/spout-cache.ts'
+import { tellOnce } from '../system/tell-once.ts'
 import { tidyHeapAfter } from '../system/tidy-heap.ts'
 import { loadPreparedTokenizer } from '../tokenizer/load-prepared.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -60,7 +61,7 @@ export async function finishEngine(started: StartedModel, options: OpenEngineOpt
   for (const line of notes) options.note?.(line, 'info')
   const { ids: chatStops, notes: stopNotes } = chatStopsOf(template, backend)
   for (const { text, level } of stopNotes) options.note?.(text, level)
-  const note = once((text) => options.note?.(text, 'warning'))
+  const note = tellOnce((text) => options.note?.(text, 'warning'))
   // Found when all bytes were read to prepare them; the run itself would answer with what is left of the weights.
   const damage = model.runs.refused.find(({ why }) => why.startsWith(CORRUPT))
   if (damage !== undefined) note(damage.why)
@@ -129,15 +130,6 @@ function pagesOnDisk(
 
 /** Of the memory that is there once the model is loaded, how much keys and values may take. */
 const KV_SHARE = 0.75
-
-/** Tells each text the first time only: every turn of a chat may bring it again. */
-function once(tell: (text: string) => void): (text: string) => void {
-  const told = new Set<string>()
-  return (text) => {
-    if (!told.has(text)) tell(text)
-    told.add(text)
-  }
-}
 
 /**
  * Loads a model. The session loads on a thread of the pool while this one reads the tokenizer.

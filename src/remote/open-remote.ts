@@ -5,6 +5,7 @@ import { SpoutError } from '../errors.ts'
 import { createAgents } from '../hub/http-exchange.ts'
 import type { Environment } from '../hub/hub-environment.ts'
 import { TransientError } from '../hub/hub-errors.ts'
+import { tellOnce } from '../system/tell-once.ts'
 import { quote } from '../system/text-display.ts'
 import { Asking, MANY, ONE } from './asking.ts'
 import { Fleet } from './fleet.ts'
@@ -38,7 +39,7 @@ const MORE_THAN_SHARE = 1.25
  */
 export async function openRemote(options: OpenRemoteOptions): Promise<RemoteEngine> {
   const { servers: bases, key, env, parallel, whole, deadlines = DEADLINES, signal } = options
-  const note = once(options.note)
+  const note = tellOnce(options.note)
   const share = Math.max(1, Math.ceil((parallel / bases.length) * (bases.length === 1 ? 1 : MORE_THAN_SHARE)))
   const agents = createAgents(share)
   if (signal !== undefined) setMaxListeners(0, signal)
@@ -52,15 +53,6 @@ export async function openRemote(options: OpenRemoteOptions): Promise<RemoteEngi
   } catch (error) {
     agents.close()
     throw error
-  }
-}
-
-/** Of many lines that wait for one server, one says so. */
-function once(tell: (text: string) => void): (text: string) => void {
-  const told = new Set<string>()
-  return (text) => {
-    if (!told.has(text)) tell(text)
-    told.add(text)
   }
 }
 
